@@ -1,0 +1,152 @@
+# pare: build, checks, demo. One file, nothing generated outside build/.
+#
+#   make demo      install what is missing, build, run the embedded demo recipe
+#   make test      install what is missing, build, run every test
+#   make           build build/release/pare
+#   make lint      layers, globals, headers, banned functions, format
+#   make bench     pare beside llama.cpp on real models (see docs/speed.md)
+#   make fuzz      each fuzz target for FUZZ_SECONDS (60)
+#   make install   pare into $(DESTDIR)$(PREFIX)/bin
+#   make format    rewrite the sources in the house format
+#   make clean
+#
+# test-unit test-check test-golden test-cli test-fuzz test-oom test-lint run one kind.
+# CONFIG=release|asan|tsan|fuzz chooses the flags and the folder under build/.
+
+CONFIG ?= release
+PREFIX ?= /usr/local
+B      := build/$(CONFIG)
+
+MAKEFLAGS += -r
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+FLAGS_release := -O2 -fopenmp
+FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan    := -O1 -fsanitize=thread
+FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+$(if $(FLAGS_$(CONFIG)),,$(error CONFIG=$(CONFIG): one of release asan tsan fuzz))
+ifeq ($(CONFIG),fuzz)
+CC := clang-14
+endif
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wvla -Wundef -Wwrite-strings -Wcast-qual \
+	-Wformat=2 -Wpointer-arith $(WERROR)
+PKGS   := libcjson yaml-0.1 zlib libpcre2-8 libcrypto
+FLAGS  := -std=c11 -g $(FLAGS_$(CONFIG)) $(WARN) -fno-common -fvisibility=hidden \
+	-ffp-contract=off -D_POSIX_C_SOURCE=200809L -I. -include tests/lint/banned.h
+CFLAGS ?=
+LIBS    = $(shell pkg-config --libs $(PKGS)) -lmvec -lm -lpthread
+
+LAYERS := formats quant runtime eval distill recipes
+LIB_C  := $(sort $(foreach d,$(LAYERS),$(wildcard $(d)/*.c $(d)/*/*.c)))
+TOOL_C := $(sort $(wildcard tools/*.c))
+UNIT_C := $(sort $(wildcard tests/unit/test_*.c))
+CHECK_C := $(sort $(wildcard tests/check/*.c))
+GOLD_C := $(sort $(wildcard tests/golden/golden_*.c))
+FUZZ_C := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+OOM_C  := $(sort $(wildcard tests/oom/oom_*.c))
+TEST_C := $(sort $(wildcard tests/*.c)) # helpers shared by test programs
+
+obj  = $(patsubst %.c,$(B)/%.o,$(1))
+exe  = $(patsubst %.c,$(B)/%,$(1))
+LIB := $(B)/libpare.a
+PARE := $(B)/pare
+
+all: $(PARE)
+
+# Flags a file needs beyond the common ones follow its name, nothing else does.
+$(B)/%_avx2.o:   ISA := -mavx2 -mfma -mf16c
+$(B)/%_avx512.o: ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl \
+	-mavx512vnni -mavx512bf16
+$(B)/%_amx.o:    ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl \
+	-mavx512vnni -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
+
+# A change of compiler or flags rebuilds everything, a no-op rebuilds nothing.
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(FLAGS) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(FLAGS) $(CFLAGS)' >$@
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) $(ISA) -MMD -MP -c -o $@ $<
+
+$(LIB): $(call obj,$(LIB_C))
+	@rm -f $@
+	ar rcsD $@ $^
+
+$(PARE): $(call obj,$(TOOL_C)) $(LIB)
+	$(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# ---- test programs: one executable a file, TAP on stdout ----------------------
+$(call exe,$(UNIT_C)): $(B)/%: $(B)/%.o $(call obj,$(TEST_C)) $(LIB)
+	$(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(call exe,$(GOLD_C)): $(B)/%: $(B)/%.o $(call obj,$(TEST_C)) $(LIB)
+	$(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/tests/check/check: $(call obj,$(CHECK_C)) $(call obj,$(TEST_C)) $(LIB)
+	$(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=posix_memalign
+$(call exe,$(OOM_C)): $(B)/%: $(B)/%.o $(B)/tests/oom/alloc.o $(call obj,$(TEST_C)) $(LIB)
+	$(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) $(WRAPS) -o $@ $^ $(LIBS)
+
+# With CONFIG=fuzz these explore; with any other they replay the files they are given.
+$(call exe,$(FUZZ_C)): $(B)/%: $(B)/%.o \
+		$(if $(filter fuzz,$(CONFIG)),,$(B)/tests/fuzz/replay.o) $(LIB)
+	$(CC) $(patsubst -fsanitize=fuzzer-no-link%,-fsanitize=fuzzer%,$(FLAGS_$(CONFIG))) \
+		$(LDFLAGS) -o $@ $^ $(LIBS)
+
+TESTS := $(call exe,$(UNIT_C) $(GOLD_C) $(OOM_C) $(FUZZ_C)) $(B)/tests/check/check
+tests: $(PARE) $(TESTS)
+
+# ---- targets for people --------------------------------------------------------
+demo:
+	@sh .ci/packages.sh build
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@$(PARE) run recipes/demo/demo.yaml --out build/demo
+
+test:
+	@sh .ci/packages.sh build test
+	@$(MAKE) --no-print-directory -j$$(nproc) tests WERROR=-Werror
+	@$(MAKE) --no-print-directory -j$$(nproc) tests CONFIG=asan WERROR=-Werror
+	@PARE=$(PARE) sh tests/run.sh unit check golden cli fuzz oom lint
+
+test-%: 
+	@$(MAKE) --no-print-directory -j$$(nproc) tests
+	@PARE=$(PARE) B=$(B) sh tests/run.sh $*
+
+lint:
+	@sh .ci/packages.sh build test
+	@$(MAKE) --no-print-directory -j$$(nproc) all WERROR=-Werror
+	@PARE=$(PARE) B=$(B) sh tests/run.sh lint
+
+FUZZ_SECONDS ?= 60
+fuzz:
+	@sh .ci/packages.sh build test fuzz
+	@$(MAKE) --no-print-directory -j$$(nproc) CONFIG=fuzz $(patsubst %.c,build/fuzz/%,$(FUZZ_C))
+	@SECONDS_EACH=$(FUZZ_SECONDS) sh tests/fuzz/explore.sh $(FUZZ_C:.c=)
+
+bench: all
+	@sh tests/bench.sh
+
+install: all
+	install -D -m 755 $(PARE) $(DESTDIR)$(PREFIX)/bin/pare
+
+format:
+	clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n 's/^# \{0,1\}//; 1,/^$$/p' Makefile | sed '/^$$/q'
+
+FORCE:
+.PHONY: all tests demo test lint fuzz bench install format clean help FORCE
+.SECONDARY:
+
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_C) $(TOOL_C) $(UNIT_C) $(CHECK_C) $(GOLD_C) \
+	$(FUZZ_C) $(OOM_C) $(TEST_C)))

@@ -1,0 +1,58 @@
+#ifndef EVAL_EVAL_H
+#define EVAL_EVAL_H
+
+/* Perplexity of models on a text, and what each loses against an original.
+ * Definitions: docs/formats.md, "Evaluation". Windows of n_ctx tokens, BOS as the
+ * tokenizer says, scored on the second half; errors clustered by window. */
+
+#include "formats/base/err.h"
+#include "formats/base/log.h"
+#include "formats/base/par.h"
+#include "runtime/model.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct eval_opts {
+    size_t n_ctx;    /* tokens of a window, >= 8; default 512 */
+    size_t n_chunks; /* most windows; 0: all */
+    struct par par;
+    const struct log *log;
+};
+
+/* A mean with its standard error (clustered by window). */
+struct eval_mean {
+    double value, error;
+};
+
+/* What one model did. Fields from kld on need an original. */
+struct eval_result {
+    size_t n_tokens, n_windows; /* scored */
+    struct eval_mean nll;       /* mean negative log-likelihood per token, nats */
+    struct eval_mean ppl;       /* exp(nll), error by the delta method */
+    double seconds;
+    bool have_original;
+    struct eval_mean ln_ratio; /* nll - nll(original), paired */
+    struct eval_mean ppl_ratio;
+    double ln_correlation; /* of the per-token log-likelihoods */
+    struct eval_mean kld;  /* mean KL(original || model), nats */
+    double kld_max, kld_p999, kld_p99, kld_p95, kld_p90, kld_median;
+    struct eval_mean top1; /* share of positions with the same most likely token */
+    struct eval_mean dp;   /* p(model) - p(original) of the right token: mean */
+    double dp_rms, dp_p99, dp_p95, dp_p90, dp_median, dp_p10, dp_p5, dp_p1;
+    double *window_nll; /* owned; n_windows means, to pair reports later */
+    double *window_kld; /* owned; NULL without an original */
+};
+
+/* Score `n` models on the text; the original (or NULL) runs once, beside them, and
+ * nothing is stored. Models whose vocabulary differs from the original's are
+ * refused. results: n entries, to be released each.
+ * Errors: ERR_ARG (text too short: how many tokens, how many needed), ... */
+int eval_text(struct eval_result *results, struct eval_result *original_result,
+              const struct model *const *models, size_t n, const struct model *original,
+              const char *text, size_t text_bytes, const struct eval_opts *opts,
+              struct err *err) WARN_UNUSED;
+void eval_result_release(struct eval_result *r);
+
+#endif /* EVAL_EVAL_H */

@@ -1,0 +1,62 @@
+/* madvise: posix_madvise ignores DONTNEED in glibc */
+#define _DEFAULT_SOURCE
+
+#include "formats/base/map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int map_fd(struct map *out, int fd, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st))
+        return err_errno(err, path);
+    if (S_ISDIR(st.st_mode))
+        return err_set(err, ERR_IO, "%s: is a folder, expected a file", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_IO, "%s: not a regular file", path);
+    if (st.st_size == 0)
+        return 0;
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED)
+        return err_errno(err, path);
+    out->data = p;
+    out->size = (size_t)st.st_size;
+    return 0;
+}
+
+int map_open(struct map *out, const char *path, struct err *err)
+{
+    *out = (struct map){0};
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, path);
+    const int rc = map_fd(out, fd, path, err);
+    (void)close(fd);
+    return rc;
+}
+
+void map_forget(const struct map *m, size_t offset, size_t n)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t begin = offset / page * page;
+    size_t end = offset + n;
+
+    if (!m->data || begin >= m->size)
+        return;
+    if (end > m->size)
+        end = m->size;
+    /* advice only: nothing to do when the kernel declines */
+    (void)madvise((void *)(uintptr_t)(m->data + begin), end - begin, MADV_DONTNEED);
+}
+
+void map_release(struct map *m)
+{
+    if (m->data)
+        (void)munmap((void *)(uintptr_t)m->data, m->size);
+    *m = (struct map){0};
+}

@@ -1,0 +1,131 @@
+#include "formats/base/out.h"
+
+#include "formats/base/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void out_init(struct out *o)
+{
+    *o = (struct out){.fd = -1};
+}
+
+static int names_set(struct out *o, const char *path, struct err *err)
+{
+    struct stat st;
+    struct buf part = {0};
+
+    /* a device or pipe can't be replaced by a rename: write straight to it */
+    if (stat(path, &st) || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+        buf_fmt(&part, "%s.part", path);
+    else
+        buf_str(&part, path);
+    o->path = strdup(path);
+    o->part = part.p;
+    return part.bad || !o->path ? err_nomem(err) : 0;
+}
+
+int out_open(struct out *o, const char *path, struct err *err)
+{
+    struct stat st;
+
+    out_init(o);
+    if (!stat(path, &st) && S_ISDIR(st.st_mode))
+        return err_set(err, ERR_IO, "%s: is a folder, expected a file to write", path);
+    int rc = names_set(o, path, err);
+    if (rc)
+        goto fail;
+    o->fd = open(o->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (o->fd < 0) {
+        rc = err_errno(err, o->part);
+        goto fail;
+    }
+    return 0;
+
+fail:
+    free(o->path);
+    free(o->part);
+    out_init(o);
+    return rc;
+}
+
+int out_write(struct out *o, const void *data, size_t n, struct err *err)
+{
+    const char *p = data;
+
+    while (n) {
+        const ssize_t w = write(o->fd, p, n);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return err_errno(err, o->part);
+        p += w;
+        n -= (size_t)w;
+        o->n += (uint64_t)w;
+    }
+    return 0;
+}
+
+int out_pad(struct out *o, size_t n, struct err *err)
+{
+    static const char zeros[4096];
+
+    while (n) {
+        const size_t k = n < sizeof(zeros) ? n : sizeof(zeros);
+        const int rc = out_write(o, zeros, k, err);
+        if (rc)
+            return rc;
+        n -= k;
+    }
+    return 0;
+}
+
+int out_commit(struct out *o, struct err *err)
+{
+    const int direct = !strcmp(o->path, o->part);
+    int rc = 0;
+
+    if (!direct && fsync(o->fd))
+        rc = err_errno(err, o->part);
+    if (close(o->fd) && !rc)
+        rc = err_errno(err, o->part);
+    o->fd = -1;
+    if (!rc && !direct && rename(o->part, o->path))
+        rc = err_errno(err, o->path);
+    if (rc && !direct)
+        (void)unlink(o->part);
+    free(o->path);
+    free(o->part);
+    out_init(o);
+    return rc;
+}
+
+void out_abandon(struct out *o)
+{
+    if (o->fd >= 0) {
+        (void)close(o->fd);
+        if (strcmp(o->path, o->part))
+            (void)unlink(o->part);
+    }
+    free(o->path);
+    free(o->part);
+    out_init(o);
+}
+
+int out_file(const char *path, const void *data, size_t n, struct err *err)
+{
+    struct out o;
+    int rc = out_open(&o, path, err);
+
+    if (!rc)
+        rc = out_write(&o, data, n, err);
+    if (!rc)
+        return out_commit(&o, err);
+    out_abandon(&o);
+    return rc;
+}

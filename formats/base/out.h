@@ -1,0 +1,40 @@
+#ifndef FORMATS_BASE_OUT_H
+#define FORMATS_BASE_OUT_H
+
+/* A file that appears whole or not at all: bytes go to "<path>.part", which is
+ * fsynced and renamed on commit. The final name never holds a partial file. */
+
+#include "formats/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct out {
+    char *path; /* owned; the final name */
+    char *part; /* owned; what is being written */
+    int fd;     /* -1 when closed */
+    uint64_t n; /* bytes written */
+};
+
+/* An `out` that out_abandon accepts before anything was opened. */
+void out_init(struct out *o);
+
+/* Start writing. When path names a device (/dev/null, /dev/full) or a pipe, the
+ * bytes go there directly. Errors: ERR_IO with the path. */
+int out_open(struct out *o, const char *path, struct err *err) WARN_UNUSED;
+
+int out_write(struct out *o, const void *data, size_t n, struct err *err) WARN_UNUSED;
+
+/* n zero bytes. */
+int out_pad(struct out *o, size_t n, struct err *err) WARN_UNUSED;
+
+/* fsync, close, rename. On failure the part file is removed. */
+int out_commit(struct out *o, struct err *err) WARN_UNUSED;
+
+/* Close and remove the part file; nothing after a commit. */
+void out_abandon(struct out *o);
+
+/* The whole life in one call. */
+int out_file(const char *path, const void *data, size_t n, struct err *err) WARN_UNUSED;
+
+#endif /* FORMATS_BASE_OUT_H */

@@ -1,0 +1,61 @@
+#ifndef FORMATS_BLOCKS_H
+#define FORMATS_BLOCKS_H
+
+/* The blocks of the quantized types, as they lie in a file. f16 scales are
+ * uint16_t; formulas are beside each codec in quant/ref/.
+ * Source: ggml-common.h (layouts), restated in docs/formats.md. */
+
+#include <stdint.h>
+
+enum { QK = 32, QK_K = 256 }; /* values in a legacy block, in a super-block */
+
+struct block_q4_0 {
+    uint16_t d;     /* w = d * (code - 8) */
+    uint8_t qs[16]; /* byte j: codes of values j (low half) and j + 16 (high half) */
+};
+_Static_assert(sizeof(struct block_q4_0) == 18, "Q4_0 is 18 bytes on disk");
+
+struct block_q5_0 {
+    uint16_t d;     /* w = d * (code - 16) */
+    uint8_t qh[4];  /* bit i: the fifth bit of code i */
+    uint8_t qs[16]; /* as Q4_0 */
+};
+_Static_assert(sizeof(struct block_q5_0) == 22, "Q5_0 is 22 bytes on disk");
+
+struct block_q5_1 {
+    uint16_t d, m; /* w = d * code + m */
+    uint8_t qh[4];
+    uint8_t qs[16];
+};
+_Static_assert(sizeof(struct block_q5_1) == 24, "Q5_1 is 24 bytes on disk");
+
+struct block_q8_0 {
+    uint16_t d; /* w = d * code */
+    int8_t qs[32];
+};
+_Static_assert(sizeof(struct block_q8_0) == 34, "Q8_0 is 34 bytes on disk");
+
+struct block_q4_k {
+    uint16_t d, dmin;   /* w = (d * s) * code - (dmin * m), s and m per 32 values */
+    uint8_t scales[12]; /* eight 6-bit s and m, packed */
+    uint8_t qs[128];    /* 64 values per 32 bytes: low halves first */
+};
+_Static_assert(sizeof(struct block_q4_k) == 144, "Q4_K is 144 bytes on disk");
+
+struct block_q5_k {
+    uint16_t d, dmin;
+    uint8_t scales[12]; /* as Q4_K */
+    uint8_t qh[32];     /* bit i / 32 of byte i % 32: the fifth bit of code i */
+    uint8_t qs[128];
+};
+_Static_assert(sizeof(struct block_q5_k) == 176, "Q5_K is 176 bytes on disk");
+
+struct block_q6_k {
+    uint8_t ql[128];   /* low four bits */
+    uint8_t qh[64];    /* upper two bits */
+    int8_t scales[16]; /* w = (d * s) * (code - 32), s per 16 values */
+    uint16_t d;
+};
+_Static_assert(sizeof(struct block_q6_k) == 210, "Q6_K is 210 bytes on disk");
+
+#endif /* FORMATS_BLOCKS_H */

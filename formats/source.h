@@ -1,0 +1,84 @@
+#ifndef FORMATS_SOURCE_H
+#define FORMATS_SOURCE_H
+
+/* A model to read from, whichever form it has: a GGUF, or a checkpoint seen as the
+ * GGUF it would convert to. Metadata and the tensor list are the GGUF's; each
+ * tensor knows where its bytes lie and what has to happen to them, but nothing is
+ * computed here (quant/rows.h reads rows as numbers). */
+
+#include "formats/arch/arch.h"
+#include "formats/base/err.h"
+#include "formats/base/log.h"
+#include "formats/dtype.h"
+#include "formats/gguf.h"
+#include "formats/meta.h"
+#include "formats/vocab.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One stretch of stored rows; experts are one part each. */
+struct source_part {
+    const uint8_t *data; /* in place; for TENSOR_MADE: computed F32 values */
+    size_t bytes;
+    const struct map *map; /* for map_forget; NULL: nothing to forget */
+};
+
+struct source_tensor {
+    const char *name;              /* GGUF name */
+    const char *stored;            /* name in the file it comes from, for messages */
+    const struct arch_tensor *row; /* role and flags; NULL when the family is unknown */
+    int layer;                     /* -1: not in a block */
+    enum dtype type;               /* as stored */
+    int n_dims;
+    uint64_t dims[GGUF_MAX_DIMS]; /* as in the GGUF: fastest first, after `change` */
+    enum arch_change change;
+    uint32_t heads; /* for CHANGE_PERMUTE_*: heads the rows divide into */
+    size_t n_parts; /* rows divide evenly among them */
+    const struct source_part *part;
+};
+
+struct source;
+
+struct source_opts {
+    const char *pre;  /* pre-tokenizer name to use instead of recognising it; NULL */
+    const char *name; /* general.name's source: the folder's name when NULL */
+    const struct log *log;
+};
+
+/* Open either form. A GGUF of an unknown family opens too (arch NULL): its
+ * tensors can be listed and copied. Errors name file, tensor, expected and found:
+ * ERR_UNSUPPORTED (unknown architecture, a tensor it does not know), ERR_FORMAT
+ * (a missing tensor, a shape that disagrees with config.json), and those of
+ * gguf_open and ckpt_open. */
+int source_open(struct source **out, const char *path, const struct source_opts *opts,
+                struct err *err) WARN_UNUSED;
+void source_free(struct source *s); /* accepts NULL */
+
+const char *source_path(const struct source *s);
+bool source_is_checkpoint(const struct source *s);
+const struct arch *source_arch(const struct source *s);          /* NULL: unknown */
+const struct arch_params *source_params(const struct source *s); /* NULL with it */
+/* Without general.file_type when it is a checkpoint: that is the writer's to say. */
+const struct meta *source_meta(const struct source *s);
+const struct vocab *source_vocab(const struct source *s); /* NULL: it has none */
+/* Bytes of the file(s) behind it. */
+uint64_t source_bytes(const struct source *s);
+
+/* In file order: for a checkpoint, the order the reference converter writes. */
+size_t source_n_tensors(const struct source *s);
+const struct source_tensor *source_tensor(const struct source *s, size_t i);
+const struct source_tensor *source_find(const struct source *s, const char *name); /* or NULL */
+/* By role; layer -1 for those outside blocks. NULL when absent. */
+const struct source_tensor *source_role(const struct source *s, enum arch_role role, int layer);
+
+/* dims[0], and the product of the others. */
+uint64_t source_row_len(const struct source_tensor *t);
+uint64_t source_n_rows(const struct source_tensor *t);
+
+/* Where row r of the GGUF tensor lies: the stored row, after part and permutation.
+ * Not for CHANGE_TRANSPOSE. `row_bytes` is of the stored type. */
+const uint8_t *source_row(const struct source_tensor *t, uint64_t r, size_t row_bytes);
+
+#endif /* FORMATS_SOURCE_H */

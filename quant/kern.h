@@ -1,0 +1,89 @@
+#ifndef QUANT_KERN_H
+#define QUANT_KERN_H
+
+/* Kernels: the inner loops of running a model, one implementation per
+ * instruction set behind one table. The scalar ones are the definition; the others
+ * must agree with them within a bound computed from the data (tests/check). A
+ * table is filled by kern_init for the CPU flags it is given and never changes.
+ *
+ * In every comment: matrices are row-major, [rows, columns]; no argument may alias
+ * another unless it says so; n may be 0; no alignment is asked for. */
+
+#include "formats/dtype.h"
+#include "quant/codec.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How weights and activations meet in a matrix product. */
+enum kern_math {
+    KERN_F32,  /* weights as stored, activations F32, products and sums as if in F32 */
+    KERN_BF16, /* weights as stored, activations rounded to BF16, sums in F32 */
+    KERN_INT8, /* activations rounded to 8 bits per 32 values: fastest, adds loss */
+    KERN_MATH_COUNT
+};
+
+/* Matrix product by panels: `rows` weight rows are packed once and meet every
+ * activation row. Tile sizes travel with the kernel that wants them. */
+struct kern_gemm {
+    size_t panel_rows; /* weight rows in a panel */
+    size_t act_rows;   /* activation rows are handed over in multiples of this */
+    /* Bytes of a packed panel of k columns; of m packed activation rows. */
+    size_t (*panel_bytes)(size_t k);
+    size_t (*act_bytes)(size_t m, size_t k);
+    /* Pack panel_rows rows given as F32 [panel_rows, k], rows contiguous. */
+    void (*pack)(void *panel, const float *w, size_t k);
+    /* Pack x[m, k], rows ld apart. */
+    void (*pack_act)(void *act, const float *x, size_t ld, size_t m, size_t k);
+    /* y[m, panel_rows] = act . panel^T; rows of y are ld_y apart. Only the first
+     * n <= panel_rows columns of y are written. */
+    void (*mul)(float *y, size_t ld_y, const void *act, const void *panel, size_t m, size_t n,
+                size_t k);
+};
+
+/* y[n] = w[n, k] . x[k] for one activation row: w are `n` stored rows, row r at
+ * w[r]; x as pack_vec of the same math left it. */
+typedef void kern_vec_fn(float *y, const uint8_t *const *w, size_t n, const void *x, size_t k);
+
+struct kern {
+    const char *isa; /* "scalar", "avx2", "avx512", "amx" */
+
+    /* The same bits as codec->dec. NULL: no such type. */
+    codec_dec_fn *dec[DTYPE_COUNT];
+
+    struct kern_gemm gemm[KERN_MATH_COUNT];
+
+    /* Single activation rows. vec_bytes: of one packed row of k values. */
+    size_t (*vec_bytes[KERN_MATH_COUNT])(size_t k);
+    void (*pack_vec[KERN_MATH_COUNT])(void *dst, const float *x, size_t k);
+    kern_vec_fn *vec[KERN_MATH_COUNT][DTYPE_COUNT]; /* NULL: no such type */
+
+    /* sum a[i] * b[i] */
+    float (*dot)(const float *a, const float *b, size_t n);
+    /* y[i] += a * x[i] */
+    void (*axpy)(float *y, const float *x, float a, size_t n);
+    /* y = x / sqrt(mean(x^2) + eps) * w; y may be x. */
+    void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
+    /* y[i] = silu(g[i]) * u[i], silu(v) = v / (1 + exp(-v)); y may be g. */
+    void (*silu_mul)(float *y, const float *g, const float *u, size_t n);
+    /* max and log(sum exp(x[i])) in F64 sums: the normaliser of a softmax. */
+    double (*log_sum_exp)(const float *x, size_t n);
+    /* Rotate n_rot values in place; cs holds n_rot / 2 pairs (cos, sin).
+     * pairs: (x[2i], x[2i+1]); halves: (x[i], x[i + n_rot/2]). */
+    void (*rope_pairs)(float *x, const float *cs, size_t n_rot);
+    void (*rope_halves)(float *x, const float *cs, size_t n_rot);
+    /* One head: out[m, dv] = softmax(scale * q[m, dk] . k^T + mask) . v. Query i
+     * stands at position p = pos + i and sees positions max(0, p - window + 1) .. p
+     * (window 0: all up to p) of k[., dk] and v[., dv], both contiguous.
+     * scratch: attn_bytes(m, pos + m). */
+    void (*attn)(float *out, size_t ld_out, const float *q, size_t ld_q, const float *k,
+                 const float *v, size_t m, size_t pos, size_t window, size_t dk, size_t dv,
+                 float scale, void *scratch);
+    size_t (*attn_bytes)(size_t m, size_t n_pos);
+};
+
+/* Fill *k: scalar first, then each instruction set in `cpu` (enum cpu_flag)
+ * overrides what it does better. */
+void kern_init(struct kern *k, unsigned cpu);
+
+#endif /* QUANT_KERN_H */

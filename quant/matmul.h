@@ -1,0 +1,40 @@
+#ifndef QUANT_MATMUL_H
+#define QUANT_MATMUL_H
+
+/* Matrix products of activations with stored weights, on every core. */
+
+#include "formats/base/err.h"
+#include "formats/base/par.h"
+#include "formats/source.h"
+#include "quant/kern.h"
+
+#include <stddef.h>
+
+/* A weight as it is stored: rows found through source_row, so that a permuted
+ * checkpoint tensor needs no copy. */
+struct matrix {
+    const struct source_tensor *t; /* borrowed */
+    size_t rows, cols, row_bytes;
+};
+
+/* Errors: ERR_UNSUPPORTED (a type without kernels, a change that is not a row
+ * mapping), naming the tensor. */
+int matrix_init(struct matrix *out, const struct source_tensor *t, struct err *err) WARN_UNUSED;
+
+/* y[m, w.rows] = x[m, w.cols] . w^T; rows of y are ld_y apart. */
+struct mm_job {
+    const struct matrix *w;
+    float *y;
+    size_t ld_y;
+};
+
+/* Scratch for products of up to m rows with matrices of up to `cols` columns. */
+size_t mm_scratch_bytes(const struct kern *k, enum kern_math math, size_t m, size_t cols,
+                        const struct par *par);
+
+/* Several products of the same x (rows ld_x apart), which is packed once: Q, K and
+ * V; gate and up. Results do not depend on the number of threads. */
+void mm(const struct kern *k, enum kern_math math, const struct mm_job *jobs, size_t n_jobs,
+        const float *x, size_t ld_x, size_t m, const struct par *par, void *scratch);
+
+#endif /* QUANT_MATMUL_H */

@@ -1,0 +1,46 @@
+#ifndef QUANT_PIPELINE_H
+#define QUANT_PIPELINE_H
+
+/* From a source to a GGUF in one streamed pass: row groups are read, encoded on
+ * every core and appended in order. Memory is bounded by a few row groups. */
+
+#include "formats/base/err.h"
+#include "formats/base/log.h"
+#include "formats/base/par.h"
+#include "formats/dtype.h"
+#include "formats/meta.h"
+#include "formats/source.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pipe_job {
+    const struct source *source;
+    const struct meta *meta; /* of the new file */
+    const size_t *order;     /* source tensor indices in writing order; NULL: as they are */
+    const enum dtype *types; /* by source tensor index */
+    uint64_t split_bytes;    /* 0: one file */
+    bool tensor_report;      /* also write "<path>.json": type, NMSE, sha256, seconds each */
+    struct par par;
+    const struct log *log;
+};
+
+struct pipe_result {
+    uint64_t bytes;  /* of the file(s) */
+    uint64_t params; /* values in all tensors */
+    double seconds;
+};
+
+/* Errors name the tensor and row; the final name appears only on success. */
+int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job *job,
+               struct err *err) WARN_UNUSED;
+
+/* Exact bytes of the file that pipe_write would write. */
+int pipe_size(uint64_t *out, const struct pipe_job *job, struct err *err) WARN_UNUSED;
+
+/* llama-quantize's writing order: tensors outside blocks first, then by block number,
+ * each by name. order: source_n_tensors entries. */
+void pipe_order_by_block(size_t *order, const struct source *s);
+
+#endif /* QUANT_PIPELINE_H */

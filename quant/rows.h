@@ -1,0 +1,21 @@
+#ifndef QUANT_ROWS_H
+#define QUANT_ROWS_H
+
+/* Rows of a source tensor as numbers: decoded, permuted, transposed, with the
+ * changes of its arch row applied. */
+
+#include "formats/base/err.h"
+#include "formats/source.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* dst[n, row length] = rows r0 .. r0 + n - 1. Errors: ERR_UNSUPPORTED (no codec
+ * for the stored type). Safe to call from several threads. */
+int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n,
+              struct err *err) WARN_UNUSED;
+
+/* Would writing the tensor as `type` be a copy of the stored rows? */
+bool rows_verbatim(const struct source_tensor *t, enum dtype type);
+
+#endif /* QUANT_ROWS_H */

@@ -1,0 +1,45 @@
+#ifndef RUNTIME_TOKENIZER_H
+#define RUNTIME_TOKENIZER_H
+
+/* Text <-> token ids: byte-level BPE with the pre-tokenizers' patterns (PCRE2),
+ * and SentencePiece-style BPE with byte fallback. Immutable once built. */
+
+#include "formats/base/buf.h"
+#include "formats/base/err.h"
+#include "formats/vocab.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tok;
+
+/* `v` must outlive *out. Errors: ERR_UNSUPPORTED (a pre-tokenizer name without a
+ * row), ERR_FORMAT (a vocabulary that can't work: which token or merge). */
+int tok_new(struct tok **out, const struct vocab *v, struct err *err) WARN_UNUSED;
+void tok_free(struct tok *t); /* accepts NULL */
+
+enum tok_flag {
+    TOK_ADD_SPECIAL = 1,  /* BOS and EOS as the vocabulary asks */
+    TOK_PARSE_SPECIAL = 2 /* control tokens' text stands for the token */
+};
+
+struct tok_ids {
+    int32_t *id; /* owned */
+    size_t n, cap;
+};
+
+/* Append the ids of text[0, n), valid UTF-8 or not. */
+int tok_encode(struct tok_ids *out, const struct tok *t, const char *text, size_t n, unsigned flags,
+               struct err *err) WARN_UNUSED;
+void tok_ids_release(struct tok_ids *ids);
+
+/* Append the bytes a token stands for; control tokens give none unless `special`. */
+int tok_decode(struct buf *out, const struct tok *t, int32_t id, bool special,
+               struct err *err) WARN_UNUSED;
+
+const struct vocab *tok_vocab(const struct tok *t);
+/* Ends a generation: EOS, EOT. */
+bool tok_is_end(const struct tok *t, int32_t id);
+
+#endif /* RUNTIME_TOKENIZER_H */

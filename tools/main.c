@@ -1,0 +1,130 @@
+/* pare: all there is to do.
+ *
+ * Adding a command: a row here, a declaration in cmd.h, a file cmd_<name>.c, a
+ * test tests/cli/<name>.sh, a line in README.md. */
+
+#include "formats/base/cpu.h"
+#include "formats/base/version.h"
+#include "tools/cmd.h"
+#include "tools/progress.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct cmd {
+    const char *name;
+    cmd_fn *run;
+    const char *usage;
+    const char *help;
+} cmds[] = {
+    {"inspect",  cmd_inspect,  "MODEL",                     "what a file holds"                           },
+    {"convert",  cmd_convert,  "CHECKPOINT OUT.gguf",       "safetensors checkpoint to GGUF"              },
+    {"quantize", cmd_quantize, "MODEL OUT.gguf MIX|TYPE",   "the smaller file"                            },
+    {"eval",     cmd_eval,     "MODEL...",                  "perplexity, and the loss against an original"},
+    {"run",      cmd_run,      "RECIPE.yaml",               "a recipe from start to end"                  },
+    {"generate", cmd_generate, "MODEL",                     "text"                                        },
+    {"tokenize", cmd_tokenize, "MODEL",                     "token ids of a text"                         },
+    {"logits",   cmd_logits,   "MODEL OUT.bin",             "raw logits of given token ids"               },
+    {"codec",    cmd_codec,    "encode|decode TYPE IN OUT", "rows of numbers to blocks and back"          },
+    {"bench",    cmd_bench,    "MODEL",                     "prompt and generation speed"                 },
+};
+
+static int help(FILE *to)
+{
+    (void)fputs("usage: pare COMMAND [OPTIONS]\n\n", to);
+    for (size_t i = 0; i < N_OF(cmds); i++)
+        (void)fprintf(to, "  %-9s %-26s %s\n", cmds[i].name, cmds[i].usage, cmds[i].help);
+    (void)fputs("\npare COMMAND --help lists a command's options.\n", to);
+    return to == stderr ? 2 : 0;
+}
+
+int cmd_options(struct cmd_common *out, const struct cmd_env *env, const struct opt *opts,
+                size_t n_opts, int argc, char **argv, const char **operand, size_t *n_operands,
+                size_t min, size_t max, struct err *err)
+{
+    enum { ALL_MAX = 48 };
+    struct opt all[ALL_MAX];
+    int64_t threads = 0;
+    bool want_help = false;
+    const char *level = "native";
+    const struct opt common[] = {
+        {"t",    "N",     "threads (default: every CPU)",                 OPT_INT,  &threads,   1, 1024},
+        {"cpu",  "LEVEL", "use only scalar, avx2, avx512 or amx kernels", OPT_STR,  &level,     0, 0   },
+        {"help", NULL,    "this list",                                    OPT_FLAG, &want_help, 0, 0   },
+    };
+
+    if (n_opts + N_OF(common) > ALL_MAX)
+        return err_set(err, ERR_ARG, "too many options");
+    memcpy(all, opts, n_opts * sizeof(*opts));
+    memcpy(all + n_opts, common, sizeof(common));
+    n_opts += N_OF(common);
+
+    *out = (struct cmd_common){0};
+    int rc = opt_parse(all, n_opts, argc, argv, operand, n_operands, 0, max, err);
+    if (!rc && want_help) {
+        printf("usage: pare %s %s [OPTIONS]\n", env->name, env->usage);
+        opt_help(all, n_opts);
+        out->done = true;
+        return 0;
+    }
+    if (!rc && *n_operands < min)
+        rc = err_set(err, ERR_ARG, "usage: pare %s %s (--help lists the options)", env->name,
+                     env->usage);
+    if (!rc)
+        rc = cpu_mask(&out->cpu, level, err);
+    if (rc)
+        return rc;
+    out->cpu &= cpu_detect();
+    out->par = par_init((int)threads);
+    return 0;
+}
+
+static int status_of(int rc)
+{
+    switch (rc) {
+    case 0:
+        return 0;
+    case ERR_ARG:
+        return 2;
+    case ERR_GATE:
+        return 3;
+    default:
+        return 1;
+    }
+}
+
+static int run(const struct cmd *cmd, int argc, char **argv)
+{
+    struct progress progress;
+    struct err err = {0};
+    struct cmd_env env = {.name = cmd->name, .usage = cmd->usage};
+
+    progress_init(&progress, &env.log, cmd->name);
+    int rc = cmd->run(&env, argc, argv, &err);
+    progress_end(&progress);
+    if (rc)
+        (void)fprintf(stderr, "pare %s: %s\n", cmd->name, err.msg);
+    /* results that did not reach their reader are a failure */
+    if ((fflush(stdout) || ferror(stdout)) && !rc) {
+        perror("pare: writing results");
+        rc = ERR_IO;
+    }
+    return status_of(rc);
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc < 2)
+        return help(stderr);
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+        return help(stdout);
+    if (!strcmp(argv[1], "--version"))
+        return puts("pare " PARE_VERSION) < 0;
+    for (size_t i = 0; i < N_OF(cmds); i++)
+        if (!strcmp(argv[1], cmds[i].name))
+            return run(&cmds[i], argc - 1, argv + 1);
+    (void)fprintf(stderr, "pare: unknown command \"%s\"\n", argv[1]);
+    return help(stderr);
+}

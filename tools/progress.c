@@ -1,0 +1,96 @@
+#include "tools/progress.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The one mutable object of the program: a signal handler can reach nothing else. */
+static volatile sig_atomic_t stop_asked;
+
+static void on_signal(int number)
+{
+    stop_asked = number;
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void progress_end(struct progress *p)
+{
+    if (p->shown)
+        (void)fputs("\r\033[K", stderr);
+    p->shown = false;
+    p->begun = 0;
+}
+
+static void warn(void *arg, const char *msg)
+{
+    struct progress *p = arg;
+
+    progress_end(p);
+    (void)fprintf(stderr, "pare %s: warning: %s\n", p->name, msg);
+}
+
+static void scale(char *out, size_t n, double v)
+{
+    static const char *const unit[] = {"", "k", "M", "G", "T"};
+    size_t i = 0;
+
+    while (v >= 1000 && i + 1 < sizeof(unit) / sizeof(unit[0])) {
+        v /= 1000;
+        i++;
+    }
+    (void)snprintf(out, n, i ? "%.1f %s" : "%.0f %s", v, unit[i]);
+}
+
+static void progress(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+    struct progress *p = arg;
+    const double t = now();
+    char rate[32];
+
+    if (!p->tty)
+        return;
+    if (p->begun <= 0)
+        p->begun = t;
+    if (done >= total) {
+        progress_end(p);
+        return;
+    }
+    if (t - p->last < 0.1)
+        return;
+    p->last = t;
+    const double speed = (double)done / (t - p->begun + 1e-9);
+    scale(rate, sizeof(rate), speed);
+    (void)fprintf(stderr, "\r\033[K%3.0f %%  %s%s/s  %.0f s left",
+                  100.0 * (double)done / (double)total, rate, what,
+                  speed > 0 ? (double)(total - done) / speed : 0.0);
+    (void)fflush(stderr);
+    p->shown = true;
+}
+
+static int stop(void *arg)
+{
+    (void)arg;
+    return stop_asked;
+}
+
+void progress_init(struct progress *p, struct log *out, const char *name)
+{
+    struct sigaction sa;
+
+    *p = (struct progress){.name = name, .tty = isatty(STDERR_FILENO)};
+    *out = (struct log){.arg = p, .warn = warn, .progress = progress, .stop = stop};
+    memset(&sa, 0, sizeof(sa));
+    sa.sa_handler = on_signal;
+    sa.sa_flags = SA_RESETHAND; /* a second signal ends the process at once */
+    (void)sigaction(SIGINT, &sa, NULL);
+    (void)sigaction(SIGTERM, &sa, NULL);
+}
