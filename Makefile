@@ -35,7 +35,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wstri
 	-Wformat=2 -Wpointer-arith $(WERROR)
 PKGS   := libcjson yaml-0.1 zlib libpcre2-8 libcrypto
 FLAGS  := -std=c11 -g $(FLAGS_$(CONFIG)) $(WARN) -fno-common -fvisibility=hidden \
-	-ffp-contract=off -D_POSIX_C_SOURCE=200809L -I. -include tests/lint/banned.h
+	-ffp-contract=off -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -include tests/lint/banned.h
 CFLAGS ?=
 LIBS    = $(shell pkg-config --libs $(PKGS)) -lmvec -lm -lpthread
 

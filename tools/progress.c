@@ -90,7 +90,7 @@ void progress_init(struct progress *p, struct log *out, const char *name)
     *out = (struct log){.arg = p, .warn = warn, .progress = progress, .stop = stop};
     memset(&sa, 0, sizeof(sa));
     sa.sa_handler = on_signal;
-    sa.sa_flags = SA_RESETHAND; /* a second signal ends the process at once */
+    sa.sa_flags = (int)SA_RESETHAND; /* a second signal ends the process at once */
     (void)sigaction(SIGINT, &sa, NULL);
     (void)sigaction(SIGTERM, &sa, NULL);
 }

@@ -1,15 +1,12 @@
-/* sched_getaffinity, syscall */
-#define _GNU_SOURCE
-
 #include "formats/base/cpu.h"
 
-#include <sched.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
 
@@ -87,10 +84,12 @@ const char *cpu_level(unsigned flags)
 
 int cpu_count(void)
 {
-    cpu_set_t set;
+    uint64_t set[64] = {0}; /* 4096 CPUs; glibc's wrapper needs _GNU_SOURCE */
+    int n = 0;
 
-    if (sched_getaffinity(0, sizeof(set), &set))
+    if (syscall(SYS_sched_getaffinity, 0, sizeof(set), set) < 0)
         return 1;
-    const int n = CPU_COUNT(&set);
+    for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++)
+        n += __builtin_popcountll(set[i]);
     return n > 0 ? n : 1;
 }

@@ -1,6 +1,3 @@
-/* madvise: posix_madvise ignores DONTNEED in glibc */
-#define _DEFAULT_SOURCE
-
 #include "formats/base/map.h"
 
 #include <errno.h>
@@ -50,7 +47,8 @@ void map_forget(const struct map *m, size_t offset, size_t n)
         return;
     if (end > m->size)
         end = m->size;
-    /* advice only: nothing to do when the kernel declines */
+    /* advice only: nothing to do when the kernel declines; posix_madvise would
+     * ignore DONTNEED in glibc */
     (void)madvise((void *)(uintptr_t)(m->data + begin), end - begin, MADV_DONTNEED);
 }
 

@@ -6,6 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok gets atoi atol atof rand
+#pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok gets atoi atol atof
 
 #endif /* TESTS_LINT_BANNED_H */
