@@ -22,6 +22,7 @@ char *arena_strn(struct arena *a, const char *s, size_t n);
 char *arena_str(struct arena *a, const char *s);
 char *arena_fmt(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Free every piece. */
 void arena_release(struct arena *a);
 
 #endif /* FORMATS_BASE_ARENA_H */

@@ -11,6 +11,7 @@ enum { HASH_HEX_BYTES = 65 }; /* 64 digits and '\0' */
 
 struct hash; /* a running digest */
 
+/* A running digest is owned by the caller (hash_free). */
 int hash_new(struct hash **out, struct err *err) WARN_UNUSED;
 void hash_add(struct hash *h, const void *data, size_t n);
 /* Text, its length first, so that ("ab","c") and ("a","bc") differ. */

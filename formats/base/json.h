@@ -27,7 +27,7 @@ void json_free(json_val *doc); /* accepts NULL */
 const json_val *json_get(const json_val *object, const char *key);
 /* "a.b.c" walks down objects. */
 const json_val *json_path(const json_val *object, const char *path);
-
+/* What kind of value it is. */
 bool json_is_object(const json_val *v);
 bool json_is_array(const json_val *v);
 bool json_is_null(const json_val *v); /* null or absent */
@@ -60,6 +60,7 @@ struct json_out {
     bool flat;     /* one line, no white space */
 };
 
+/* flat: on one line, without white space. Every open needs its close. */
 struct json_out json_out_init(struct buf *b, bool flat);
 void json_open(struct json_out *j, const char *key, char bracket);     /* '{' or '[' */
 void json_close(struct json_out *j, char bracket);                     /* '}' or ']' */

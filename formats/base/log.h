@@ -18,6 +18,7 @@ struct log {
     int (*stop)(void *arg);
 };
 
+/* Call the callback when there is one; `log` may be NULL. */
 void log_warn(const struct log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_progress(const struct log *log, const char *what, uint64_t done, uint64_t total);
 

@@ -23,6 +23,7 @@ void out_init(struct out *o);
  * bytes go there directly. Errors: ERR_IO with the path. */
 int out_open(struct out *o, const char *path, struct err *err) WARN_UNUSED;
 
+/* Append n bytes. Errors: ERR_IO with the path (disk full and the like). */
 int out_write(struct out *o, const void *data, size_t n, struct err *err) WARN_UNUSED;
 
 /* n zero bytes. */

@@ -14,12 +14,14 @@ struct rd {
     bool bad;           /* some read ran past `end` */
 };
 
+/* A cursor over data[0, size), and how much of it is unread. */
 struct rd rd_init(const void *data, size_t size);
 size_t rd_left(const struct rd *r);
 
 /* n bytes in place, or NULL and bad. n = 0 gives the current position. */
 const uint8_t *rd_bytes(struct rd *r, uint64_t n);
 
+/* Little-endian whole numbers. */
 uint8_t rd_u8(struct rd *r);
 uint16_t rd_u16(struct rd *r);
 uint32_t rd_u32(struct rd *r);
