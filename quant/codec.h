@@ -23,6 +23,7 @@ struct codec {
     enum dtype type;
     codec_enc_fn *enc; /* NULL: can be read, not written */
     codec_dec_fn *dec;
+    float max; /* enc: smallest magnitude that does not fit any more */
 };
 
 /* NULL: pare cannot compute with this type. */

@@ -5,6 +5,7 @@
  * definition every kernel is checked against. Round to nearest even; denormals
  * kept. Source: IEEE 754; OCP 8-bit floating point, revision 1.0. */
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -42,6 +43,10 @@ static inline uint16_t bf16_from_f32(float f)
 float f32_from_f16(uint16_t h);
 /* Too large becomes infinite. */
 uint16_t f16_from_f32(float f);
+
+/* n values at any alignment. */
+void f32_from_f16_n(float *dst, const void *src, size_t n);
+void f16_from_f32_n(void *dst, const float *src, size_t n);
 
 float f32_from_e4m3(uint8_t b); /* OCP E4M3: no infinity, 0x7f and 0xff are NaN */
 float f32_from_e5m2(uint8_t b);

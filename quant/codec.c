@@ -1,0 +1,78 @@
+#include "quant/codec.h"
+
+#include "quant/half.h"
+#include "quant/ref/ref.h"
+
+#include <math.h>
+
+/* F16 rounds to infinity from here on. */
+#define F16_OVERFLOW 65520.0F
+
+/* max: values of this magnitude and above don't fit; chosen so that a scale of
+ * any rounding stays below F16's largest. */
+static const struct codec codecs[DTYPE_COUNT] = {
+    [DTYPE_F64] = {DTYPE_F64,     NULL,        f64_decode,  0             },
+    [DTYPE_F32] = {DTYPE_F32,     f32_encode,  f32_decode,  INFINITY      },
+    [DTYPE_F16] = {DTYPE_F16,     f16_encode,  f16_decode,  F16_OVERFLOW  },
+    [DTYPE_BF16] = {DTYPE_BF16,    bf16_encode, bf16_decode, 0x1.ffp127F   },
+    [DTYPE_F8_E4M3] = {DTYPE_F8_E4M3, NULL,        e4m3_decode, 0             },
+    [DTYPE_F8_E5M2] = {DTYPE_F8_E5M2, NULL,        e5m2_decode, 0             },
+    [DTYPE_I64] = {DTYPE_I64,     NULL,        i64_decode,  0             },
+    [DTYPE_I32] = {DTYPE_I32,     NULL,        i32_decode,  0             },
+    [DTYPE_I16] = {DTYPE_I16,     NULL,        i16_decode,  0             },
+    [DTYPE_I8] = {DTYPE_I8,      NULL,        i8_decode,   0             },
+    [DTYPE_U64] = {DTYPE_U64,     NULL,        u64_decode,  0             },
+    [DTYPE_U32] = {DTYPE_U32,     NULL,        u32_decode,  0             },
+    [DTYPE_U16] = {DTYPE_U16,     NULL,        u16_decode,  0             },
+    [DTYPE_U8] = {DTYPE_U8,      NULL,        u8_decode,   0             },
+    [DTYPE_BOOL] = {DTYPE_BOOL,    NULL,        bool_decode, 0             },
+    [DTYPE_Q4_0] = {DTYPE_Q4_0,    NULL,        q4_0_decode, 7 * 65504.0F  },
+    [DTYPE_Q5_0] = {DTYPE_Q5_0,    NULL,        q5_0_decode, 15 * 65504.0F },
+    [DTYPE_Q5_1] = {DTYPE_Q5_1,    NULL,        q5_1_decode, 65504.0F      },
+    [DTYPE_Q8_0] = {DTYPE_Q8_0,    q8_0_encode, q8_0_decode, 127 * 65504.0F},
+    [DTYPE_Q4_K] = {DTYPE_Q4_K,    NULL,        q4_k_decode, 63 * 65504.0F },
+    [DTYPE_Q5_K] = {DTYPE_Q5_K,    NULL,        q5_k_decode, 63 * 65504.0F },
+    [DTYPE_Q6_K] = {DTYPE_Q6_K,    NULL,        q6_k_decode, 31 * 65504.0F },
+};
+
+const struct codec *codec_get(enum dtype t)
+{
+    return t > DTYPE_NONE && t < DTYPE_COUNT && codecs[t].type == t ? &codecs[t] : NULL;
+}
+
+/* The bits of the largest magnitude; those of NaN and infinity exceed any number's. */
+static uint32_t largest(const float *src, size_t n)
+{
+    int32_t max = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const int32_t a = (int32_t)(f32_bits(src[i]) & 0x7fffffffU);
+        max = a > max ? a : max;
+    }
+    return (uint32_t)max;
+}
+
+static int refuse(const struct codec *c, const float *src, size_t n, struct err *err)
+{
+    size_t i = 0;
+
+    while (i + 1 < n && fabsf(src[i]) < c->max)
+        i++;
+    if (isnan(src[i]))
+        return err_set(err, ERR_FORMAT, "column %zu: value is NaN", i);
+    if (isinf(src[i]))
+        return err_set(err, ERR_FORMAT, "column %zu: value is infinite", i);
+    return err_set(err, ERR_FORMAT, "column %zu: value %g is too large for %s", i, (double)src[i],
+                   dtype_get(c->type)->name);
+}
+
+int codec_encode_row(const struct codec *c, void *dst, const float *src, size_t n,
+                     const float *importance, struct err *err)
+{
+    if (!c->enc)
+        return err_set(err, ERR_UNSUPPORTED, "pare cannot write %s", dtype_get(c->type)->name);
+    if (largest(src, n) >= f32_bits(c->max))
+        return refuse(c, src, n, err);
+    c->enc(dst, src, n, importance);
+    return 0;
+}

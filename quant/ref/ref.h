@@ -1,0 +1,19 @@
+#ifndef QUANT_REF_REF_H
+#define QUANT_REF_REF_H
+
+/* The encoders and decoders behind the codec table, one file per type. What
+ * they take and give is said in quant/codec.h. */
+
+#include "quant/codec.h"
+
+codec_enc_fn f32_encode, f16_encode, bf16_encode;
+codec_dec_fn f64_decode, f32_decode, f16_decode, bf16_decode, e4m3_decode, e5m2_decode;
+codec_dec_fn i64_decode, i32_decode, i16_decode, i8_decode;
+codec_dec_fn u64_decode, u32_decode, u16_decode, u8_decode, bool_decode;
+
+codec_enc_fn q4_0_encode, q5_0_encode, q5_1_encode, q8_0_encode;
+codec_dec_fn q4_0_decode, q5_0_decode, q5_1_decode, q8_0_decode;
+codec_enc_fn q4_k_encode, q5_k_encode, q6_k_encode;
+codec_dec_fn q4_k_decode, q5_k_decode, q6_k_decode;
+
+#endif /* QUANT_REF_REF_H */
