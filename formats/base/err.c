@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A message is one line, whatever bytes a file's names hold. */
+static void one_line(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            *s = '?';
+}
+
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 {
     va_list ap;
@@ -13,6 +21,7 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
     va_end(ap);
+    one_line(e->msg);
     return code;
 }
 
@@ -24,6 +33,7 @@ int err_wrap(struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(context, sizeof(context) - 3, fmt, ap);
     va_end(ap);
+    one_line(context);
     size_t n = strlen(context);
     memcpy(context + n, ": ", 3);
     n += 2;
