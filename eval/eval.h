@@ -5,6 +5,7 @@
  * Definitions: docs/formats.md, "Evaluation". Windows of n_ctx tokens, BOS as the
  * tokenizer says, scored on the second half; errors clustered by window. */
 
+#include "eval/stats.h"
 #include "formats/base/err.h"
 #include "formats/base/log.h"
 #include "formats/base/par.h"
@@ -14,32 +15,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct eval_opts {
-    size_t n_ctx;    /* tokens of a window, >= 8; default 512 */
-    size_t n_chunks; /* most windows; 0: all */
-    struct par par;
-    const struct log *log;
+enum {
+    EVAL_CTX = 512,       /* usual n_ctx */
+    EVAL_CTX_MIN = 8,     /* leaves three scored positions a window */
+    EVAL_MATH = KERN_F32, /* measures what the file lost, not what kernels add */
+    EVAL_VERSION = 1      /* part of cached results' keys: raise it when figures change */
 };
 
-/* A mean with its standard error (clustered by window). */
-struct eval_mean {
-    double value, error;
+struct eval_opts {
+    size_t n_ctx;    /* tokens of a window, >= EVAL_CTX_MIN */
+    size_t n_chunks; /* most windows; 0: all */
+    unsigned cpu;    /* cpu_flag bits the scoring may use */
+    struct par par;
+    const struct log *log;
 };
 
 /* What one model did. Fields from kld on need an original. */
 struct eval_result {
     size_t n_tokens, n_windows; /* scored */
-    struct eval_mean nll;       /* mean negative log-likelihood per token, nats */
-    struct eval_mean ppl;       /* exp(nll), error by the delta method */
+    struct stats_mean nll;      /* mean negative log-likelihood per token, nats */
+    struct stats_mean ppl;      /* exp(nll), error by the delta method */
     double seconds;
     bool have_original;
-    struct eval_mean ln_ratio; /* nll - nll(original), paired */
-    struct eval_mean ppl_ratio;
+    struct stats_mean ln_ratio; /* nll - nll(original), paired */
+    struct stats_mean ppl_ratio;
     double ln_correlation; /* of the per-token log-likelihoods */
-    struct eval_mean kld;  /* mean KL(original || model), nats */
+    struct stats_mean kld; /* mean KL(original || model), nats */
     double kld_max, kld_p999, kld_p99, kld_p95, kld_p90, kld_median;
-    struct eval_mean top1; /* share of positions with the same most likely token */
-    struct eval_mean dp;   /* p(model) - p(original) of the right token: mean */
+    struct stats_mean top1; /* share of positions with the same most likely token */
+    struct stats_mean dp;   /* p(model) - p(original) of the right token: mean */
     double dp_rms, dp_p99, dp_p95, dp_p90, dp_median, dp_p10, dp_p5, dp_p1;
     double *window_nll; /* owned; n_windows means, to pair reports later */
     double *window_kld; /* owned; NULL without an original */
@@ -47,8 +51,11 @@ struct eval_result {
 
 /* Score `n` models on the text; the original (or NULL) runs once, beside them, and
  * nothing is stored. Models whose vocabulary differs from the original's are
- * refused. results: n entries, to be released each.
- * Errors: ERR_ARG (text too short: how many tokens, how many needed), ... */
+ * refused. One newline at the end of the text is dropped, as llama-perplexity does.
+ * results: n entries; they and *original_result (NULL without an original) are to be
+ * released each, also after a failure.
+ * Errors: ERR_FORMAT (text too short: how many tokens, how many needed; a model whose
+ * logits are not finite), ERR_UNSUPPORTED (no tokenizer, other vocabularies). */
 int eval_text(struct eval_result *results, struct eval_result *original_result,
               const struct model *const *models, size_t n, const struct model *original,
               const char *text, size_t text_bytes, const struct eval_opts *opts,
