@@ -23,33 +23,46 @@ enum kern_math {
     KERN_MATH_COUNT
 };
 
-/* Matrix product by panels: `rows` weight rows are packed once and meet every
+struct kern;
+
+/* Matrix product by panels: a few weight rows are packed once and meet every
  * activation row. Tile sizes travel with the kernel that wants them. */
 struct kern_gemm {
-    size_t panel_rows; /* weight rows in a panel */
-    size_t act_rows;   /* activation rows are handed over in multiples of this */
-    /* Bytes of a packed panel of k columns; of m packed activation rows. */
+    size_t panel_rows; /* weight rows in a panel, <= KERN_PANEL_MAX */
+    size_t act_rows;   /* activation rows in a block */
+    /* Bytes of a packed panel and of a packed activation block, of k columns;
+     * both may be overwritten by any pack and are aligned to 64 by the caller. */
     size_t (*panel_bytes)(size_t k);
-    size_t (*act_bytes)(size_t m, size_t k);
-    /* Pack panel_rows rows given as F32 [panel_rows, k], rows contiguous. */
-    void (*pack)(void *panel, const float *w, size_t k);
-    /* Pack x[m, k], rows ld apart. */
-    void (*pack_act)(void *act, const float *x, size_t ld, size_t m, size_t k);
-    /* y[m, panel_rows] = act . panel^T; rows of y are ld_y apart. Only the first
-     * n <= panel_rows columns of y are written. */
+    size_t (*act_bytes)(size_t k);
+    /* Pack n <= panel_rows stored rows of type t, row r at w[r]. */
+    void (*pack)(void *panel, const struct kern *kern, enum dtype t, const uint8_t *const *w,
+                 size_t n, size_t k);
+    /* Pack one block: x[m, k], rows ld_x apart, m <= act_rows. */
+    void (*pack_act)(void *act, const float *x, size_t ld_x, size_t m, size_t k);
+    /* y[m, n] = act . panel^T; rows of y are ld_y apart; act is as many blocks as m
+     * rows need, one after another. */
     void (*mul)(float *y, size_t ld_y, const void *act, const void *panel, size_t m, size_t n,
                 size_t k);
 };
 
-/* y[n] = w[n, k] . x[k] for one activation row: w are `n` stored rows, row r at
- * w[r]; x as pack_vec of the same math left it. */
-typedef void kern_vec_fn(float *y, const uint8_t *const *w, size_t n, const void *x, size_t k);
+enum { KERN_PANEL_MAX = 64 };
+
+/* y[n] = w[n, k] . x[k] for one activation row: w are n stored rows of type t, row
+ * r at w[r]; x as pack_vec of the same math left it. */
+typedef void kern_vec_fn(float *y, const struct kern *kern, enum dtype t, const uint8_t *const *w,
+                         size_t n, const void *x, size_t k);
+
+/* A stored row as integers: w[i] = scale[i / 16] * q[i] - min[i / 32], k a multiple
+ * of 32. The products round as the decoder's do. */
+typedef void kern_int_fn(int8_t *q, float *scale, float *min, const void *src, size_t k);
 
 struct kern {
     const char *isa; /* "scalar", "avx2", "avx512", "amx" */
 
     /* The same bits as codec->dec. NULL: no such type. */
     codec_dec_fn *dec[DTYPE_COUNT];
+    /* NULL: the type has no integers; KERN_INT8 is KERN_BF16 for it. */
+    kern_int_fn *ints[DTYPE_COUNT];
 
     struct kern_gemm gemm[KERN_MATH_COUNT];
 
@@ -64,9 +77,9 @@ struct kern {
     void (*axpy)(float *y, const float *x, float a, size_t n);
     /* y = x / sqrt(mean(x^2) + eps) * w; y may be x. */
     void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
-    /* y[i] = silu(g[i]) * u[i], silu(v) = v / (1 + exp(-v)); y may be g. */
+    /* y[i] = silu(g[i]) * u[i], silu(v) = v / (1 + exp(-v)); y may be g or u. */
     void (*silu_mul)(float *y, const float *g, const float *u, size_t n);
-    /* max and log(sum exp(x[i])) in F64 sums: the normaliser of a softmax. */
+    /* log(sum exp(x[i])) in F64 sums, safe for large x: the normaliser of a softmax. */
     double (*log_sum_exp)(const float *x, size_t n);
     /* Rotate n_rot values in place; cs holds n_rot / 2 pairs (cos, sin).
      * pairs: (x[2i], x[2i+1]); halves: (x[i], x[i + n_rot/2]). */
@@ -85,5 +98,8 @@ struct kern {
 /* Fill *k: scalar first, then each instruction set in `cpu` (enum cpu_flag)
  * overrides what it does better. */
 void kern_init(struct kern *k, unsigned cpu);
+
+/* The math that `math` amounts to for weights of type t. */
+enum kern_math kern_math_for(const struct kern *k, enum kern_math math, enum dtype t);
 
 #endif /* QUANT_KERN_H */

@@ -17,8 +17,9 @@ struct matrix {
     size_t rows, cols, row_bytes;
 };
 
-/* Errors: ERR_UNSUPPORTED (a type without kernels, a change that is not a row
- * mapping), naming the tensor. */
+/* Errors: ERR_UNSUPPORTED (a type without a decoder, a change that is not a row
+ * mapping), ERR_FORMAT (a row that is no whole number of blocks). Messages name
+ * the tensor. */
 int matrix_init(struct matrix *out, const struct source_tensor *t, struct err *err) WARN_UNUSED;
 
 /* y[m, w.rows] = x[m, w.cols] . w^T; rows of y are ld_y apart. */
@@ -33,7 +34,8 @@ size_t mm_scratch_bytes(const struct kern *k, enum kern_math math, size_t m, siz
                         const struct par *par);
 
 /* Several products of the same x (rows ld_x apart), which is packed once: Q, K and
- * V; gate and up. Results do not depend on the number of threads. */
+ * V; gate and up. All weights have the same number of columns. Results do not
+ * depend on the number of threads. */
 void mm(const struct kern *k, enum kern_math math, const struct mm_job *jobs, size_t n_jobs,
         const float *x, size_t ld_x, size_t m, const struct par *par, void *scratch);
 

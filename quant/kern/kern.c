@@ -1,0 +1,16 @@
+#include "quant/kern.h"
+
+#include "formats/base/cpu.h"
+#include "quant/kern/kern_isa.h"
+
+void kern_init(struct kern *k, unsigned cpu)
+{
+    (void)cpu;
+    *k = (struct kern){.isa = "scalar"};
+    kern_init_scalar(k);
+}
+
+enum kern_math kern_math_for(const struct kern *k, enum kern_math math, enum dtype t)
+{
+    return math == KERN_INT8 && !k->ints[t] ? KERN_BF16 : math;
+}

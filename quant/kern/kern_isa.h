@@ -1,0 +1,40 @@
+#ifndef QUANT_KERN_KERN_ISA_H
+#define QUANT_KERN_KERN_ISA_H
+
+/* What the kernel files share: one init per instruction set, called in rising
+ * order by kern_init, and the layout of packed activation rows. */
+
+#include "quant/kern.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+void kern_init_scalar(struct kern *k);
+/* Parts of kern_init_scalar, by file. */
+void kern_init_scalar_ints(struct kern *k);
+void kern_init_scalar_gemm(struct kern *k);
+void kern_init_scalar_attn(struct kern *k);
+
+/* A row of activations in 8 bits: x[i] ~ d[i / 32] * q[i], q in -127 .. 127. The
+ * arrays lie one after another: q[k], d[k / 32], sum[k / 32] (of q). */
+struct act8 {
+    int8_t *q;
+    float *d;
+    int32_t *sum;
+};
+
+/* Where the arrays of a packed row of k values are; k a multiple of 32. */
+static inline struct act8 act8_at(void *p, size_t k)
+{
+    int8_t *q = p;
+    float *d = (float *)(void *)(q + k);
+
+    return (struct act8){.q = q, .d = d, .sum = (int32_t *)(void *)(d + k / 32)};
+}
+
+static inline size_t act8_bytes(size_t k)
+{
+    return k + k / 32 * (sizeof(float) + sizeof(int32_t));
+}
+
+#endif /* QUANT_KERN_KERN_ISA_H */

@@ -1,0 +1,190 @@
+#include "quant/matmul.h"
+
+#include "quant/codec.h"
+
+enum { ALIGN = 64, VEC_ROWS = 32 }; /* VEC_ROWS: weight rows in a piece when m is 1 */
+
+static size_t round_up(size_t n, size_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+int matrix_init(struct matrix *out, const struct source_tensor *t, struct err *err)
+{
+    const struct codec *codec = codec_get(t->type);
+    const bool mapped = t->change == CHANGE_NONE || t->change == CHANGE_PERMUTE_Q ||
+                        t->change == CHANGE_PERMUTE_K || t->change == CHANGE_SQUEEZE;
+
+    *out = (struct matrix){.t = t, .rows = source_n_rows(t), .cols = source_row_len(t)};
+    if (!codec || !codec->dec)
+        return err_set(err, ERR_UNSUPPORTED, "tensor %s: cannot multiply with type %s", t->name,
+                       dtype_get(t->type)->name);
+    if (!mapped)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "tensor %s: stored transposed or altered, convert it first", t->name);
+    if (!dtype_row_bytes(&out->row_bytes, t->type, out->cols))
+        return err_set(err, ERR_FORMAT, "tensor %s: rows of %zu values are no whole blocks of %s",
+                       t->name, out->cols, dtype_get(t->type)->name);
+    return 0;
+}
+
+/* ---- the shared state of one product ------------------------------------------ */
+
+/* Jobs of one math over the same packed activations. */
+struct work {
+    const struct kern *k;
+    enum kern_math want, math; /* asked for; of the jobs this pass takes */
+    const struct mm_job *jobs;
+    size_t n_jobs;
+    const float *x;
+    size_t ld_x, m, cols;
+    uint8_t *act;    /* packed activations */
+    uint8_t *panels; /* one per thread */
+    size_t act_block, panel_bytes;
+};
+
+static bool takes(const struct work *w, size_t job)
+{
+    return kern_math_for(w->k, w->want, w->jobs[job].w->t->type) == w->math;
+}
+
+/* Pieces of `unit` weight rows: how many of all jobs, and which job piece i is in. */
+static size_t n_pieces(const struct work *w, size_t unit)
+{
+    size_t n = 0;
+
+    for (size_t j = 0; j < w->n_jobs; j++)
+        if (takes(w, j))
+            n += (w->jobs[j].w->rows + unit - 1) / unit;
+    return n;
+}
+
+/* The job; *row and *n: its rows in piece i. */
+static const struct mm_job *piece(const struct work *w, size_t i, size_t unit, size_t *row,
+                                  size_t *n)
+{
+    size_t j = 0;
+
+    for (;; j++) {
+        const size_t here = (w->jobs[j].w->rows + unit - 1) / unit;
+
+        if (!takes(w, j))
+            continue;
+        if (i < here)
+            break;
+        i -= here;
+    }
+    *row = i * unit;
+    *n = w->jobs[j].w->rows - *row;
+    *n = *n < unit ? *n : unit;
+    return &w->jobs[j];
+}
+
+static void find_rows(const uint8_t **rows, const struct matrix *w, size_t row, size_t n)
+{
+    for (size_t r = 0; r < n; r++)
+        rows[r] = source_row(w->t, row + r, w->row_bytes);
+}
+
+/* ---- one activation row -------------------------------------------------------- */
+
+static void vec_piece(void *arg, size_t i, int thread)
+{
+    const struct work *w = arg;
+    const uint8_t *rows[VEC_ROWS];
+    size_t row, n;
+    const struct mm_job *job = piece(w, i, VEC_ROWS, &row, &n);
+    const enum dtype t = job->w->t->type;
+
+    (void)thread;
+    find_rows(rows, job->w, row, n);
+    w->k->vec[w->math][t](job->y + row, w->k, t, rows, n, w->act, w->cols);
+}
+
+static void mm_vec(struct work *w, const struct par *par)
+{
+    w->k->pack_vec[w->math](w->act, w->x, w->cols);
+    par_for(par, n_pieces(w, VEC_ROWS), vec_piece, w);
+}
+
+/* ---- many ---------------------------------------------------------------------- */
+
+static void act_piece(void *arg, size_t i, int thread)
+{
+    const struct work *w = arg;
+    const struct kern_gemm *g = &w->k->gemm[w->math];
+    const size_t first = i * g->act_rows, left = w->m - first;
+
+    (void)thread;
+    g->pack_act(w->act + i * w->act_block, w->x + first * w->ld_x, w->ld_x,
+                left < g->act_rows ? left : g->act_rows, w->cols);
+}
+
+static void panel_piece(void *arg, size_t i, int thread)
+{
+    const struct work *w = arg;
+    const struct kern_gemm *g = &w->k->gemm[w->math];
+    const uint8_t *rows[KERN_PANEL_MAX];
+    uint8_t *panel = w->panels + (size_t)thread * w->panel_bytes;
+    size_t row, n;
+    const struct mm_job *job = piece(w, i, g->panel_rows, &row, &n);
+
+    find_rows(rows, job->w, row, n);
+    g->pack(panel, w->k, job->w->t->type, rows, n, w->cols);
+    g->mul(job->y + row, job->ld_y, w->act, panel, w->m, n, w->cols);
+}
+
+static void mm_gemm(struct work *w, const struct par *par)
+{
+    const struct kern_gemm *g = &w->k->gemm[w->math];
+    const size_t blocks = (w->m + g->act_rows - 1) / g->act_rows;
+
+    w->act_block = g->act_bytes(w->cols);
+    w->panel_bytes = round_up(g->panel_bytes(w->cols), ALIGN);
+    w->panels = w->act + round_up(blocks * w->act_block, ALIGN);
+    par_for(par, blocks, act_piece, w);
+    par_for(par, n_pieces(w, g->panel_rows), panel_piece, w);
+}
+
+size_t mm_scratch_bytes(const struct kern *k, enum kern_math math, size_t m, size_t cols,
+                        const struct par *par)
+{
+    size_t most = 0;
+
+    /* KERN_INT8 may fall back to KERN_BF16: room for whichever takes more */
+    for (int i = 0; i <= (int)math; i++) {
+        const struct kern_gemm *g = &k->gemm[i];
+        const size_t blocks = (m + g->act_rows - 1) / g->act_rows;
+        const size_t act = round_up(blocks * g->act_bytes(cols), ALIGN);
+        const size_t vec = k->vec_bytes[i](cols);
+        const size_t all =
+            act + vec + (size_t)par->n_threads * round_up(g->panel_bytes(cols), ALIGN);
+
+        most = all > most ? all : most;
+    }
+    return most + ALIGN;
+}
+
+void mm(const struct kern *k, enum kern_math math, const struct mm_job *jobs, size_t n_jobs,
+        const float *x, size_t ld_x, size_t m, const struct par *par, void *scratch)
+{
+    const uintptr_t base = round_up((uintptr_t)scratch, ALIGN);
+    struct work w = {.k = k, .want = math, .jobs = jobs, .n_jobs = n_jobs};
+
+    if (!m || !n_jobs)
+        return;
+    w.x = x;
+    w.ld_x = ld_x;
+    w.m = m;
+    w.cols = jobs[0].w->cols;
+    w.act = (uint8_t *)scratch + (base - (uintptr_t)scratch);
+    for (int i = 0; i < KERN_MATH_COUNT; i++) {
+        w.math = (enum kern_math)i;
+        if (!n_pieces(&w, 1))
+            continue;
+        if (m == 1)
+            mm_vec(&w, par);
+        else
+            mm_gemm(&w, par);
+    }
+}
