@@ -21,7 +21,7 @@ struct model_opts {
 };
 
 /* Open a GGUF or a checkpoint. Errors: those of source_open; ERR_UNSUPPORTED for a
- * trait or tensor type the runtime does not compute: which. */
+ * trait, parameter, tensor or tensor type the runtime does not compute: which. */
 int model_open(struct model **out, const char *path, const struct model_opts *opts,
                struct err *err) WARN_UNUSED;
 void model_free(struct model *m); /* accepts NULL */
@@ -29,7 +29,11 @@ void model_free(struct model *m); /* accepts NULL */
 const struct source *model_source(const struct model *m);
 /* NULL for a model without a vocabulary: it can be fed ids only. */
 const struct tok *model_tok(const struct model *m);
-size_t model_n_vocab(const struct model *m);
-size_t model_n_ctx(const struct model *m); /* positions it was trained for */
+size_t model_n_vocab(const struct model *m); /* logits of a position */
+size_t model_n_ctx(const struct model *m);   /* positions it was trained for */
+
+/* "f32", "bf16" or "fast" (activations in 8 bits) to a kern_math.
+ * Errors: ERR_ARG naming the three. */
+int model_math(enum kern_math *out, const char *name, struct err *err) WARN_UNUSED;
 
 #endif /* RUNTIME_MODEL_H */

@@ -2,7 +2,8 @@
 #define RUNTIME_SESSION_H
 
 /* One run of a model over a growing sequence: key-value cache and scratch. The
- * same tokens give the same logits at any thread count. */
+ * same calls give the same logits at any thread count; tokens evaluated in other
+ * portions may differ in the last bits. */
 
 #include "formats/base/err.h"
 #include "formats/base/par.h"
@@ -13,20 +14,31 @@
 
 struct sess;
 
-/* n_ctx: positions the cache holds; n_batch: most tokens of one sess_eval (larger
- * is faster and takes more scratch). `m` must outlive *out. */
+/* n_ctx: positions the cache holds, >= 1; n_batch: most tokens of one sess_eval,
+ * >= 1 (larger is faster and takes more scratch; no more than n_ctx are used).
+ * `m` must outlive *out. Errors: ERR_ARG, ERR_NOMEM. */
 int sess_new(struct sess **out, const struct model *m, size_t n_ctx, size_t n_batch,
              const struct par *par, struct err *err) WARN_UNUSED;
 void sess_free(struct sess *s); /* accepts NULL */
 
-/* Forget everything after the first n positions. */
+/* Forget everything after the first n positions; 0 starts anew. */
 void sess_keep(struct sess *s, size_t n);
 size_t sess_len(const struct sess *s);
 
 /* Append n tokens (1 <= n <= n_batch) and write logits[n_logits, n_vocab] of the
- * last n_logits of them (0: none). Allocates nothing.
- * Errors: ERR_ARG (cache full, an id outside the vocabulary). */
+ * last n_logits of them (0: none, logits may be NULL). Allocates nothing. On an
+ * error nothing was appended: ERR_ARG (cache full, an id outside the vocabulary). */
 int sess_eval(struct sess *s, const int32_t *ids, size_t n, float *logits, size_t n_logits,
+              struct err *err) WARN_UNUSED;
+
+/* Write logits[n, n_vocab] of tokens row0 .. row0 + n - 1 of the last sess_eval, so
+ * that a long batch's need not all be held at once.
+ * Errors: ERR_ARG (it had fewer tokens). */
+int sess_logits(struct sess *s, size_t row0, size_t n, float *logits, struct err *err) WARN_UNUSED;
+
+/* Append any number of tokens, n_batch at a time, and write logits[n_vocab] of the
+ * last one (NULL: none). Errors as sess_eval. */
+int sess_feed(struct sess *s, const int32_t *ids, size_t n, float *logits,
               struct err *err) WARN_UNUSED;
 
 #endif /* RUNTIME_SESSION_H */

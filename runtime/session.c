@@ -1,0 +1,184 @@
+#include "runtime/session.h"
+
+#include "formats/base/rd.h"
+#include "runtime/forward/forward.h"
+
+#include <stdlib.h>
+
+/* ---- memory ------------------------------------------------------------------ */
+
+static int floats(float **out, struct sess *s, size_t a, size_t b, struct err *err)
+{
+    size_t n;
+
+    *out = mul_ok(&n, a, b) ? arena_array(&s->arena, n, sizeof(**out)) : NULL;
+    return *out ? 0 : err_nomem(err);
+}
+
+static size_t max(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Widest matrix input: scratch of a product grows with it. */
+static size_t widest(const struct model *m)
+{
+    size_t cols = m->head->cols;
+
+    for (size_t i = 0; i < m->n_layer; i++)
+        for (size_t r = 0; r < ROLE_COUNT; r++)
+            cols = max(cols, m->layer[i].w.mat[r].cols);
+    return cols;
+}
+
+static int alloc_cache(struct sess *s, struct err *err)
+{
+    const struct model *m = s->m;
+    int rc = 0;
+
+    s->cache = arena_array(&s->arena, m->n_layer, sizeof(*s->cache));
+    if (!s->cache)
+        return err_nomem(err);
+    for (size_t i = 0; !rc && i < m->n_layer; i++)
+        if (m->plan.mixer->cache_floats)
+            rc = floats(&s->cache[i], s, s->n_ctx, m->plan.mixer->cache_floats(m, i), err);
+    return rc;
+}
+
+static int alloc_scratch(struct sess *s, struct err *err)
+{
+    const struct model *m = s->m;
+    const size_t align = 64; /* threads' scratch on lines of their own */
+    size_t work = 0;
+    size_t bytes;
+
+    for (size_t i = 0; i < m->n_layer; i++)
+        work = max(work, max(m->plan.mixer->work_floats(m, i), m->plan.ffn->work_floats(m, i)));
+    int rc = floats(&s->work, s, s->n_batch, work, err);
+    if (!rc)
+        rc = floats(&s->x, s, s->n_batch, m->n_embd, err);
+    if (!rc)
+        rc = floats(&s->xn, s, s->n_batch, m->n_embd, err);
+    if (!rc)
+        rc = floats(&s->y, s, s->n_batch, m->n_embd, err);
+    if (rc)
+        return rc;
+
+    s->mm_scratch =
+        arena_alloc(&s->arena, mm_scratch_bytes(&m->kern, m->math, s->n_batch, widest(m), &s->par));
+    s->attn_each =
+        (m->kern.attn_bytes(s->n_batch < QUERY_BLOCK ? s->n_batch : QUERY_BLOCK, s->n_ctx) + align -
+         1) /
+        align * align;
+    s->attn_scratch = mul_ok(&bytes, s->attn_each, (size_t)s->par.n_threads)
+                          ? arena_alloc(&s->arena, bytes)
+                          : NULL;
+    return s->mm_scratch && s->attn_scratch ? 0 : err_nomem(err);
+}
+
+int sess_new(struct sess **out, const struct model *m, size_t n_ctx, size_t n_batch,
+             const struct par *par, struct err *err)
+{
+    struct sess *s;
+    int rc;
+
+    *out = NULL;
+    if (!n_ctx || !n_batch || n_ctx > INT32_MAX)
+        return err_set(err, ERR_ARG, "a session of %zu positions and %zu tokens a batch", n_ctx,
+                       n_batch);
+    s = calloc(1, sizeof(*s));
+    if (!s)
+        return err_nomem(err);
+    s->m = m;
+    s->par = *par;
+    s->n_ctx = n_ctx;
+    s->n_batch = n_batch < n_ctx ? n_batch : n_ctx;
+    rc = alloc_cache(s, err);
+    if (!rc)
+        rc = alloc_scratch(s, err);
+    if (!rc)
+        rc = floats(&s->rope, s, n_ctx, m->n_rot, err);
+    if (rc)
+        goto fail;
+    rope_table(s->rope, m, n_ctx);
+    *out = s;
+    return 0;
+
+fail:
+    sess_free(s);
+    return rc;
+}
+
+void sess_free(struct sess *s)
+{
+    if (!s)
+        return;
+    arena_release(&s->arena);
+    free(s);
+}
+
+/* ---- running ----------------------------------------------------------------- */
+
+void sess_keep(struct sess *s, size_t n)
+{
+    if (n < s->n)
+        s->n = n;
+}
+
+size_t sess_len(const struct sess *s)
+{
+    return s->n;
+}
+
+static int check_ids(const struct sess *s, const int32_t *ids, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || (size_t)ids[i] >= s->m->n_vocab)
+            return err_set(err, ERR_ARG, "token id %d in a vocabulary of %zu", (int)ids[i],
+                           s->m->n_vocab);
+    return 0;
+}
+
+int sess_eval(struct sess *s, const int32_t *ids, size_t n, float *logits, size_t n_logits,
+              struct err *err)
+{
+    if (!n || n > s->n_batch || n_logits > n)
+        return err_set(err, ERR_ARG, "%zu tokens and %zu logits of a batch of %zu", n, n_logits,
+                       s->n_batch);
+    if (n > s->n_ctx - s->n)
+        return err_set(err, ERR_ARG, "%zu more tokens after %zu in a context of %zu", n, s->n,
+                       s->n_ctx);
+    const int rc = check_ids(s, ids, n, err);
+    if (rc)
+        return rc;
+    forward_embed(s, ids, n);
+    s->m->plan.placement->run(s, n);
+    s->n += n;
+    s->n_last = n;
+    return n_logits ? sess_logits(s, n - n_logits, n_logits, logits, err) : 0;
+}
+
+int sess_logits(struct sess *s, size_t row0, size_t n, float *logits, struct err *err)
+{
+    if (row0 > s->n_last || n > s->n_last - row0)
+        return err_set(err, ERR_ARG, "logits of tokens %zu to %zu of %zu", row0, row0 + n,
+                       s->n_last);
+    if (n)
+        forward_head(s, logits, row0, n);
+    return 0;
+}
+
+int sess_feed(struct sess *s, const int32_t *ids, size_t n, float *logits, struct err *err)
+{
+    /* all or nothing, as sess_eval */
+    if (n > s->n_ctx - s->n)
+        return err_set(err, ERR_ARG, "%zu more tokens after %zu in a context of %zu", n, s->n,
+                       s->n_ctx);
+    int rc = check_ids(s, ids, n, err);
+    for (size_t i = 0; !rc && i < n; i += s->n_batch) {
+        const size_t k = n - i < s->n_batch ? n - i : s->n_batch;
+        const bool last = i + k == n && logits;
+        rc = sess_eval(s, ids + i, k, last ? logits : NULL, last, err);
+    }
+    return rc;
+}
