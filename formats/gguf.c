@@ -90,19 +90,21 @@ static int read_name(const char **out, struct part *p, struct rd *r, uint64_t i,
     return *out ? 0 : err_nomem(err);
 }
 
-/* Bytes of the whole tensor, into t->bytes. */
-static int measure(struct gguf_tensor *t, struct err *err)
+int gguf_measure(size_t *bytes, enum dtype type, int n_dims, const uint64_t *dims, struct err *err)
 {
-    const struct dtype_info *d = dtype_get(t->type);
+    const struct dtype_info *d = dtype_get(type);
     uint64_t elements = 1;
 
-    for (int k = 0; k < GGUF_MAX_DIMS; k++)
-        if (__builtin_mul_overflow(elements, t->dims[k], &elements) || elements > INT64_MAX)
+    if (!d || d->ggml < 0)
+        return err_set(err, ERR_UNSUPPORTED, "type %s cannot be in a GGUF", d ? d->name : "none");
+    for (int k = 0; k < n_dims; k++)
+        if (__builtin_mul_overflow(elements, dims[k], &elements) || elements > INT64_MAX)
             return err_set(err, ERR_FORMAT, "its dimensions are too large together");
-    if (t->dims[0] % d->block)
+    const uint64_t row = n_dims > 0 ? dims[0] : 1;
+    if (row % d->block)
         return err_set(err, ERR_FORMAT, "rows of %llu values, expected a multiple of %u for %s",
-                       (unsigned long long)t->dims[0], d->block, d->name);
-    if (!mul_ok(&t->bytes, elements / d->block, d->bytes))
+                       (unsigned long long)row, d->block, d->name);
+    if (!mul_ok(bytes, elements / d->block, d->bytes))
         return err_set(err, ERR_FORMAT, "its dimensions are too large together");
     return 0;
 }
@@ -124,7 +126,7 @@ static int read_tensor(struct gguf_tensor *t, struct rd *r, struct err *err)
     t->type = dtype_by_ggml(number);
     if (t->type == DTYPE_NONE)
         return err_set(err, ERR_UNSUPPORTED, "tensor type number %u is not known", number);
-    return measure(t, err);
+    return gguf_measure(&t->bytes, t->type, t->n_dims, t->dims, err);
 }
 
 static int add_tensor(struct part *p, struct rd *r, uint64_t i, struct err *err)

@@ -52,4 +52,9 @@ const struct gguf_tensor *gguf_tensor(const struct gguf *g, size_t i);
 /* NULL when there is none. Hashed: fine in a loop. */
 const struct gguf_tensor *gguf_find(const struct gguf *g, const char *name);
 
+/* Bytes of a tensor of this type and these dimensions (fastest first). Errors: ERR_FORMAT
+ * (a row that is no whole number of blocks, an overflow), ERR_UNSUPPORTED (no GGUF type). */
+int gguf_measure(size_t *bytes, enum dtype type, int n_dims, const uint64_t *dims,
+                 struct err *err) WARN_UNUSED;
+
 #endif /* FORMATS_GGUF_H */
