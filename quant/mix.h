@@ -6,6 +6,7 @@
  * `pare convert`) and the fallback where a row is no whole number of blocks.
  * Source: llama-quantize's rules, restated in docs/formats.md. */
 
+#include "formats/arch/arch.h"
 #include "formats/base/err.h"
 #include "formats/dtype.h"
 #include "formats/source.h"
@@ -23,14 +24,45 @@ const struct mix *mix_at(size_t i);
 const char *mix_name(const struct mix *m);
 uint32_t mix_file_type(const struct mix *m); /* general.file_type */
 
+/* A type for every tensor whose name a pattern (PCRE, searched anywhere) finds. */
+struct mix_override {
+    const char *pattern;
+    enum dtype type;
+};
+
 struct mix_opts {
     bool pure;              /* the base type wherever a tensor is quantized at all */
     enum dtype output_type; /* DTYPE_NONE: the mix decides */
     enum dtype embedding_type;
     bool have_importance;
+    const struct mix_override *overrides; /* the first that matches wins */
+    size_t n_overrides;
 };
 
-/* types[i] of source_tensor(s, i), as llama-quantize would choose. */
+/* What the rules look at. */
+struct mix_tensor {
+    const char *name; /* in the GGUF */
+    enum arch_role role;
+    int layer; /* -1: not in a block */
+    int n_dims;
+    uint64_t row_len;
+    enum dtype kept; /* its type where no rule quantizes it */
+};
+
+struct mix_model {
+    const struct mix_tensor *tensors;
+    size_t n_tensors;
+    uint64_t n_layer, n_head, n_head_kv, n_expert;
+    bool falcon; /* the rules' exceptions for that family */
+};
+
+/* The rules themselves: types[i] of m->tensors[i]. Errors: ERR_ARG (a pattern that
+ * does not compile), ERR_NOMEM. */
+int mix_assign(enum dtype *types, const struct mix *mix, const struct mix_model *m,
+               const struct mix_opts *opts, struct err *err) WARN_UNUSED;
+
+/* types[i] of source_tensor(s, i), as llama-quantize would choose. Errors: those of
+ * mix_assign, ERR_UNSUPPORTED (an unknown family has no roles to go by). */
 int mix_types(enum dtype *types, const struct mix *m, const struct source *s,
               const struct mix_opts *opts, struct err *err) WARN_UNUSED;
 

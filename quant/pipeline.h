@@ -41,6 +41,6 @@ int pipe_size(uint64_t *out, const struct pipe_job *job, struct err *err) WARN_U
 
 /* llama-quantize's writing order: tensors outside blocks first, then by block number,
  * each by name. order: source_n_tensors entries. */
-void pipe_order_by_block(size_t *order, const struct source *s);
+int pipe_order_by_block(size_t *order, const struct source *s, struct err *err) WARN_UNUSED;
 
 #endif /* QUANT_PIPELINE_H */

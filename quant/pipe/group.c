@@ -1,0 +1,161 @@
+#include "quant/codec.h"
+#include "quant/half.h"
+#include "quant/pipe/pipe.h"
+#include "quant/rows.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+double pipe_seconds(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+uint64_t pipe_group_rows(const struct source_tensor *t)
+{
+    const uint64_t n = PIPE_GROUP_VALUES / source_row_len(t);
+
+    return n ? n : 1;
+}
+
+size_t pipe_group_scratch(const struct source_tensor *t)
+{
+    /* the rows, and one more for decoding what was written */
+    return (size_t)((pipe_group_rows(t) + 1) * source_row_len(t));
+}
+
+/* Sums over one row in eight fixed lanes, so that vectors and scalars agree. */
+static void row_sums(struct pipe_group *g, const float *x, const float *y, size_t n)
+{
+    double e[8] = {0}, s[8] = {0};
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        for (size_t j = 0; j < 8; j++) {
+            const double d = (double)x[i + j] - (double)y[i + j];
+            e[j] += d * d;
+            s[j] += (double)x[i + j] * (double)x[i + j];
+        }
+    for (; i < n; i++) {
+        const double d = (double)x[i] - (double)y[i];
+        e[0] += d * d;
+        s[0] += (double)x[i] * (double)x[i];
+    }
+    g->err2 += ((e[0] + e[4]) + (e[1] + e[5])) + ((e[2] + e[6]) + (e[3] + e[7]));
+    g->sum2 += ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
+}
+
+static int encode(struct pipe_group *g, float *x, bool measure)
+{
+    const struct codec *c = codec_get(g->type);
+    const size_t len = (size_t)source_row_len(g->t);
+    const size_t row_bytes = g->n ? g->out_bytes / (size_t)g->n : 0;
+    float *back = x + g->n * len;
+
+    if (!c)
+        return err_set(&g->err, ERR_UNSUPPORTED, "tensor %s: pare cannot write %s", g->t->name,
+                       dtype_get(g->type)->name);
+    int rc = rows_read(x, g->t, g->r0, g->n, &g->err);
+    for (uint64_t r = 0; r < g->n && !rc; r++) {
+        uint8_t *out = g->out + r * row_bytes;
+        rc = codec_encode_row(c, out, x + r * len, len, NULL, &g->err);
+        if (rc)
+            return err_wrap(&g->err, "tensor %s: row %llu", g->t->name,
+                            (unsigned long long)(g->r0 + r));
+        if (!measure)
+            continue;
+        c->dec(back, out, len);
+        row_sums(g, x + r * len, back, len);
+    }
+    return rc;
+}
+
+/* The column of the first value that is no finite number, or n. `all` are the bits
+ * of its exponent. */
+static size_t bad_16(const uint8_t *p, size_t n, unsigned all)
+{
+    unsigned bad = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint16_t h;
+        memcpy(&h, p + 2 * i, sizeof(h));
+        bad |= (h & all) == all;
+    }
+    for (size_t i = 0; bad && i < n; i++) {
+        uint16_t h;
+        memcpy(&h, p + 2 * i, sizeof(h));
+        if ((h & all) == all)
+            return i;
+    }
+    return n;
+}
+
+static size_t bad_32(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+    uint32_t u, bad = 0;
+
+    for (size_t j = 0; j < n; j++) {
+        memcpy(&u, p + 4 * j, sizeof(u));
+        bad |= (u & 0x7f800000U) == 0x7f800000U;
+    }
+    if (!bad)
+        return n;
+    do
+        memcpy(&u, p + 4 * i++, sizeof(u));
+    while ((u & 0x7f800000U) != 0x7f800000U);
+    return i - 1;
+}
+
+static int copy(struct pipe_group *g)
+{
+    const size_t len = (size_t)source_row_len(g->t);
+    const size_t row_bytes = g->n ? g->out_bytes / (size_t)g->n : 0;
+
+    for (uint64_t r = 0; r < g->n; r++) {
+        const uint8_t *p = source_row(g->t, g->r0 + r, row_bytes);
+        size_t bad = len;
+        if (g->type == DTYPE_F32)
+            bad = bad_32(p, len);
+        if (g->type == DTYPE_F16 || g->type == DTYPE_BF16)
+            bad = bad_16(p, len, g->type == DTYPE_F16 ? 0x7c00U : 0x7f80U);
+        if (bad < len)
+            return err_set(&g->err, ERR_FORMAT,
+                           "tensor %s: row %llu: column %zu: value is NaN or infinite", g->t->name,
+                           (unsigned long long)(g->r0 + r), bad);
+        memcpy(g->out + r * row_bytes, p, row_bytes);
+    }
+    return 0;
+}
+
+void pipe_group_encode(struct pipe_group *g, float *scratch, bool measure)
+{
+    const double begun = pipe_seconds();
+
+    g->rc = rows_verbatim(g->t, g->type) ? copy(g) : encode(g, scratch, measure);
+    g->seconds = pipe_seconds() - begun;
+}
+
+void pipe_group_forget(const struct pipe_group *g)
+{
+    const struct source_tensor *t = g->t;
+    const uint64_t per_part = t->n_parts ? source_n_rows(t) / t->n_parts : 0;
+
+    for (uint64_t r = g->r0; per_part && r < g->r0 + g->n; r = (r / per_part + 1) * per_part) {
+        const struct source_part *p = &t->part[r / per_part];
+        const uint64_t in = r % per_part, left = g->r0 + g->n - r;
+        const uint64_t n = left < per_part - in ? left : per_part - in;
+        const size_t row_bytes = p->bytes / (size_t)per_part;
+
+        /* a transposed tensor's rows lie all over it: wait for the last */
+        if (p->map && t->change != CHANGE_TRANSPOSE)
+            map_forget(p->map, (size_t)(p->data - p->map->data) + (size_t)in * row_bytes,
+                       (size_t)n * row_bytes);
+        else if (p->map && g->last)
+            map_forget(p->map, (size_t)(p->data - p->map->data), p->bytes);
+    }
+}

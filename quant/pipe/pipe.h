@@ -1,0 +1,65 @@
+#ifndef QUANT_PIPE_PIPE_H
+#define QUANT_PIPE_PIPE_H
+
+/* The pieces of quant/pipeline.c: row groups, and what is known of each tensor
+ * when it has been written. */
+
+#include "formats/base/buf.h"
+#include "formats/base/err.h"
+#include "formats/base/hash.h"
+#include "formats/source.h"
+#include "quant/pipeline.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Values in a row group: its F32 form stays in a core's own cache. Cuts never depend
+ * on the number of threads. */
+enum { PIPE_GROUP_VALUES = 128 * 1024 };
+
+/* Consecutive rows of one tensor. */
+struct pipe_group {
+    const struct source_tensor *t;
+    size_t item;       /* position in writing order */
+    enum dtype type;   /* to encode as */
+    uint64_t r0, n;    /* rows */
+    uint8_t *out;      /* in place; out_bytes */
+    size_t out_bytes;  /* of the encoded rows */
+    bool last;         /* of its tensor */
+    double err2, sum2; /* sums of squared errors and squared values */
+    double seconds;    /* spent on it */
+    int rc;            /* with `err` */
+    struct err err;
+};
+
+/* Rows a group of this tensor holds. */
+uint64_t pipe_group_rows(const struct source_tensor *t);
+
+/* F32 values of scratch that pipe_group_encode needs for groups of t. */
+size_t pipe_group_scratch(const struct source_tensor *t);
+
+/* Read, change, check and encode; fills out, rc and err, and with `measure` the
+ * sums. */
+void pipe_group_encode(struct pipe_group *g, float *scratch, bool measure);
+
+/* Let the pages go that the group was read from. */
+void pipe_group_forget(const struct pipe_group *g);
+
+/* One written tensor. */
+struct pipe_stat {
+    const struct source_tensor *t;
+    enum dtype type;
+    double err2, sum2, seconds;
+    struct hash *hash; /* owned while the tensor is being written */
+    char sha256[HASH_HEX_BYTES];
+};
+
+/* The text of OUT.gguf.json. */
+int pipe_report(struct buf *b, const char *path, const struct pipe_stat *stats, size_t n,
+                const struct pipe_result *result, struct err *err) WARN_UNUSED;
+
+/* A clock that only goes forward. */
+double pipe_seconds(void);
+
+#endif /* QUANT_PIPE_PIPE_H */

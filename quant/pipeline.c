@@ -1,0 +1,370 @@
+#include "quant/pipeline.h"
+
+#include "formats/base/arena.h"
+#include "formats/base/out.h"
+#include "formats/base/rd.h"
+#include "formats/gguf_write.h"
+#include "quant/pipe/pipe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Encoded bytes in a batch, and its groups: enough for every core to find work
+ * while the batch before is being written. */
+enum { BATCH_BYTES = 8 << 20, BATCH_GROUPS = 256 };
+
+struct batch {
+    struct pipe_group *group; /* BATCH_GROUPS */
+    size_t n;
+    uint8_t *out;
+    size_t out_bytes;
+};
+
+struct pipe {
+    const struct pipe_job *job;
+    struct arena arena;
+    size_t n_items;
+    struct gguf_item *items; /* in writing order, as everything here */
+    struct pipe_stat *stats;
+    struct gguf_writer *writer;
+    struct batch batch[2];
+    struct batch *now, *before; /* being encoded; being written */
+    float *scratch;             /* scratch_values per thread */
+    size_t scratch_values, group_bytes;
+    size_t item;          /* next group: of this item */
+    uint64_t row;         /* from this row */
+    uint64_t done, total; /* source bytes */
+    int write_rc, hash_rc;
+    struct err write_err, hash_err;
+};
+
+static const struct source_tensor *tensor_at(const struct pipe_job *job, size_t item, size_t *index)
+{
+    *index = job->order ? job->order[item] : item;
+    return source_tensor(job->source, *index);
+}
+
+/* ---- planning --------------------------------------------------------------- */
+
+static int plan_item(struct pipe *p, size_t i, struct err *err)
+{
+    size_t index, row_bytes;
+    const struct source_tensor *t = tensor_at(p->job, i, &index);
+    const enum dtype type = p->job->types[index];
+    const uint64_t rows = pipe_group_rows(t);
+
+    if (!dtype_get(type) || dtype_get(type)->ggml < 0)
+        return err_set(err, ERR_UNSUPPORTED, "tensor %s: type %s has no place in a GGUF", t->name,
+                       dtype_get(type) ? dtype_get(type)->name : "unknown");
+    if (!dtype_row_bytes(&row_bytes, type, source_row_len(t)))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "tensor %s: rows of %llu values are no whole number of %s blocks (%u)",
+                       t->name, (unsigned long long)source_row_len(t), dtype_get(type)->name,
+                       dtype_get(type)->block);
+    p->items[i] = (struct gguf_item){.name = t->name, .type = type, .n_dims = t->n_dims};
+    memcpy(p->items[i].dims, t->dims, sizeof(t->dims));
+    p->stats[i].t = t;
+    p->stats[i].type = type;
+    for (size_t k = 0; k < t->n_parts; k++)
+        p->total += t->part[k].bytes;
+    if (row_bytes * rows > p->group_bytes)
+        p->group_bytes = row_bytes * (size_t)rows;
+    if (pipe_group_scratch(t) > p->scratch_values)
+        p->scratch_values = pipe_group_scratch(t);
+    return 0;
+}
+
+static int plan(struct pipe *p, const struct pipe_job *job, struct err *err)
+{
+    p->job = job;
+    p->n_items = source_n_tensors(job->source);
+    p->items = arena_array(&p->arena, p->n_items + 1, sizeof(*p->items));
+    p->stats = arena_array(&p->arena, p->n_items + 1, sizeof(*p->stats));
+    if (!p->items || !p->stats)
+        return err_nomem(err);
+    for (size_t i = 0; i < p->n_items; i++) {
+        const int rc = plan_item(p, i, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int reserve(struct pipe *p, struct err *err)
+{
+    const size_t threads = (size_t)p->job->par.n_threads;
+
+    for (int i = 0; i < 2; i++) {
+        p->batch[i].group = arena_array(&p->arena, BATCH_GROUPS, sizeof(*p->batch[i].group));
+        p->batch[i].out = malloc(BATCH_BYTES + p->group_bytes);
+        if (!p->batch[i].group || !p->batch[i].out)
+            return err_nomem(err);
+    }
+    size_t bytes;
+    if (!mul_ok(&bytes, p->scratch_values * sizeof(*p->scratch), threads))
+        return err_nomem(err);
+    p->scratch = malloc(bytes + 1);
+    return p->scratch ? 0 : err_nomem(err);
+}
+
+static void pipe_release(struct pipe *p)
+{
+    for (size_t i = 0; p->stats && i < p->n_items; i++)
+        hash_free(p->stats[i].hash);
+    gguf_writer_free(p->writer);
+    free(p->batch[0].out);
+    free(p->batch[1].out);
+    free(p->scratch);
+    arena_release(&p->arena);
+}
+
+/* ---- one batch ---------------------------------------------------------------- */
+
+/* Cut the next groups into `b`, until it is full or nothing is left. */
+static void batch_fill(struct pipe *p, struct batch *b)
+{
+    b->n = 0;
+    b->out_bytes = 0;
+    while (p->item < p->n_items && b->n < BATCH_GROUPS && b->out_bytes < BATCH_BYTES) {
+        const struct pipe_stat *s = &p->stats[p->item];
+        const uint64_t rows = source_n_rows(s->t), most = pipe_group_rows(s->t);
+        const uint64_t n = rows - p->row < most ? rows - p->row : most;
+        size_t row_bytes = 0;
+
+        (void)dtype_row_bytes(&row_bytes, s->type, source_row_len(s->t));
+        b->group[b->n++] = (struct pipe_group){
+            .t = s->t,
+            .item = p->item,
+            .type = s->type,
+            .r0 = p->row,
+            .n = n,
+            .out = b->out + b->out_bytes,
+            .out_bytes = (size_t)n * row_bytes,
+            .last = p->row + n == rows,
+        };
+        b->out_bytes += (size_t)n * row_bytes;
+        p->row += n;
+        if (p->row == rows) {
+            p->item++;
+            p->row = 0;
+        }
+    }
+}
+
+static void batch_write(struct pipe *p)
+{
+    const struct batch *b = p->before;
+
+    for (size_t i = 0; i < b->n && !p->write_rc; i++)
+        p->write_rc =
+            gguf_writer_put(p->writer, b->group[i].out, b->group[i].out_bytes, &p->write_err);
+}
+
+static void batch_hash(struct pipe *p)
+{
+    const struct batch *b = p->before;
+
+    for (size_t i = 0; i < b->n && !p->hash_rc; i++) {
+        const struct pipe_group *g = &b->group[i];
+        struct pipe_stat *s = &p->stats[g->item];
+        if (!g->r0)
+            p->hash_rc = hash_new(&s->hash, &p->hash_err);
+        if (!p->hash_rc)
+            hash_add(s->hash, g->out, g->out_bytes);
+        if (!p->hash_rc && g->last) {
+            p->hash_rc = hash_hex(s->hash, s->sha256, &p->hash_err);
+            hash_free(s->hash);
+            s->hash = NULL;
+        }
+    }
+}
+
+/* Pieces 0 and 1 finish the batch before, the others encode this one. */
+static void piece(void *arg, size_t i, int thread)
+{
+    struct pipe *p = arg;
+
+    if (i == 0) {
+        batch_write(p);
+    } else if (i == 1) {
+        if (p->job->tensor_report)
+            batch_hash(p);
+    } else {
+        pipe_group_encode(&p->now->group[i - 2], p->scratch + (size_t)thread * p->scratch_values,
+                          p->job->tensor_report);
+        pipe_group_forget(&p->now->group[i - 2]);
+    }
+}
+
+/* The first failure in file order, whatever thread met it. */
+static int batch_result(struct pipe *p, struct err *err)
+{
+    if (p->write_rc) {
+        *err = p->write_err;
+        return p->write_rc;
+    }
+    if (p->hash_rc) {
+        *err = p->hash_err;
+        return p->hash_rc;
+    }
+    for (size_t i = 0; i < p->now->n; i++) {
+        const struct pipe_group *g = &p->now->group[i];
+        struct pipe_stat *s = &p->stats[g->item];
+        if (g->rc) {
+            *err = g->err;
+            return g->rc;
+        }
+        s->err2 += g->err2;
+        s->sum2 += g->sum2;
+        s->seconds += g->seconds;
+        size_t row_bytes = 0;
+        (void)dtype_row_bytes(&row_bytes, s->t->type, source_row_len(s->t));
+        p->done += g->n * row_bytes;
+    }
+    log_progress(p->job->log, "bytes", p->done, p->total);
+    return log_stop(p->job->log, err);
+}
+
+static int stream(struct pipe *p, struct err *err)
+{
+    p->now = &p->batch[0];
+    p->before = &p->batch[1];
+    do {
+        batch_fill(p, p->now);
+        par_for(&p->job->par, p->now->n + 2, piece, p);
+        const int rc = batch_result(p, err);
+        if (rc)
+            return rc;
+        struct batch *b = p->before;
+        p->before = p->now;
+        p->now = b;
+    } while (p->before->n);
+    return 0;
+}
+
+/* ---- the whole ---------------------------------------------------------------- */
+
+static uint64_t count_params(const struct pipe *p)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < p->n_items; i++)
+        n += source_row_len(p->stats[i].t) * source_n_rows(p->stats[i].t);
+    return n;
+}
+
+/* The report is on disk, under its part name, before the model appears. */
+static int commit(struct pipe *p, const char *path, const struct pipe_result *result,
+                  struct err *err)
+{
+    struct buf text = {0}, name = {0};
+    struct out o;
+    int rc = 0;
+
+    out_init(&o);
+    if (p->job->tensor_report) {
+        buf_fmt(&name, "%s.json", path);
+        rc = buf_check(&name, err);
+        if (!rc)
+            rc = pipe_report(&text, path, p->stats, p->n_items, result, err);
+        if (!rc)
+            rc = out_open(&o, name.p, err);
+        if (!rc)
+            rc = out_write(&o, text.p, text.n, err);
+    }
+    if (!rc)
+        rc = gguf_writer_commit(p->writer, err);
+    if (!rc && p->job->tensor_report)
+        rc = out_commit(&o, err);
+    out_abandon(&o);
+    buf_release(&text);
+    buf_release(&name);
+    return rc;
+}
+
+int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job *job,
+               struct err *err)
+{
+    struct pipe p = {0};
+    struct pipe_result result = {0};
+    const double begun = pipe_seconds();
+
+    int rc = plan(&p, job, err);
+    if (rc)
+        goto fail;
+    rc = reserve(&p, err);
+    if (rc)
+        goto fail;
+    rc = gguf_writer_new(&p.writer, path, job->meta, p.items, p.n_items, job->split_bytes, err);
+    if (rc)
+        goto fail;
+    result.bytes = gguf_writer_bytes(p.writer);
+    result.params = count_params(&p);
+    rc = stream(&p, err);
+    if (rc)
+        goto fail;
+    rc = commit(&p, path, &result, err);
+    if (rc)
+        goto fail;
+    result.seconds = pipe_seconds() - begun;
+    *out = result;
+
+fail:
+    pipe_release(&p);
+    return rc;
+}
+
+int pipe_size(uint64_t *out, const struct pipe_job *job, struct err *err)
+{
+    struct pipe p = {0};
+
+    int rc = plan(&p, job, err);
+    if (rc)
+        goto fail;
+    rc = gguf_writer_new(&p.writer, "/dev/null", job->meta, p.items, p.n_items, 0, err);
+    if (rc)
+        goto fail;
+    *out = gguf_writer_bytes(p.writer);
+
+fail:
+    pipe_release(&p);
+    return rc;
+}
+
+/* ---- order -------------------------------------------------------------------- */
+
+struct place {
+    long layer;
+    const char *name;
+    size_t index;
+};
+
+static int place_cmp(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    if (x->layer != y->layer)
+        return x->layer < y->layer ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+int pipe_order_by_block(size_t *order, const struct source *s, struct err *err)
+{
+    const size_t n = source_n_tensors(s);
+    struct place *p = calloc(n + 1, sizeof(*p));
+
+    if (!p)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = source_tensor(s, i)->name;
+        p[i] = (struct place){.layer = -1, .name = name, .index = i};
+        if (!strncmp(name, "blk.", 4))
+            p[i].layer = strtol(name + 4, NULL, 10);
+    }
+    qsort(p, n, sizeof(*p), place_cmp);
+    for (size_t i = 0; i < n; i++)
+        order[i] = p[i].index;
+    free(p);
+    return 0;
+}
