@@ -1,6 +1,7 @@
 #include "formats/base/json.h"
 
 #include "formats/base/map.h"
+#include "formats/base/utf8.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -268,23 +269,37 @@ struct json_out json_out_init(struct buf *b, bool flat)
     return (struct json_out){.b = b, .flat = flat};
 }
 
+static void put_char(struct buf *b, unsigned char c)
+{
+    if (c == '"' || c == '\\')
+        buf_fmt(b, "\\%c", c);
+    else if (c == '\n')
+        buf_str(b, "\\n");
+    else if (c == '\t')
+        buf_str(b, "\\t");
+    else if (c == '\r')
+        buf_str(b, "\\r");
+    else if (c < 0x20 || c == 0x7f)
+        buf_fmt(b, "\\u%04x", c);
+    else
+        buf_put(b, &c, 1);
+}
+
+/* What is no UTF-8 becomes U+FFFD: a JSON text must be valid. */
 static void put_text(struct buf *b, const char *s, size_t n)
 {
     buf_put(b, "\"", 1);
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char c = (unsigned char)s[i];
-        if (c == '"' || c == '\\')
-            buf_fmt(b, "\\%c", c);
-        else if (c == '\n')
-            buf_str(b, "\\n");
-        else if (c == '\t')
-            buf_str(b, "\\t");
-        else if (c == '\r')
-            buf_str(b, "\\r");
-        else if (c < 0x20 || c == 0x7f)
-            buf_fmt(b, "\\u%04x", c);
+    while (n) {
+        bool good;
+        const size_t k = utf8_step(&good, s, n);
+        if (!good)
+            buf_str(b, "\xef\xbf\xbd");
+        else if (k == 1)
+            put_char(b, (unsigned char)*s);
         else
-            buf_put(b, s + i, 1);
+            buf_put(b, s, k);
+        s += k;
+        n -= k;
     }
     buf_put(b, "\"", 1);
 }
