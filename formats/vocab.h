@@ -34,6 +34,12 @@ struct vocab_token {
     enum vocab_type type;
 };
 
+/* A chat template besides the default one. */
+struct vocab_template {
+    const char *name; /* [A-Za-z0-9_]+ */
+    const char *text;
+};
+
 struct vocab {
     enum vocab_kind kind;
     const char *pre;           /* tokenizer.ggml.pre: "llama-bpe", "default" */
@@ -41,11 +47,15 @@ struct vocab {
     size_t n_tokens;
     struct meta_str *merge; /* BPE, by rank: "left right" */
     size_t n_merges;
-    int32_t bos, eos, unk, sep, pad, eot; /* -1: none */
-    int add_bos, add_eos, add_sep;        /* 1, 0, or -1: the file does not say */
-    bool add_space_prefix;                /* SPM */
-    const char *chat_template;            /* NULL: none */
-    struct arena arena;                   /* owned; what does not lie in a file */
+    int32_t bos, eos, unk, sep, pad, mask, eot, eom; /* -1: none */
+    int add_bos, add_eos, add_sep;                   /* 1, 0, or -1: the file does not say */
+    int space_prefix;             /* tokenizer.ggml.add_space_prefix; -1: the file does not say */
+    bool add_space_prefix;        /* what that amounts to: SPM without a word has one */
+    int lowercase, strip_accents; /* of a normalizer; -1: none */
+    const char *chat_template;    /* NULL: none */
+    struct vocab_template *templates;
+    size_t n_templates;
+    struct arena arena; /* owned; what does not lie in a file */
 };
 
 /* n_vocab: config.json's vocab_size; missing ids are padded with "[PADn]".

@@ -1,0 +1,59 @@
+#ifndef FORMATS_PRETOK_PATTERNS_H
+#define FORMATS_PRETOK_PATTERNS_H
+
+/* The regular expressions of published tokenizers, written once: by them a definition
+ * is recognised (formats/pretok_recognise.c), and with them a text is cut
+ * (formats/pretok.c). As the tokenizer.json files have them, with "\r" and "\n" spelled
+ * out. */
+
+#define RE_CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define RE_SPACE_TAIL   "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+
+/* GPT-2: what ByteLevel's own regular expression does. */
+#define RE_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+
+/* cl100k (Llama 3) and its relatives: digits in threes, or one by one (Qwen2). */
+#define RE_WORDS   RE_CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+#define RE_SYMBOLS "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+#define RE_LLAMA3  RE_WORDS "|\\p{N}{1,3}" RE_SYMBOLS RE_SPACE_TAIL
+#define RE_QWEN2   RE_WORDS "|\\p{N}" RE_SYMBOLS RE_SPACE_TAIL
+#define RE_QWEN35                                                                                  \
+    RE_CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"                                \
+                    "| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*" RE_SPACE_TAIL
+#define RE_SEED     RE_WORDS "|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+" RE_SPACE_TAIL
+#define RE_MINICPM5 RE_WORDS "|\\p{N}+" RE_SYMBOLS RE_SPACE_TAIL
+#define RE_JAIS2                                                                                   \
+    RE_WORDS "|\\p{N}{1,3}" RE_SYMBOLS "|\\s*[\\r\\n]+|\\s{512}(?!\\S)|\\s{256}(?!\\S)"            \
+             "|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)"         \
+             "|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}"
+#define RE_EXAONE_MOE                                                                              \
+    RE_CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}"          \
+                    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"
+#define RE_BAILING                                                                                 \
+    "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}"                                  \
+    "| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"
+
+/* o200k (GPT-4o) and Tekken: words end where capitals begin. */
+#define RE_HEAD  "[^\\r\\n\\p{L}\\p{N}]?"
+#define RE_UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define RE_LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define RE_CASED(tail)                                                                             \
+    RE_HEAD RE_UPPER "*" RE_LOWER "+" tail "|" RE_HEAD RE_UPPER "+" RE_LOWER "*" tail
+#define RE_SYMBOLS_SLASH "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*"
+#define RE_GPT4O         RE_CASED(RE_CONTRACTIONS "?") "|\\p{N}{1,3}" RE_SYMBOLS_SLASH RE_SPACE_TAIL
+#define RE_TEKKEN        RE_CASED("") "|\\p{N}" RE_SYMBOLS_SLASH RE_SPACE_TAIL
+#define RE_THOUSANDS     "\\d{1,3}(?=(?:\\d{3})*\\b)"
+
+/* DeepSeek V3: digits, then Han and kana, then the rest. */
+#define RE_DIGITS3  "\\p{N}{1,3}"
+#define RE_HAN_KANA "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"
+#define RE_DEEPSEEK3                                                                               \
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+"                                        \
+    "|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*" RE_SPACE_TAIL
+
+/* BLOOM: the class holds a class, which PCRE2 cannot say; as one class it is the
+ * second. */
+#define RE_BLOOM_DEFINED " ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+"
+#define RE_BLOOM         " ?[^(\\s|.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c)]+"
+
+#endif /* FORMATS_PRETOK_PATTERNS_H */

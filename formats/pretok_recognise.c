@@ -1,0 +1,176 @@
+/* From a tokenizer.json's normalizer and pre_tokenizer to a name: the definition is
+ * written down in one canonical form, a line per step, and compared with a table. */
+
+#include "formats/base/buf.h"
+#include "formats/pretok.h"
+#include "formats/pretok_patterns.h"
+
+#include <string.h>
+
+/* The lines of the canonical form. */
+#define SPLIT(re)  "split " re "\n"
+#define BYTES      "bytes\n"       /* ByteLevel without its regular expression */
+#define BYTES_GPT2 "bytes, gpt2\n" /* and with it */
+#define DIGIT      "digits one by one\n"
+#define LLAMA3     SPLIT(RE_LLAMA3) BYTES
+#define QWEN2      SPLIT(RE_QWEN2) BYTES
+#define DEEPSEEK3  SPLIT(RE_DIGITS3) SPLIT(RE_HAN_KANA) SPLIT(RE_DEEPSEEK3) BYTES
+#define TEKKEN     SPLIT(RE_TEKKEN) BYTES
+#define GPT4O      SPLIT(RE_GPT4O) BYTES
+
+struct definition {
+    const char *lines;
+    const char *family; /* model_type begins so; NULL: any */
+    int whole_words;    /* model.ignore_merges; -1: any */
+    const char *name;
+};
+
+/* The first row that fits. Rows of one definition differ in name only, or in whether
+ * whole words skip the merges. */
+static const struct definition definitions[] = {
+    {BYTES_GPT2,                                                                "phi",         -1, "phi-2"        },
+    {BYTES_GPT2,                                                                "mpt",         -1, "mpt"          },
+    {BYTES_GPT2,                                                                "olmo",        -1, "olmo"         },
+    {BYTES_GPT2,                                                                NULL,          -1, "gpt-2"        },
+    {DIGIT BYTES_GPT2,                                                          "granite",     -1, "refact"       },
+    {DIGIT BYTES_GPT2,                                                          "gpt_bigcode", -1, "starcoder"    },
+    {DIGIT BYTES_GPT2,                                                          "starcoder2",  -1, "starcoder"    },
+    {DIGIT BYTES_GPT2,                                                          "cohere",      -1, "command-r"    },
+    {DIGIT BYTES_GPT2,                                                          "exaone",      -1, "exaone"       },
+    {DIGIT BYTES_GPT2,                                                          NULL,          -1, "smollm"       },
+    {LLAMA3,                                                                    "glm",         1,  "glm4"         },
+    {LLAMA3,                                                                    "lfm2",        1,  "lfm2"         },
+    {LLAMA3,                                                                    NULL,          1,  "llama-bpe"    },
+    {LLAMA3,                                                                    NULL,          0,  "dbrx"         },
+    {QWEN2,                                                                     "exaone4",     -1, "exaone4"      },
+    {QWEN2,                                                                     "stablelm",    -1, "stablelm2"    },
+    {QWEN2,                                                                     "falcon_h1",   -1, "falcon-h1"    },
+    {QWEN2,                                                                     NULL,          -1, "qwen2"        },
+    {SPLIT(RE_QWEN35) BYTES,                                                    NULL,          -1, "qwen35"       },
+    {SPLIT(RE_SEED) BYTES,                                                      NULL,          -1, "seed-coder"   },
+    {SPLIT(RE_JAIS2) BYTES,                                                     NULL,          -1, "jais-2"       },
+    {SPLIT(RE_EXAONE_MOE) BYTES,                                                NULL,          -1, "exaone-moe"   },
+    {SPLIT(RE_BAILING) BYTES,                                                   NULL,          -1, "bailingmoe"   },
+    {SPLIT(RE_DIGITS3) SPLIT(RE_MINICPM5) BYTES,                                NULL,          -1, "minicpm5"     },
+    {SPLIT(RE_THOUSANDS) GPT4O,                                                 NULL,          -1, "tiny_aya"     },
+    {GPT4O,                                                                     "minimax",     -1, "minimax-m2"   },
+    {GPT4O,                                                                     NULL,          -1, "gpt-4o"       },
+    {TEKKEN,                                                                    NULL,          -1, "tekken"       },
+    {DEEPSEEK3,                                                                 "hunyuan",     -1, "hunyuan-dense"},
+    {DEEPSEEK3,                                                                 NULL,          -1, "deepseek-v3"  },
+    {SPLIT(RE_BLOOM_DEFINED) BYTES,                                             NULL,          -1, "bloom"        },
+    {"punctuation Contiguous\n" BYTES_GPT2 "digits\n" SPLIT("[0-9][0-9][0-9]"), NULL,          -1, "falcon"       },
+};
+
+static bool on(const json_val *step, const char *key, bool otherwise)
+{
+    bool value = otherwise;
+
+    (void)json_bool(json_get(step, key), &value);
+    return value;
+}
+
+static const char *text(const json_val *v, const char *otherwise)
+{
+    const char *s = json_str(v);
+
+    return s ? s : otherwise;
+}
+
+/* A regular expression may hold a line end as such, or as an escape. */
+static void put_regex(struct buf *b, const char *s)
+{
+    for (; *s; s++) {
+        if (*s == '\r' || *s == '\n')
+            buf_str(b, *s == '\r' ? "\\r" : "\\n");
+        else
+            buf_put(b, s, 1);
+    }
+}
+
+static void put_split(struct buf *b, const json_val *step)
+{
+    const char *behavior = text(json_get(step, "behavior"), "?");
+    const bool invert = on(step, "invert", false);
+    const char *regex = json_str(json_path(step, "pattern.Regex"));
+
+    buf_str(b, "split ");
+    /* keeping only what matches, in patterns that match everything, is the same */
+    if (strcmp(behavior, "Isolated") ? strcmp(behavior, "Removed") || !invert : invert)
+        buf_fmt(b, "(%s%s) ", behavior, invert ? ", inverted" : "");
+    if (regex)
+        put_regex(b, regex);
+    else
+        buf_fmt(b, "the text \"%s\"", text(json_path(step, "pattern.String"), "?"));
+    buf_str(b, "\n");
+}
+
+/* The steps of a pre_tokenizer, sequences laid flat. */
+static void put_steps(struct buf *b, const json_val *step, int depth)
+{
+    const char *type = text(json_get(step, "type"), "?");
+
+    if (json_is_null(step) || depth > 8)
+        return;
+    if (!strcmp(type, "Sequence")) {
+        for (const json_val *s = json_first(json_get(step, "pretokenizers")); s; s = json_next(s))
+            put_steps(b, s, depth + 1);
+    } else if (!strcmp(type, "Split")) {
+        put_split(b, step);
+    } else if (!strcmp(type, "ByteLevel")) {
+        buf_fmt(b, "bytes%s%s\n", on(step, "use_regex", true) ? ", gpt2" : "",
+                on(step, "add_prefix_space", false) ? ", with a space in front" : "");
+    } else if (!strcmp(type, "Digits")) {
+        buf_fmt(b, "digits%s\n", on(step, "individual_digits", false) ? " one by one" : "");
+    } else if (!strcmp(type, "Punctuation")) {
+        buf_fmt(b, "punctuation %s\n", text(json_get(step, "behavior"), "Isolated"));
+    } else {
+        buf_fmt(b, "%s\n", type);
+    }
+}
+
+/* NFC is not part of a name: GGUF files do not carry it, and programs that read them
+ * do not apply it. */
+static void put_normalizer(struct buf *b, const json_val *n, int depth)
+{
+    const char *type = text(json_get(n, "type"), "?");
+
+    if (json_is_null(n) || depth > 8 || !strcmp(type, "NFC"))
+        return;
+    if (strcmp(type, "Sequence")) {
+        buf_fmt(b, "normalizer %s\n", type);
+        return;
+    }
+    for (const json_val *s = json_first(json_get(n, "normalizers")); s; s = json_next(s))
+        put_normalizer(b, s, depth + 1);
+}
+
+static bool fits(const struct definition *d, const char *lines, const char *family, int whole)
+{
+    return !strcmp(d->lines, lines) && (d->whole_words < 0 || d->whole_words == whole) &&
+           (!d->family || (family && !strncmp(family, d->family, strlen(d->family))));
+}
+
+int pretok_recognise(const char **name, const json_val *tokenizer, const char *family,
+                     struct err *err)
+{
+    const bool whole = on(json_get(tokenizer, "model"), "ignore_merges", false);
+    struct buf b = {0};
+
+    *name = NULL;
+    put_normalizer(&b, json_get(tokenizer, "normalizer"), 0);
+    put_steps(&b, json_get(tokenizer, "pre_tokenizer"), 0);
+    int rc = buf_check(&b, err);
+    for (size_t i = 0; !rc && !*name && i < sizeof(definitions) / sizeof(*definitions); i++)
+        if (fits(&definitions[i], b.p ? b.p : "", family, whole))
+            *name = definitions[i].name;
+    if (!rc && !*name) {
+        for (char *p = b.p; p && *p; p++)
+            *p = *p == '\n' ? (p[1] ? ';' : '\0') : *p;
+        rc = err_set(err, ERR_UNSUPPORTED,
+                     "unknown pre-tokenizer: %.250s: name one with --pre-tokenizer",
+                     b.p && *b.p ? b.p : "none");
+    }
+    buf_release(&b);
+    return rc;
+}

@@ -1,0 +1,264 @@
+/* tokenizer.json: the tokenizers library's own file. Byte-level BPE as it is, and
+ * BPE with byte fallback as SentencePiece would hold it.
+ * Members are walked in order, never looked up by name: a file has 150,000 tokens. */
+
+#include "formats/base/buf.h"
+#include "formats/base/strmap.h"
+#include "formats/pretok.h"
+#include "formats/vocab/vocab_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is(const json_val *v, const char *what)
+{
+    const char *s = json_str(v);
+
+    return s && !strcmp(s, what);
+}
+
+bool vocab_is_fallback(const json_val *tokenizer)
+{
+    const json_val *model = json_get(tokenizer, "model");
+    bool fallback = false;
+
+    (void)json_bool(json_get(model, "byte_fallback"), &fallback);
+    return fallback && is(json_get(model, "type"), "BPE") &&
+           is(json_path(tokenizer, "decoder.type"), "Sequence");
+}
+
+/* An id from the file; `id` must be below `limit` when there is one. */
+static int read_id(size_t *out, const json_val *v, const char *text, size_t limit, struct err *err)
+{
+    int64_t id;
+
+    if (!json_int(v, &id) || id < 0 || id >= VOCAB_MAX_TOKENS)
+        return err_set(err, ERR_FORMAT, "token \"%.60s\": its id is no number from 0 to %d", text,
+                       VOCAB_MAX_TOKENS - 1);
+    if (limit && (uint64_t)id >= limit)
+        return err_set(err, ERR_FORMAT,
+                       "token \"%.60s\" has id %lld, but config.json's vocab_size is %zu", text,
+                       (long long)id, limit);
+    *out = (size_t)id;
+    return 0;
+}
+
+/* *n: one more than the highest id of model.vocab and added_tokens. */
+static int count_ids(size_t *n, const json_val *vocab, const json_val *added, size_t limit,
+                     struct err *err)
+{
+    size_t id = 0;
+    int rc = 0;
+
+    *n = 0;
+    for (const json_val *t = json_first(vocab); t && !rc; t = json_next(t)) {
+        rc = read_id(&id, t, json_key(t), limit, err);
+        *n = id + 1 > *n ? id + 1 : *n;
+    }
+    for (const json_val *t = json_first(added); t && !rc; t = json_next(t)) {
+        const char *text = json_str(json_get(t, "content"));
+        if (!text)
+            return err_set(err, ERR_FORMAT, "an added token without content");
+        rc = read_id(&id, json_get(t, "id"), text, limit, err);
+        *n = id + 1 > *n ? id + 1 : *n;
+    }
+    return rc;
+}
+
+/* Both kinds: fill and place the base vocabulary and the added tokens. */
+static int read_tokens(struct vocab *v, const struct vocab_files *f, float base, float added_score,
+                       struct err *err)
+{
+    const json_val *vocab = json_path(f->tokenizer, "model.vocab");
+    const json_val *added = json_get(f->tokenizer, "added_tokens");
+    size_t n, id = 0;
+
+    if (!json_is_object(vocab))
+        return err_set(err, ERR_FORMAT, "model.vocab: expected an object");
+    if (!json_is_array(added))
+        added = NULL;
+    int rc = count_ids(&n, vocab, added, f->n_vocab, err);
+    if (!rc)
+        rc = vocab_fill(v, f->n_vocab ? f->n_vocab : n, v->kind == VOCAB_SPM ? -10000.0F : 0, err);
+    for (const json_val *t = json_first(vocab); t && !rc; t = json_next(t)) {
+        const char *text = json_key(t);
+        rc = read_id(&id, t, text, v->n_tokens, err);
+        if (!rc)
+            rc = vocab_put(v, id, text, strlen(text), base, VOCAB_NORMAL, err);
+    }
+    for (const json_val *t = json_first(added); t && !rc; t = json_next(t)) {
+        const char *text = json_str(json_get(t, "content"));
+        bool special = false;
+        (void)json_bool(json_get(t, "special"), &special);
+        rc = read_id(&id, json_get(t, "id"), text, v->n_tokens, err);
+        if (!rc)
+            rc = vocab_put_added(v, id, text, special, added_score, err);
+    }
+    return rc;
+}
+
+/* Tokens that only tokenizer_config.json knows fill ids nobody has. */
+static int fill_holes(struct vocab *v, const struct vocab_files *f, struct err *err)
+{
+    const json_val *decoder = json_get(f->tokenizer_config, "added_tokens_decoder");
+    int rc = 0;
+
+    for (const json_val *t = json_is_object(decoder) ? json_first(decoder) : NULL; t && !rc;
+         t = json_next(t)) {
+        char *end;
+        const unsigned long long id = strtoull(json_key(t), &end, 10);
+        const char *text = json_str(json_get(t, "content"));
+        bool special = false;
+        if (!text || *end || end == json_key(t) || id >= v->n_tokens ||
+            v->token[id].type != VOCAB_UNUSED)
+            continue;
+        (void)json_bool(json_get(t, "special"), &special);
+        rc =
+            vocab_put_added(v, (size_t)id, text, special, v->kind == VOCAB_SPM ? -1000.0F : 0, err);
+    }
+    return rc;
+}
+
+/* Half of a merge; a space inside stands as U+0120, for the two halves are joined
+ * by one. */
+static void put_half(struct buf *b, const char *s)
+{
+    for (; *s; s++)
+        buf_put(b, *s == ' ' ? "\xc4\xa0" : s, *s == ' ' ? 2 : 1);
+}
+
+/* A merge is "left right", or since 2024 ["left", "right"]. */
+static int read_merge(struct buf *b, const json_val *m, size_t i, struct err *err)
+{
+    const json_val *left = json_is_array(m) ? json_first(m) : NULL;
+    const json_val *right = left ? json_next(left) : NULL;
+
+    b->n = 0;
+    if (json_is_string(m)) {
+        buf_str(b, json_str(m));
+    } else if (json_is_string(left) && json_is_string(right) && !json_next(right)) {
+        put_half(b, json_str(left));
+        buf_str(b, " ");
+        put_half(b, json_str(right));
+    } else {
+        return err_set(err, ERR_FORMAT, "merge %zu: expected \"left right\" or a pair of texts", i);
+    }
+    return buf_check(b, err);
+}
+
+static int read_merges(struct vocab *v, const json_val *merges, struct err *err)
+{
+    struct buf b = {0};
+    size_t i = 0;
+    int rc = 0;
+
+    if (!json_is_array(merges))
+        return err_set(err, ERR_FORMAT, "model.merges: expected an array");
+    const size_t n = json_len(merges);
+    v->merge = arena_array(&v->arena, n, sizeof(*v->merge));
+    if (!v->merge)
+        return err_nomem(err);
+    for (const json_val *m = json_first(merges); m && !rc; m = json_next(m), i++) {
+        rc = read_merge(&b, m, i, err);
+        const char *text = rc ? NULL : arena_strn(&v->arena, b.p ? b.p : "", b.n);
+        if (!rc && !text)
+            rc = err_nomem(err);
+        if (!rc)
+            v->merge[i] = (struct meta_str){text, b.n};
+    }
+    v->n_merges = rc ? 0 : n;
+    buf_release(&b);
+    return rc;
+}
+
+/* A checkpoint may call its tokenizer what it is not; only these two are BPE. */
+static int check_model(const json_val *tokenizer, struct err *err)
+{
+    const char *type = json_str(json_path(tokenizer, "model.type"));
+    const char *suffix = json_str(json_path(tokenizer, "model.end_of_word_suffix"));
+
+    /* old files leave the type out; a BPE model has merges */
+    if (type ? strcmp(type, "BPE") : !json_path(tokenizer, "model.merges"))
+        return err_set(err, ERR_UNSUPPORTED, "a tokenizer model of type %s: only BPE is supported",
+                       type ? type : "unknown");
+    if (suffix && *suffix)
+        return err_set(err, ERR_UNSUPPORTED, "a BPE with the end-of-word suffix \"%.20s\"", suffix);
+    return 0;
+}
+
+int vocab_read_bpe(struct vocab *v, const struct vocab_files *f, struct err *err)
+{
+    const char *family = json_str(json_get(f->config, "model_type"));
+
+    v->kind = VOCAB_BPE;
+    int rc = check_model(f->tokenizer, err);
+    if (!rc && f->pre && !pretok_by_name(f->pre))
+        rc = err_set(err, ERR_ARG, "pre-tokenizer \"%.60s\": not one of the known names", f->pre);
+    if (!rc && !f->pre)
+        rc = pretok_recognise(&v->pre, f->tokenizer, family, err);
+    if (rc)
+        return rc;
+    if (f->pre)
+        v->pre = pretok_by_name(f->pre)->name;
+    rc = read_tokens(v, f, 0, 0, err);
+    if (!rc)
+        rc = fill_holes(v, f, err);
+    if (!rc)
+        rc = read_merges(v, json_path(f->tokenizer, "model.merges"), err);
+    return rc;
+}
+
+/* SentencePiece merges the pair whose result scores highest; tokenizer.json ranks the
+ * pairs. A piece gets minus the rank of its first merge, so that both merge alike.
+ * (The reference writes -1000 for every token, which loses the order.) */
+static int score_by_rank(struct vocab *v, struct err *err)
+{
+    struct strmap ids = {0};
+    struct buf b = {0};
+    bool added;
+
+    int rc = strmap_reserve(&ids, v->n_tokens, err);
+    for (size_t i = 0; i < v->n_tokens && !rc; i++)
+        rc = strmap_add(&added, &ids, v->token[i].text.p, v->token[i].text.n, i, err);
+    for (size_t i = v->n_merges; i-- > 0 && !rc;) {
+        const struct meta_str m = v->merge[i];
+        const char *gap = m.n > 1 ? memchr(m.p + 1, ' ', m.n - 1) : NULL;
+        size_t id;
+        if (!gap)
+            continue;
+        b.n = 0;
+        buf_put(&b, m.p, (size_t)(gap - m.p));
+        buf_put(&b, gap + 1, m.n - (size_t)(gap - m.p) - 1);
+        rc = buf_check(&b, err);
+        if (!rc && strmap_get(&id, &ids, b.p, b.n) && v->token[id].type == VOCAB_NORMAL)
+            v->token[id].score = -(float)i;
+    }
+    strmap_release(&ids);
+    buf_release(&b);
+    return rc;
+}
+
+int vocab_read_fallback(struct vocab *v, const struct vocab_files *f, struct err *err)
+{
+    const char *unk = json_str(json_path(f->tokenizer, "model.unk_token"));
+
+    v->kind = VOCAB_SPM;
+    int rc = read_tokens(v, f, -1000.0F, -1000.0F, err);
+    if (!rc)
+        rc = fill_holes(v, f, err);
+    if (!rc)
+        rc = read_merges(v, json_path(f->tokenizer, "model.merges"), err);
+    if (!rc)
+        rc = score_by_rank(v, err);
+    for (size_t i = 0; i < v->n_tokens && !rc; i++) {
+        struct vocab_token *t = &v->token[i];
+        if (vocab_is_byte(t->text.p, t->text.n)) {
+            t->type = VOCAB_BYTE;
+            t->score = 0;
+        } else if (t->type == VOCAB_NORMAL && unk && !strcmp(t->text.p, unk)) {
+            t->type = VOCAB_UNKNOWN;
+        }
+    }
+    v->n_merges = 0;
+    return rc;
+}

@@ -1,0 +1,319 @@
+/* A vocabulary in GGUF metadata: the tokenizer.* keys, both ways. */
+
+#include "formats/base/buf.h"
+#include "formats/base/rd.h"
+#include "formats/vocab/vocab_parts.h"
+
+#include <string.h>
+
+#define KEY "tokenizer.ggml."
+
+/* Keys whose value is a token id, and where it goes. */
+struct id_key {
+    const char *key;
+    size_t at;
+};
+
+static const struct id_key id_keys[] = {
+    {KEY "bos_token_id",       offsetof(struct vocab, bos) },
+    {KEY "eos_token_id",       offsetof(struct vocab, eos) },
+    {KEY "unknown_token_id",   offsetof(struct vocab, unk) },
+    {KEY "seperator_token_id", offsetof(struct vocab, sep) }, /* so spelled */
+    {KEY "padding_token_id",   offsetof(struct vocab, pad) },
+    {KEY "mask_token_id",      offsetof(struct vocab, mask)},
+    {KEY "eot_token_id",       offsetof(struct vocab, eot) },
+    {KEY "eom_token_id",       offsetof(struct vocab, eom) },
+};
+
+/* Keys whose value is a bool, -1 while absent. */
+static const struct id_key bool_keys[] = {
+    {KEY "add_bos_token",            offsetof(struct vocab, add_bos)      },
+    {KEY "add_eos_token",            offsetof(struct vocab, add_eos)      },
+    {KEY "add_sep_token",            offsetof(struct vocab, add_sep)      },
+    {KEY "add_space_prefix",         offsetof(struct vocab, space_prefix) },
+    {KEY "normalizer.lowercase",     offsetof(struct vocab, lowercase)    },
+    {KEY "normalizer.strip_accents", offsetof(struct vocab, strip_accents)},
+};
+
+enum {
+    N_IDS = sizeof(id_keys) / sizeof(*id_keys),
+    N_BOOLS = sizeof(bool_keys) / sizeof(*bool_keys)
+};
+
+static int get_kind(struct vocab *v, const struct meta *meta, struct err *err)
+{
+    struct meta_str s;
+
+    if (!meta_str(meta, KEY "model", &s))
+        return err_set(err, ERR_UNSUPPORTED, "no " KEY "model: the file has no tokenizer");
+    if (s.n == 4 && !memcmp(s.p, "gpt2", 4))
+        v->kind = VOCAB_BPE;
+    else if (s.n == 5 && !memcmp(s.p, "llama", 5))
+        v->kind = VOCAB_SPM;
+    else
+        return err_set(err, ERR_UNSUPPORTED,
+                       KEY "model is \"%.*s\": only gpt2 and llama are supported",
+                       (int)(s.n < 40 ? s.n : 40), s.p);
+    if (!meta_str(meta, KEY "pre", &s))
+        return 0;
+    const char *pre = arena_strn(&v->arena, s.p, s.n);
+    if (!pre)
+        return err_nomem(err);
+    v->pre = pre;
+    return 0;
+}
+
+static int get_tokens(struct vocab *v, const struct meta *meta, struct err *err)
+{
+    const struct meta_array *a = meta_array(meta, KEY "tokens", META_STR);
+    struct meta_strs it;
+
+    if (!a)
+        return err_set(err, ERR_FORMAT, KEY "tokens: absent, or no array of strings");
+    if (a->n > VOCAB_MAX_TOKENS)
+        return err_set(err, ERR_FORMAT, KEY "tokens: %llu of them: expected at most %d",
+                       (unsigned long long)a->n, VOCAB_MAX_TOKENS);
+    v->token = arena_array(&v->arena, (size_t)a->n, sizeof(*v->token));
+    if (!v->token)
+        return err_nomem(err);
+    v->n_tokens = (size_t)a->n;
+    it = meta_strs(a);
+    for (size_t i = 0; i < v->n_tokens; i++) {
+        v->token[i].type = VOCAB_NORMAL;
+        if (!meta_strs_next(&it, &v->token[i].text))
+            return err_set(err, ERR_FORMAT, KEY "tokens: token %zu is broken", i);
+    }
+    return 0;
+}
+
+/* An array with one element per token, when it is there at all. */
+static int get_column(const struct meta_array **out, const struct vocab *v, const struct meta *meta,
+                      const char *key, enum meta_type elem, struct err *err)
+{
+    *out = meta_array(meta, key, elem);
+    if (!*out && meta_get(meta, key))
+        return err_set(err, ERR_FORMAT, "%s: expected an array of %s", key, meta_type_name(elem));
+    if (*out && (*out)->n != v->n_tokens)
+        return err_set(err, ERR_FORMAT, "%s: %llu values for %zu tokens", key,
+                       (unsigned long long)(*out)->n, v->n_tokens);
+    return 0;
+}
+
+static int get_columns(struct vocab *v, const struct meta *meta, struct err *err)
+{
+    const struct meta_array *scores, *types;
+
+    int rc = get_column(&scores, v, meta, KEY "scores", META_F32, err);
+    if (!rc)
+        rc = get_column(&types, v, meta, KEY "token_type", META_I32, err);
+    if (rc)
+        return rc;
+    struct rd rs =
+        rd_init(scores ? scores->raw : (const uint8_t *)"", scores ? scores->raw_bytes : 0);
+    struct rd rt = rd_init(types ? types->raw : (const uint8_t *)"", types ? types->raw_bytes : 0);
+    for (size_t i = 0; i < v->n_tokens; i++) {
+        const uint32_t bits = rd_u32(&rs), type = rd_u32(&rt);
+        memcpy(&v->token[i].score, &bits, sizeof(bits));
+        if (types && type >= VOCAB_NORMAL && type <= VOCAB_BYTE)
+            v->token[i].type = (enum vocab_type)type;
+        else if (types)
+            v->token[i].type = VOCAB_UNUSED; /* "undefined": never produced */
+    }
+    return 0;
+}
+
+static int get_merges(struct vocab *v, const struct meta *meta, struct err *err)
+{
+    const struct meta_array *a = meta_array(meta, KEY "merges", META_STR);
+    struct meta_strs it;
+
+    if (!a && v->kind == VOCAB_BPE)
+        return err_set(err, ERR_FORMAT, KEY "merges: absent, or no array of strings");
+    if (!a)
+        return 0;
+    if (a->n > VOCAB_MAX_TOKENS)
+        return err_set(err, ERR_FORMAT, KEY "merges: %llu of them: expected at most %d",
+                       (unsigned long long)a->n, VOCAB_MAX_TOKENS);
+    v->merge = arena_array(&v->arena, (size_t)a->n, sizeof(*v->merge));
+    if (!v->merge)
+        return err_nomem(err);
+    it = meta_strs(a);
+    for (; v->n_merges < a->n; v->n_merges++)
+        if (!meta_strs_next(&it, &v->merge[v->n_merges]))
+            return err_set(err, ERR_FORMAT, KEY "merges: merge %zu is broken", v->n_merges);
+    return 0;
+}
+
+static int get_template(struct vocab *v, const struct meta *meta, struct err *err)
+{
+    struct meta_str s;
+
+    if (!meta_str(meta, "tokenizer.chat_template", &s))
+        return 0;
+    v->chat_template = arena_strn(&v->arena, s.p, s.n);
+    return v->chat_template ? 0 : err_nomem(err);
+}
+
+/* Named templates: "tokenizer.chat_templates" lists the names. */
+static int get_templates(struct vocab *v, const struct meta *meta, struct err *err)
+{
+    const struct meta_array *a = meta_array(meta, "tokenizer.chat_templates", META_STR);
+    struct meta_str name, text;
+
+    if (!a || a->n > 1024)
+        return 0;
+    v->templates = arena_array(&v->arena, (size_t)a->n, sizeof(*v->templates));
+    if (!v->templates)
+        return err_nomem(err);
+    for (struct meta_strs it = meta_strs(a); meta_strs_next(&it, &name);) {
+        char *key = arena_fmt(&v->arena, "tokenizer.chat_template.%.*s",
+                              (int)(name.n < 200 ? name.n : 200), name.p);
+        if (!key)
+            return err_nomem(err);
+        if (!meta_str(meta, key, &text))
+            continue;
+        struct vocab_template *t = &v->templates[v->n_templates++];
+        t->name = key + strlen("tokenizer.chat_template.");
+        t->text = arena_strn(&v->arena, text.p, text.n);
+        if (!t->text)
+            return err_nomem(err);
+    }
+    return 0;
+}
+
+/* Ids beyond the vocabulary are dropped, as other programs do. */
+static void get_ids(struct vocab *v, const struct meta *meta)
+{
+    for (size_t i = 0; i < N_IDS; i++) {
+        uint64_t id;
+        if (meta_u64(meta, id_keys[i].key, &id) && id < v->n_tokens)
+            *(int32_t *)(void *)((char *)v + id_keys[i].at) = (int32_t)id;
+    }
+    for (size_t i = 0; i < N_BOOLS; i++) {
+        bool on;
+        if (meta_bool(meta, bool_keys[i].key, &on))
+            *(int *)(void *)((char *)v + bool_keys[i].at) = on;
+    }
+    v->add_space_prefix = v->space_prefix < 0 ? v->kind == VOCAB_SPM : v->space_prefix;
+}
+
+int vocab_from_meta(struct vocab **out, const struct meta *meta, struct err *err)
+{
+    struct vocab *v;
+
+    *out = NULL;
+    int rc = vocab_new(&v, err);
+    if (rc)
+        return rc;
+    rc = get_kind(v, meta, err);
+    if (!rc)
+        rc = get_tokens(v, meta, err);
+    if (!rc)
+        rc = get_columns(v, meta, err);
+    if (!rc)
+        rc = get_merges(v, meta, err);
+    if (!rc)
+        rc = get_template(v, meta, err);
+    if (!rc)
+        rc = get_templates(v, meta, err);
+    if (rc)
+        goto fail;
+    get_ids(v, meta);
+    *out = v;
+    return 0;
+
+fail:
+    vocab_free(v);
+    return rc;
+}
+
+static void put_str(struct buf *b, const char *s, size_t n)
+{
+    buf_u64(b, n);
+    buf_put(b, s, n);
+}
+
+/* Append the array in *b under `key`, and empty the buffer. */
+static int set_array(struct meta *meta, const char *key, enum meta_type elem, size_t n,
+                     struct buf *b, struct err *err)
+{
+    int rc = buf_check(b, err);
+
+    if (!rc)
+        rc = meta_set_array(meta, key, elem, n, b->p ? b->p : "", b->n, err);
+    buf_release(b);
+    return rc;
+}
+
+static int set_tokens(struct meta *meta, const struct vocab *v, struct err *err)
+{
+    struct buf text = {0}, scores = {0}, types = {0}, merges = {0};
+
+    for (size_t i = 0; i < v->n_tokens; i++) {
+        uint32_t bits;
+        memcpy(&bits, &v->token[i].score, sizeof(bits));
+        put_str(&text, v->token[i].text.p, v->token[i].text.n);
+        buf_u32(&scores, bits);
+        buf_u32(&types, v->token[i].type);
+    }
+    for (size_t i = 0; i < v->n_merges; i++)
+        put_str(&merges, v->merge[i].p, v->merge[i].n);
+    int rc = set_array(meta, KEY "tokens", META_STR, v->n_tokens, &text, err);
+    if (!rc && v->kind == VOCAB_SPM)
+        rc = set_array(meta, KEY "scores", META_F32, v->n_tokens, &scores, err);
+    if (!rc)
+        rc = set_array(meta, KEY "token_type", META_I32, v->n_tokens, &types, err);
+    if (!rc && v->n_merges)
+        rc = set_array(meta, KEY "merges", META_STR, v->n_merges, &merges, err);
+    buf_release(&text);
+    buf_release(&scores);
+    buf_release(&types);
+    buf_release(&merges);
+    return rc;
+}
+
+static int set_templates(struct meta *meta, const struct vocab *v, struct err *err)
+{
+    struct buf names = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < v->n_templates && !rc; i++) {
+        struct buf key = {0};
+        buf_fmt(&key, "tokenizer.chat_template.%s", v->templates[i].name);
+        put_str(&names, v->templates[i].name, strlen(v->templates[i].name));
+        rc = buf_check(&key, err);
+        if (!rc)
+            rc = meta_set_str(meta, key.p, v->templates[i].text, err);
+        buf_release(&key);
+    }
+    if (!rc && v->n_templates)
+        rc = set_array(meta, "tokenizer.chat_templates", META_STR, v->n_templates, &names, err);
+    if (!rc && v->chat_template)
+        rc = meta_set_str(meta, "tokenizer.chat_template", v->chat_template, err);
+    buf_release(&names);
+    return rc;
+}
+
+int vocab_to_meta(struct meta *meta, const struct vocab *v, struct err *err)
+{
+    if (v->kind == VOCAB_NONE)
+        return 0;
+    int rc = meta_set_str(meta, KEY "model", v->kind == VOCAB_SPM ? "llama" : "gpt2", err);
+    if (!rc)
+        rc = meta_set_str(meta, KEY "pre", v->pre, err);
+    if (!rc)
+        rc = set_tokens(meta, v, err);
+    for (size_t i = 0; i < N_IDS && !rc; i++) {
+        const int32_t id = *(const int32_t *)(const void *)((const char *)v + id_keys[i].at);
+        if (id >= 0)
+            rc = meta_set_u32(meta, id_keys[i].key, (uint32_t)id, err);
+    }
+    for (size_t i = 0; i < N_BOOLS && !rc; i++) {
+        const int on = *(const int *)(const void *)((const char *)v + bool_keys[i].at);
+        if (on >= 0)
+            rc = meta_set_bool(meta, bool_keys[i].key, on != 0, err);
+    }
+    if (!rc)
+        rc = set_templates(meta, v, err);
+    return rc;
+}
