@@ -71,28 +71,6 @@ static void py_num(struct buf *b, double v)
 
 /* ---- values ------------------------------------------------------------------------- */
 
-/* Element i of an array of fixed-size values, as a pair without a key. */
-static struct meta_kv element(const struct meta_array *a, uint64_t i)
-{
-    const size_t each = meta_type_bytes(a->elem);
-    struct meta_kv kv = {.type = a->elem};
-    float f;
-
-    /* little endian: a short number fills the low bytes of a wide one */
-    memcpy(&kv.v, a->raw + i * each, each);
-    if (a->elem == META_F32) {
-        memcpy(&f, a->raw + i * each, sizeof(f));
-        kv.v.f = (double)f;
-    } else if (a->elem == META_I8) {
-        kv.v.i = (int8_t)kv.v.u;
-    } else if (a->elem == META_I16) {
-        kv.v.i = (int16_t)kv.v.u;
-    } else if (a->elem == META_I32) {
-        kv.v.i = (int32_t)kv.v.u;
-    }
-    return kv;
-}
-
 static bool is_signed(enum meta_type t)
 {
     return t == META_I8 || t == META_I16 || t == META_I32 || t == META_I64;
@@ -122,7 +100,7 @@ static void py_array(struct buf *b, const struct meta_array *a)
         if (a->elem == META_STR && meta_strs_next(&it, &s)) {
             py_str(b, s);
         } else {
-            const struct meta_kv kv = element(a, i);
+            const struct meta_kv kv = meta_element(a, i);
             py_value(b, &kv);
         }
     }
@@ -145,15 +123,9 @@ static void put_value(struct json_out *j, const char *key, const struct meta_kv 
 
 static void put_first(struct json_out *j, const struct meta_array *a)
 {
-    struct meta_strs it = meta_strs(a);
-
     json_open(j, "first8", '[');
     for (uint64_t i = 0; i < a->n && i < SHOWN; i++) {
-        struct meta_kv kv = {.type = META_STR};
-        if (a->elem == META_STR)
-            (void)meta_strs_next(&it, &kv.v.str);
-        else
-            kv = element(a, i);
+        const struct meta_kv kv = meta_element(a, i);
         put_value(j, NULL, &kv);
     }
     json_close(j, ']');

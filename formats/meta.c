@@ -147,6 +147,33 @@ bool meta_strs_next(struct meta_strs *it, struct meta_str *out)
     return true;
 }
 
+struct meta_kv meta_element(const struct meta_array *a, uint64_t i)
+{
+    const size_t each = types[a->elem].bytes;
+    struct meta_strs it = meta_strs(a);
+    struct meta_kv kv = {.type = a->elem};
+    float f;
+
+    if (a->elem == META_STR) {
+        for (uint64_t k = 0; k <= i; k++)
+            (void)meta_strs_next(&it, &kv.v.str);
+        return kv;
+    }
+    /* little endian: a short number fills the low bytes of a wide one */
+    memcpy(&kv.v, a->raw + i * each, each);
+    if (a->elem == META_F32) {
+        memcpy(&f, a->raw + i * each, sizeof(f));
+        kv.v.f = (double)f;
+    } else if (a->elem == META_I8) {
+        kv.v.i = (int8_t)kv.v.u;
+    } else if (a->elem == META_I16) {
+        kv.v.i = (int16_t)kv.v.u;
+    } else if (a->elem == META_I32) {
+        kv.v.i = (int32_t)kv.v.u;
+    }
+    return kv;
+}
+
 /* Room for one more pair. */
 static int grow(struct meta *m, struct err *err)
 {

@@ -90,6 +90,10 @@ struct meta_strs {
 struct meta_strs meta_strs(const struct meta_array *a);
 bool meta_strs_next(struct meta_strs *it, struct meta_str *out);
 
+/* Element i as a pair without a key. Strings are walked from the first: for the long
+ * arrays of a vocabulary use meta_strs. */
+struct meta_kv meta_element(const struct meta_array *a, uint64_t i);
+
 /* Writers append, or replace a value of the same key. Values are copied. */
 int meta_set_u32(struct meta *m, const char *key, uint32_t v, struct err *err) WARN_UNUSED;
 int meta_set_i32(struct meta *m, const char *key, int32_t v, struct err *err) WARN_UNUSED;
