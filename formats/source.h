@@ -43,7 +43,7 @@ struct source;
 
 struct source_opts {
     const char *pre;  /* pre-tokenizer name to use instead of recognising it; NULL */
-    const char *name; /* general.name's source: the folder's name when NULL */
+    const char *name; /* general.name; NULL: guessed from the folder's name */
     const struct log *log;
 };
 

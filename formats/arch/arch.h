@@ -40,10 +40,12 @@ enum arch_param {
     ARCH_ROPE_CTX,    /* positions before extension */
     ARCH_ROPE_LOW,    /* llama3: low_freq_factor */
     ARCH_ROPE_HIGH,   /* llama3: high_freq_factor */
-    ARCH_ROPE_ATTN,   /* yarn: factor on cos and sin (mscale), when given */
+    ARCH_ROPE_ATTN,   /* yarn: factor on cos and sin; not set: 0.1 ln(factor) + 1 */
     ARCH_ROPE_FAST,   /* yarn: beta_fast */
     ARCH_ROPE_SLOW,   /* yarn: beta_slow */
     ARCH_ROPE_LOGMUL, /* yarn: mscale_all_dim's multiplier */
+    ARCH_ROPE_EXT,    /* yarn: extrapolation_factor; carried, transformers has no use for it */
+    ARCH_ROPE_EXACT,  /* yarn: 1: the ramp's ends are not rounded outward (truncate: false) */
     ARCH_WINDOW,      /* sliding window: a position sees this many, itself included */
     ARCH_N_EXPERT,
     ARCH_N_EXPERT_USED,
@@ -64,11 +66,12 @@ enum arch_param {
 
 enum arch_rope_scaling { ARCH_ROPE_NONE,
                          ARCH_ROPE_LINEAR,
-                         ARCH_ROPE_LLAMA3,
+                         ARCH_ROPE_LLAMA3, /* its divisors are ROLE_ROPE_FREQS: nothing else to do */
                          ARCH_ROPE_YARN };
 
 struct arch_value {
     bool set;
+    bool derived;            /* worked out from other config keys, see KEY_DERIVED */
     double v;                /* also holds whole numbers: below 2^53 they are exact */
     const double *per_layer; /* NULL: v for every layer; else ARCH_N_LAYER values */
 };
@@ -93,6 +96,17 @@ enum arch_default {
     ARCH_QUOTIENT      /* absent: other / other2 (head width = hidden / heads) */
 };
 
+enum arch_key_flag {
+    KEY_IN_GGUF = 1,    /* a GGUF of the family always has it: absent there is an error */
+    KEY_GGUF_CONST = 2, /* ARCH_CONST's value is also what absence in a GGUF means */
+    KEY_NULL_NONE = 4,  /* null in config.json: not set; without the flag: as absent */
+    KEY_ZERO = 8,       /* not only positive values make sense */
+    KEY_DERIVED = 16    /* where a derived value is written; the others are for given ones */
+};
+
+/* Several rows may fill one parameter: the first that is present wins. In a GGUF an
+ * absent key is an error (KEY_IN_GGUF), follows ARCH_SAME_AS or ARCH_QUOTIENT, or
+ * stays unset. */
 struct arch_key {
     enum arch_param param;
     const char *config; /* path in config.json, "a|b" for alternatives; NULL: not from there */
@@ -100,7 +114,14 @@ struct arch_key {
     enum meta_type type;
     enum arch_default when_absent;
     double value;
-    enum arch_param other, other2;
+    enum arch_param other, other2; /* in rows before this one */
+    unsigned flags;
+};
+
+/* A config key that changes what a model computes in a way pare does not know. */
+struct arch_only {
+    const char *config;  /* path; absent and null are fine */
+    const char *allowed; /* values as text, "silu|swish"; "": none */
 };
 
 /* ---- tensors ------------------------------------------------------------- */
@@ -201,11 +222,13 @@ enum arch_tensor_flag {
 
 struct arch_tensor {
     enum arch_role role;
-    const char *hf;        /* "{}" is the block, "{e}" the expert; NULL with TENSOR_MADE */
+    const char *hf;        /* "{}" is the block, "{e}" the expert, "a|b" alternatives; NULL with
+                              TENSOR_MADE. Several rows may take parts of one tensor */
     const char *gguf;      /* "blk.{}.attn_q.weight" */
     enum arch_dim dims[4]; /* in GGUF order: fastest first */
     enum arch_change change;
     unsigned flags;
+    const char *when; /* present only when config.json sets this to true; NULL: always */
 };
 
 /* ---- traits: what the layers compute ------------------------------------- */
@@ -239,46 +262,80 @@ struct arch_traits {
     enum arch_mixer mixer; /* of every layer; families that mix kinds give mixer_at */
     enum arch_ffn ffn;
     enum arch_act act;
-    int window_every; /* layers with l % window_every != window_every - 1 use the
-                                 window; 1: every layer; 0: none has one */
+    int window_every; /* layers with l % window_every != window_every - 1 use ARCH_WINDOW,
+                         where it is set; 1: every layer; 0: none */
 };
 
 /* ---- a family -------------------------------------------------------------- */
 
+/* Rows that share a GGUF name (Llama, Mistral and Mixtral are all "llama") differ in
+ * their classes and class defaults. A GGUF of that name belongs to the first row in
+ * table order whose gguf_if it has. */
 struct arch {
     const char *name;                         /* general.architecture */
     const char *const *classes;               /* config.json "architectures"[0]; ends with NULL */
-    const struct arch_key *keys;              /* ends with a NULL gguf and NULL config */
-    const struct arch_tensor *const *tensors; /* row sets, shared between families; ends with NULL */
-    const char *const *ignored;               /* checkpoint tensors to skip: "{}" as above; may be NULL */
+    const char *gguf_if;                      /* a GGUF of this row has this key; NULL: any has */
+    const struct arch_key *const *keys;       /* key sets, shared between families; ends with NULL.
+                                                 A set ends with a NULL config and NULL gguf */
+    const struct arch_tensor *const *tensors; /* row sets, the same way; a set ends with a NULL gguf */
+    const struct arch_only *only;             /* ends with a NULL config */
+    const char *const *ignored;               /* checkpoint tensors to skip: "{}" as above; ends with NULL */
+    bool tied;                                /* tie_word_embeddings where config.json is silent */
     struct arch_traits traits;
 };
 
-/* NULL when there is none. */
+/* NULL when there is none. arch_by_name: the first row of that name; a GGUF's row is
+ * arch_of_meta's. */
 const struct arch *arch_by_name(const char *gguf_name);
 const struct arch *arch_by_class(const char *hf_class);
+const struct arch *arch_of_meta(const struct meta *meta);
 /* Every family, in table order; NULL past the end. */
 const struct arch *arch_at(size_t i);
 
 /* Read the parameters; errors name the key, what was expected and found
- * (ERR_FORMAT), or the feature that is not supported (ERR_UNSUPPORTED). */
+ * (ERR_FORMAT), or the feature that is not supported (ERR_UNSUPPORTED). On failure
+ * *out is empty. */
 int arch_params_from_config(struct arch_params *out, const struct arch *a, const json_val *config,
                             struct err *err) WARN_UNUSED;
+/* The same from a GGUF's keys. */
 int arch_params_from_meta(struct arch_params *out, const struct arch *a, const struct meta *meta,
                           struct err *err) WARN_UNUSED;
+/* Accepts an all-zero struct. */
 void arch_params_release(struct arch_params *p);
 
 /* Append the family's keys ("llama.block_count", ...). */
 int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct arch_params *p,
                         struct err *err) WARN_UNUSED;
 
-/* The value of a dimension formula in `layer`. */
+/* The value of a dimension formula in `layer`; 0 for DIM_END. */
 uint64_t arch_dim(enum arch_dim d, const struct arch_params *p, size_t layer);
+/* dims[0, n) of a row in `layer` (0 outside blocks), as in a GGUF; returns n. */
+int arch_dims(uint64_t dims[4], const struct arch_tensor *row, const struct arch_params *p,
+              size_t layer);
 
 /* Find the row a name belongs to; *layer and *expert get the numbers in the name
  * (-1 where it has none). NULL: no row has such a name. */
 const struct arch_tensor *arch_match_hf(const struct arch *a, const char *name, int *layer,
                                         int *expert);
+/* The next row that takes a part of the same checkpoint tensor, or NULL. */
+const struct arch_tensor *arch_match_next(const struct arch *a, const struct arch_tensor *row,
+                                          const char *name);
+/* The same for a GGUF's name. */
 const struct arch_tensor *arch_match_gguf(const struct arch *a, const char *name, int *layer);
+/* Is it a checkpoint tensor that carries nothing (buffers old versions saved)? */
+bool arch_ignores(const struct arch *a, const char *name);
+
+/* Rows in order, all sets: NULL past the end. */
+const struct arch_tensor *arch_row(const struct arch *a, size_t i);
+/* Does the name have a "{}"? */
+bool arch_in_block(const struct arch_tensor *row);
+/* dst[0, size) = the first alternative of `pattern` with its numbers put in; false
+ * when it does not fit. */
+bool arch_expand(char *dst, size_t size, const char *pattern, int layer, int expert);
+
+/* Does a TENSOR_MADE row exist in a model with these parameters? */
+bool arch_makes(const struct arch_tensor *row, const struct arch_params *p);
+/* dst[n] = its values, n the product of its dims. */
+void arch_make(float *dst, size_t n, const struct arch_tensor *row, const struct arch_params *p);
 
 #endif /* FORMATS_ARCH_ARCH_H */

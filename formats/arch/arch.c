@@ -1,0 +1,270 @@
+#include "formats/arch/arch.h"
+
+#include "formats/arch/arch_rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Of the rows that share a GGUF name, those with a gguf_if come first. */
+static const struct arch *const archs[] = {
+    &arch_mistral,
+    &arch_llama,
+};
+
+enum { N_ARCHS = sizeof(archs) / sizeof(archs[0]) };
+
+const struct arch *arch_at(size_t i)
+{
+    return i < N_ARCHS ? archs[i] : NULL;
+}
+
+const struct arch *arch_by_name(const char *gguf_name)
+{
+    for (size_t i = 0; i < N_ARCHS; i++)
+        if (!strcmp(archs[i]->name, gguf_name))
+            return archs[i];
+    return NULL;
+}
+
+const struct arch *arch_by_class(const char *hf_class)
+{
+    for (size_t i = 0; i < N_ARCHS; i++)
+        for (const char *const *c = archs[i]->classes; *c; c++)
+            if (!strcmp(*c, hf_class))
+                return archs[i];
+    return NULL;
+}
+
+static bool has_key(const struct meta *meta, const struct arch *a)
+{
+    char key[128];
+
+    return !a->gguf_if || (key_expand(key, sizeof(key), a->gguf_if, a) && meta_get(meta, key));
+}
+
+const struct arch *arch_of_meta(const struct meta *meta)
+{
+    struct meta_str name;
+
+    if (!meta_str(meta, "general.architecture", &name))
+        return NULL;
+    for (size_t i = 0; i < N_ARCHS; i++)
+        if (strlen(archs[i]->name) == name.n && !memcmp(archs[i]->name, name.p, name.n) &&
+            has_key(meta, archs[i]))
+            return archs[i];
+    return NULL;
+}
+
+bool key_expand(char *dst, size_t size, const char *key, const struct arch *a)
+{
+    const bool family = !strncmp(key, "{}", 2);
+    const int n = snprintf(dst, size, "%s%s", family ? a->name : "", family ? key + 2 : key);
+
+    return n > 0 && (size_t)n < size;
+}
+
+/* ---- dimensions ------------------------------------------------------------- */
+
+static uint64_t heads_times(const struct arch_params *p, enum arch_param heads,
+                            enum arch_param width, size_t layer)
+{
+    return arch_int(p, heads, layer) * arch_int(p, width, layer);
+}
+
+uint64_t arch_dim(enum arch_dim d, const struct arch_params *p, size_t layer)
+{
+    switch (d) {
+    case DIM_END:
+        return 0;
+    case DIM_EMBD:
+        return arch_int(p, ARCH_N_EMBD, layer);
+    case DIM_VOCAB:
+        return arch_int(p, ARCH_N_VOCAB, layer);
+    case DIM_FF:
+        return arch_int(p, ARCH_N_FF, layer);
+    case DIM_FF_EXPERT:
+        return arch_int(p, ARCH_N_FF_EXPERT, layer);
+    case DIM_EXPERT:
+        return arch_int(p, ARCH_N_EXPERT, layer);
+    case DIM_Q:
+        return heads_times(p, ARCH_N_HEAD, ARCH_HEAD_K, layer);
+    case DIM_K:
+        return heads_times(p, ARCH_N_HEAD_KV, ARCH_HEAD_K, layer);
+    case DIM_V:
+        return heads_times(p, ARCH_N_HEAD_KV, ARCH_HEAD_V, layer);
+    case DIM_O:
+        return heads_times(p, ARCH_N_HEAD, ARCH_HEAD_V, layer);
+    case DIM_QKV:
+        return arch_dim(DIM_Q, p, layer) + arch_dim(DIM_K, p, layer) + arch_dim(DIM_V, p, layer);
+    case DIM_HEAD_K:
+        return arch_int(p, ARCH_HEAD_K, layer);
+    case DIM_CTX:
+        return arch_int(p, ARCH_N_CTX, layer);
+    case DIM_ROT_HALF:
+        return arch_int(p, ARCH_N_ROT, layer) / 2;
+    case DIM_ONE:
+        return 1;
+    }
+    return 0;
+}
+
+int arch_dims(uint64_t dims[4], const struct arch_tensor *row, const struct arch_params *p,
+              size_t layer)
+{
+    int n = 0;
+
+    while (n < 4 && row->dims[n] != DIM_END) {
+        dims[n] = arch_dim(row->dims[n], p, layer);
+        n++;
+    }
+    return n;
+}
+
+/* ---- names --------------------------------------------------------------------- */
+
+/* A decimal number without leading zeros, below 10^9; the text after it, or NULL. */
+static const char *number(int *out, const char *s)
+{
+    int v = 0, digits = 0;
+
+    while (s[digits] >= '0' && s[digits] <= '9') {
+        if (digits == 9)
+            return NULL;
+        v = v * 10 + (s[digits++] - '0');
+    }
+    if (!digits || (digits > 1 && s[0] == '0'))
+        return NULL;
+    *out = v;
+    return s + digits;
+}
+
+/* Does `name` follow the pattern that ends at '|' or '\0'? */
+static bool matches_one(const char *pattern, const char *name, int *layer, int *expert)
+{
+    *layer = -1;
+    *expert = -1;
+    while (*pattern && *pattern != '|') {
+        if (*pattern == '{') {
+            const bool is_expert = pattern[1] == 'e';
+            name = number(is_expert ? expert : layer, name);
+            if (!name)
+                return false;
+            pattern += is_expert ? 3 : 2;
+        } else if (*pattern++ != *name++) {
+            return false;
+        }
+    }
+    return *name == '\0';
+}
+
+static bool matches(const char *pattern, const char *name, int *layer, int *expert)
+{
+    while (pattern) {
+        if (matches_one(pattern, name, layer, expert))
+            return true;
+        pattern = strchr(pattern, '|');
+        pattern = pattern ? pattern + 1 : NULL;
+    }
+    return false;
+}
+
+const struct arch_tensor *arch_row(const struct arch *a, size_t i)
+{
+    for (const struct arch_tensor *const *set = a->tensors; *set; set++)
+        for (const struct arch_tensor *row = *set; row->gguf; row++)
+            if (!i--)
+                return row;
+    return NULL;
+}
+
+/* The first row after `after` (NULL: from the start) with such a checkpoint name. */
+static const struct arch_tensor *match_after(const struct arch *a, const struct arch_tensor *after,
+                                             const char *name, int *layer, int *expert)
+{
+    const struct arch_tensor *row;
+    bool seen = !after;
+
+    for (size_t i = 0; (row = arch_row(a, i)); i++) {
+        if (seen && row->hf && matches(row->hf, name, layer, expert))
+            return row;
+        seen = seen || row == after;
+    }
+    *layer = -1;
+    *expert = -1;
+    return NULL;
+}
+
+const struct arch_tensor *arch_match_hf(const struct arch *a, const char *name, int *layer,
+                                        int *expert)
+{
+    return match_after(a, NULL, name, layer, expert);
+}
+
+const struct arch_tensor *arch_match_next(const struct arch *a, const struct arch_tensor *row,
+                                          const char *name)
+{
+    int layer, expert;
+
+    return match_after(a, row, name, &layer, &expert);
+}
+
+const struct arch_tensor *arch_match_gguf(const struct arch *a, const char *name, int *layer)
+{
+    const struct arch_tensor *row;
+    int expert;
+
+    for (size_t i = 0; (row = arch_row(a, i)); i++)
+        if (matches(row->gguf, name, layer, &expert))
+            return row;
+    *layer = -1;
+    return NULL;
+}
+
+bool arch_ignores(const struct arch *a, const char *name)
+{
+    int layer, expert;
+
+    for (const char *const *p = a->ignored; p && *p; p++)
+        if (matches(*p, name, &layer, &expert))
+            return true;
+    return false;
+}
+
+bool arch_in_block(const struct arch_tensor *row)
+{
+    return strstr(row->gguf, "{}") != NULL;
+}
+
+bool arch_expand(char *dst, size_t size, const char *pattern, int layer, int expert)
+{
+    size_t n = 0;
+
+    while (*pattern && *pattern != '|' && n < size) {
+        if (*pattern == '{') {
+            const bool is_expert = pattern[1] == 'e';
+            const int wrote = snprintf(dst + n, size - n, "%d", is_expert ? expert : layer);
+            n += wrote > 0 ? (size_t)wrote : size;
+            pattern += is_expert ? 3 : 2;
+        } else {
+            dst[n++] = *pattern++;
+        }
+    }
+    if (n >= size)
+        return false;
+    dst[n] = '\0';
+    return true;
+}
+
+/* ---- tensors made from parameters ------------------------------------------------ */
+
+bool arch_makes(const struct arch_tensor *row, const struct arch_params *p)
+{
+    return row->flags & TENSOR_MADE && row->role == ROLE_ROPE_FREQS &&
+           arch_int(p, ARCH_ROPE_TYPE, 0) == ARCH_ROPE_LLAMA3;
+}
+
+void arch_make(float *dst, size_t n, const struct arch_tensor *row, const struct arch_params *p)
+{
+    if (row->role == ROLE_ROPE_FREQS)
+        rope_divisors(dst, n, p);
+}

@@ -1,0 +1,402 @@
+/* The numbers of one model: from config.json, from a GGUF's keys, and back. */
+
+#include "formats/arch/arch_rows.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_BYTES = 128 };
+
+void arch_params_release(struct arch_params *p)
+{
+    arena_release(&p->arena);
+    memset(p, 0, sizeof(*p));
+}
+
+bool arch_has(const struct arch_params *p, enum arch_param which)
+{
+    return p->p[which].set;
+}
+
+double arch_num(const struct arch_params *p, enum arch_param which, size_t layer)
+{
+    const struct arch_value *v = &p->p[which];
+
+    if (!v->set)
+        return 0;
+    return v->per_layer && layer < arch_int(p, ARCH_N_LAYER, 0) ? v->per_layer[layer] : v->v;
+}
+
+uint64_t arch_int(const struct arch_params *p, enum arch_param which, size_t layer)
+{
+    if (which == ARCH_N_LAYER) /* ends arch_num's recursion: never per layer */
+        return p->p[which].set ? (uint64_t)p->p[which].v : 0;
+    return (uint64_t)arch_num(p, which, layer);
+}
+
+void param_set(struct arch_params *p, enum arch_param which, double v)
+{
+    p->p[which].set = true;
+    p->p[which].v = v;
+}
+
+static bool is_whole(enum meta_type type)
+{
+    return type != META_F32 && type != META_F64;
+}
+
+/* Is v something the key can hold? */
+static int check_value(const struct arch_key *k, const char *name, double v, struct err *err)
+{
+    if (!isfinite(v))
+        return err_set(err, ERR_FORMAT, "%s: expected a finite number, found %g", name, v);
+    if (is_whole(k->type) && (v != floor(v) || v < 0 || v > (double)UINT32_MAX))
+        return err_set(err, ERR_FORMAT, "%s: expected a whole number below 2^32, found %.17g", name,
+                       v);
+    if (v <= 0 && !(k->flags & KEY_ZERO))
+        return err_set(err, ERR_FORMAT, "%s: expected a positive number, found %.17g", name, v);
+    return 0;
+}
+
+/* Room for one value per layer. ARCH_N_LAYER is set already, being the first row. */
+static int per_layer(double **out, struct arch_params *p, const char *name, size_t n,
+                     struct err *err)
+{
+    if (n != arch_int(p, ARCH_N_LAYER, 0))
+        return err_set(err, ERR_FORMAT,
+                       "%s: expected one value for each of %" PRIu64 " layers, found %zu", name,
+                       arch_int(p, ARCH_N_LAYER, 0), n);
+    *out = arena_array(&p->arena, n, sizeof(**out));
+    return *out ? 0 : err_nomem(err);
+}
+
+static void set_per_layer(struct arch_params *p, enum arch_param which, const double *v)
+{
+    param_set(p, which, v[0]);
+    p->p[which].per_layer = v;
+}
+
+/* The row's own rule for a value that is not there. */
+static int set_absent(struct arch_params *p, const struct arch_key *k, const char *name,
+                      struct err *err)
+{
+    switch (k->when_absent) {
+    case ARCH_REQUIRED:
+        return err_set(err, ERR_FORMAT, "%s is missing", name);
+    case ARCH_OPTIONAL_KEY:
+        return 0;
+    case ARCH_CONST:
+        param_set(p, k->param, k->value);
+        return 0;
+    case ARCH_SAME_AS:
+        p->p[k->param] = p->p[k->other];
+        return 0;
+    case ARCH_QUOTIENT:
+        break;
+    }
+    const double a = arch_num(p, k->other, 0), b = arch_num(p, k->other2, 0);
+    if (!(b > 0) || fmod(a, b) != 0)
+        return err_set(err, ERR_FORMAT, "%s is missing, and %.17g / %.17g is not a whole number",
+                       name, a, b);
+    param_set(p, k->param, a / b);
+    return 0;
+}
+
+/* ---- config.json ------------------------------------------------------------- */
+
+/* The first of "a|b" that is there; its length in *n. */
+static const json_val *find(const json_val *config, const char *paths)
+{
+    while (paths) {
+        char path[KEY_BYTES];
+        const char *bar = strchr(paths, '|');
+        const size_t n = bar ? (size_t)(bar - paths) : strlen(paths);
+        if (n >= sizeof(path))
+            return NULL;
+        memcpy(path, paths, n);
+        path[n] = '\0';
+        const json_val *v = json_path(config, path);
+        if (v)
+            return v;
+        paths = bar ? bar + 1 : NULL;
+    }
+    return NULL;
+}
+
+/* A JSON value as text for a message. */
+static const char *shown(struct buf *b, const json_val *v)
+{
+    struct err ignored = {0};
+
+    if (json_print(b, v, &ignored) || !b->p)
+        return "something else";
+    if (b->n > 60)
+        memcpy(b->p + 57, "...", 4);
+    return b->p;
+}
+
+static int wants(const char *name, const char *what, const json_val *found, struct err *err)
+{
+    struct buf b = {0};
+
+    (void)err_set(err, ERR_FORMAT, "%s: expected %s, found %s", name, what, shown(&b, found));
+    buf_release(&b);
+    return err->code;
+}
+
+static int config_list(struct arch_params *p, const struct arch_key *k, const json_val *list,
+                       struct err *err)
+{
+    double *v = NULL;
+    size_t i = 0;
+    int rc = per_layer(&v, p, k->config, json_len(list), err);
+
+    for (const json_val *item = json_first(list); !rc && item; item = json_next(item)) {
+        if (!json_num(item, &v[i]))
+            return wants(k->config, "a number", item, err);
+        rc = check_value(k, k->config, v[i++], err);
+    }
+    if (!rc)
+        set_per_layer(p, k->param, v);
+    return rc;
+}
+
+static int config_key(struct arch_params *p, const struct arch_key *k, const json_val *config,
+                      struct err *err)
+{
+    const json_val *v = find(config, k->config);
+    double num;
+
+    if (v && json_is_null(v) && k->flags & KEY_NULL_NONE)
+        return 0;
+    if (json_is_null(v))
+        return set_absent(p, k, k->config, err);
+    if (json_is_array(v) && json_len(v) && k->param != ARCH_N_LAYER)
+        return config_list(p, k, v, err);
+    if (!json_num(v, &num))
+        return wants(k->config, "a number", v, err);
+    const int rc = check_value(k, k->config, num, err);
+    if (!rc)
+        param_set(p, k->param, num);
+    return rc;
+}
+
+/* Is v one of "a|b"? */
+static bool is_allowed(const json_val *v, const char *allowed)
+{
+    bool truth;
+    double num;
+    const char *text = json_str(v);
+
+    if (json_bool(v, &truth))
+        text = truth ? "true" : "false";
+    while (allowed && *allowed) {
+        const size_t n = strcspn(allowed, "|");
+        if (text ? strlen(text) == n && !memcmp(text, allowed, n)
+                 : json_num(v, &num) && strtod(allowed, NULL) == num)
+            return true;
+        allowed += n + (allowed[n] == '|');
+    }
+    return false;
+}
+
+static int check_only(const struct arch *a, const json_val *config, struct err *err)
+{
+    for (const struct arch_only *o = a->only; o && o->config; o++) {
+        const json_val *v = json_path(config, o->config);
+        if (json_is_null(v) || is_allowed(v, o->allowed))
+            continue;
+        struct buf b = {0};
+        (void)err_set(err, ERR_UNSUPPORTED, "%s: %s is not supported%s%s", o->config, shown(&b, v),
+                      *o->allowed ? ", only " : "", o->allowed);
+        buf_release(&b);
+        return err->code;
+    }
+    return 0;
+}
+
+static bool has_rope(const struct arch *a)
+{
+    return a->traits.position == POS_ROPE_PAIRS || a->traits.position == POS_ROPE_HALVES;
+}
+
+/* What must hold between parameters, wherever they come from. */
+static int check_params(const struct arch_params *p, const struct arch *a, struct err *err)
+{
+    for (size_t l = 0; l < arch_int(p, ARCH_N_LAYER, 0); l++) {
+        const uint64_t heads = arch_int(p, ARCH_N_HEAD, l), kv = arch_int(p, ARCH_N_HEAD_KV, l);
+        if (kv && heads % kv)
+            return err_set(err, ERR_FORMAT,
+                           "%" PRIu64 " query heads are no multiple of %" PRIu64 " key-value heads",
+                           heads, kv);
+        if (!p->p[ARCH_N_HEAD].per_layer && !p->p[ARCH_N_HEAD_KV].per_layer)
+            break;
+    }
+    if (has_rope(a) && (arch_int(p, ARCH_N_ROT, 0) % 2 ||
+                        arch_num(p, ARCH_N_ROT, 0) > arch_num(p, ARCH_HEAD_K, 0)))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%" PRIu64 " rotated values of a head of %" PRIu64 ": expected an even part",
+                       arch_int(p, ARCH_N_ROT, 0), arch_int(p, ARCH_HEAD_K, 0));
+    return 0;
+}
+
+int arch_params_from_config(struct arch_params *out, const struct arch *a, const json_val *config,
+                            struct err *err)
+{
+    memset(out, 0, sizeof(*out));
+    int rc = json_is_object(config) ? check_only(a, config, err)
+                                    : err_set(err, ERR_FORMAT, "expected an object");
+
+    for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
+        for (const struct arch_key *k = *set; !rc && (k->config || k->gguf); k++)
+            if (k->config && !arch_has(out, k->param))
+                rc = config_key(out, k, config, err);
+    if (!rc && has_rope(a))
+        rc = rope_from_config(out, config, err);
+    if (!rc)
+        rc = check_params(out, a, err);
+    if (rc)
+        arch_params_release(out);
+    return rc;
+}
+
+/* ---- GGUF ---------------------------------------------------------------------- */
+
+static int meta_list(struct arch_params *p, const struct arch_key *k, const char *key,
+                     const struct meta_array *a, struct err *err)
+{
+    const size_t each = meta_type_bytes(a->elem);
+    double *v = NULL;
+
+    if (a->elem != META_U32 && a->elem != META_I32 && a->elem != META_F32)
+        return err_set(err, ERR_FORMAT, "%s: expected numbers of 32 bits, found %s", key,
+                       meta_type_name(a->elem));
+    int rc = per_layer(&v, p, key, (size_t)a->n, err);
+    for (size_t i = 0; !rc && i < (size_t)a->n; i++) {
+        uint32_t bits;
+        float f;
+        memcpy(&bits, a->raw + i * each, sizeof(bits));
+        memcpy(&f, &bits, sizeof(f));
+        v[i] = a->elem == META_F32 ? (double)f
+                                   : (a->elem == META_I32 ? (double)(int32_t)bits : (double)bits);
+        rc = check_value(k, key, v[i], err);
+    }
+    if (!rc)
+        set_per_layer(p, k->param, v);
+    return rc;
+}
+
+static int meta_absent(struct arch_params *p, const struct arch_key *k, const char *key,
+                       struct err *err)
+{
+    if (k->flags & KEY_IN_GGUF)
+        return err_set(err, ERR_FORMAT, "%s is missing", key);
+    if (k->when_absent == ARCH_SAME_AS || k->when_absent == ARCH_QUOTIENT ||
+        k->flags & KEY_GGUF_CONST)
+        return set_absent(p, k, key, err);
+    return 0;
+}
+
+static int meta_key(struct arch_params *p, const struct arch_key *k, const struct arch *a,
+                    const struct meta *meta, struct err *err)
+{
+    char key[KEY_BYTES];
+    double v;
+
+    if (!key_expand(key, sizeof(key), k->gguf, a))
+        return err_set(err, ERR_UNSUPPORTED, "%s: the key is too long", k->gguf);
+    const struct meta_kv *kv = meta_get(meta, key);
+    if (!kv)
+        return meta_absent(p, k, key, err);
+    if (kv->type == META_ARRAY && kv->v.array.n && k->param != ARCH_N_LAYER)
+        return meta_list(p, k, key, &kv->v.array, err);
+    bool truth = false;
+    if (meta_bool(meta, key, &truth))
+        v = truth ? 1 : 0;
+    else if (!meta_f64(meta, key, &v))
+        return err_set(err, ERR_FORMAT, "%s: expected a number, found %s", key,
+                       meta_type_name(kv->type));
+    const int rc = check_value(k, key, v, err);
+    if (!rc)
+        param_set(p, k->param, v);
+    return rc;
+}
+
+int arch_params_from_meta(struct arch_params *out, const struct arch *a, const struct meta *meta,
+                          struct err *err)
+{
+    int rc = 0;
+
+    memset(out, 0, sizeof(*out));
+    for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
+        for (const struct arch_key *k = *set; !rc && (k->config || k->gguf); k++)
+            if (k->gguf && k->type != META_STR && !arch_has(out, k->param))
+                rc = meta_key(out, k, a, meta, err);
+    if (!rc && has_rope(a))
+        rc = rope_from_meta(out, a, meta, err);
+    if (!rc)
+        rc = check_params(out, a, err);
+    if (rc)
+        arch_params_release(out);
+    return rc;
+}
+
+/* Per-layer whole numbers, as gguf-py writes a list of Python integers: INT32. */
+static int put_list(struct meta *meta, const char *key, const struct arch_key *k,
+                    const struct arch_value *v, size_t n, struct err *err)
+{
+    struct buf b = {0};
+    const bool whole = is_whole(k->type);
+
+    for (size_t i = 0; i < n; i++) {
+        const float f = (float)v->per_layer[i];
+        uint32_t bits = (uint32_t)v->per_layer[i];
+        if (!whole)
+            memcpy(&bits, &f, sizeof(bits));
+        buf_u32(&b, bits);
+    }
+    int rc = buf_check(&b, err);
+    if (!rc)
+        rc = meta_set_array(meta, key, whole ? META_I32 : META_F32, n, b.p, b.n, err);
+    buf_release(&b);
+    return rc;
+}
+
+static int put(struct meta *meta, const struct arch *a, const struct arch_key *k,
+               const struct arch_params *p, struct err *err)
+{
+    const struct arch_value *v = &p->p[k->param];
+    char key[KEY_BYTES];
+
+    if (!key_expand(key, sizeof(key), k->gguf, a))
+        return err_set(err, ERR_UNSUPPORTED, "%s: the key is too long", k->gguf);
+    if (v->per_layer)
+        return put_list(meta, key, k, v, (size_t)arch_int(p, ARCH_N_LAYER, 0), err);
+    switch (k->type) {
+    case META_STR:
+        return meta_set_str(meta, key, rope_type_name(p), err);
+    case META_F32:
+        return meta_set_f32(meta, key, (float)v->v, err);
+    case META_BOOL:
+        return meta_set_bool(meta, key, v->v != 0, err);
+    default:
+        return meta_set_u32(meta, key, (uint32_t)v->v, err);
+    }
+}
+
+int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct arch_params *p,
+                        struct err *err)
+{
+    int rc = 0;
+
+    for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
+        for (const struct arch_key *k = *set; !rc && (k->config || k->gguf); k++) {
+            const struct arch_value *v = &p->p[k->param];
+            if (k->gguf && v->set && v->derived == ((k->flags & KEY_DERIVED) != 0) &&
+                rope_writes(p, k->param))
+                rc = put(meta, a, k, p, err);
+        }
+    return rc;
+}

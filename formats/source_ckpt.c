@@ -1,0 +1,399 @@
+/* A checkpoint seen as the GGUF it would convert to. */
+
+#include "formats/general.h"
+#include "formats/source_impl.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Experts of one matrix of one layer, waiting for the last of them. */
+struct stack {
+    struct source_tensor t;
+    struct source_part *part;
+    size_t got;
+    struct stack *next;
+};
+
+struct view {
+    struct source *s;
+    const struct arch *arch;
+    const struct arch_params *params;
+    const json_val *config;
+    const struct log *log;
+    struct stack *stacks; /* incomplete ones, in the source's memory */
+    bool tied, warned;
+};
+
+/* ---- shapes --------------------------------------------------------------------- */
+
+/* The stored shape in GGUF order, after the row's change; dimensions of one go away
+ * for CHANGE_SQUEEZE. Returns how many. */
+static int gguf_shape(uint64_t dims[ST_MAX_DIMS], const struct st_tensor *st,
+                      enum arch_change change)
+{
+    int n = 0;
+
+    for (int i = 0; i < st->n_dims; i++) {
+        const uint64_t d = st->dims[change == CHANGE_TRANSPOSE ? i : st->n_dims - 1 - i];
+        if (change != CHANGE_SQUEEZE || d != 1)
+            dims[n++] = d;
+    }
+    return n;
+}
+
+static int check_shape(const struct view *v, const struct st_tensor *st,
+                       const struct arch_tensor *row, int layer, struct err *err)
+{
+    uint64_t want[4], found[ST_MAX_DIMS];
+    const int stacked = row->flags & TENSOR_EXPERTS ? 1 : 0;
+    const int n = arch_dims(want, row, v->params, layer < 0 ? 0 : (size_t)layer) - stacked;
+    const bool reverse = row->change != CHANGE_TRANSPOSE;
+    char a[96], b[200];
+
+    if (gguf_shape(found, st, row->change) == n &&
+        !memcmp(want, found, (size_t)n * sizeof(want[0])))
+        return 0;
+    return err_set(err, ERR_FORMAT, "tensor %s: expected shape %s by config.json, found %s",
+                   st->name, source_shape(a, sizeof(a), want, n, reverse),
+                   source_shape(b, sizeof(b), st->dims, st->n_dims, false));
+}
+
+static int check_type(const struct st_tensor *st, struct err *err)
+{
+    switch (st->type) {
+    case DTYPE_F64:
+    case DTYPE_F32:
+    case DTYPE_F16:
+    case DTYPE_BF16:
+    case DTYPE_F8_E4M3:
+    case DTYPE_F8_E5M2:
+        return 0;
+    default:
+        return err_set(err, ERR_UNSUPPORTED, "tensor %s: expected a floating-point type, found %s",
+                       st->name, dtype_get(st->type)->name);
+    }
+}
+
+/* ---- tensors --------------------------------------------------------------------- */
+
+/* Values of a vector are its rows: they are put in order here, so that a reader sees
+ * plain rows. */
+static int permute_vector(struct view *v, struct source_tensor *t, struct source_part *part,
+                          struct err *err)
+{
+    const size_t each = dtype_get(t->type)->bytes;
+    const size_t n = (size_t)t->dims[0], head = n / t->heads;
+    uint8_t *data = arena_alloc(&v->s->arena, part->bytes);
+
+    if (!data)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        const size_t k = i % head;
+        memcpy(data + i * each, part->data + (i - k + (k & 1) * (head / 2) + k / 2) * each, each);
+    }
+    *part = (struct source_part){data, part->bytes, NULL};
+    t->change = CHANGE_NONE;
+    return 0;
+}
+
+/* A tensor's frame: everything but its parts. */
+static int describe(struct source_tensor *t, struct view *v, const struct st_tensor *st,
+                    const struct arch_tensor *row, int layer, struct err *err)
+{
+    char name[256];
+
+    *t = (struct source_tensor){
+        .stored = st->name,
+        .row = row,
+        .layer = arch_in_block(row) ? layer : -1,
+        .type = st->type,
+        .change = row->change,
+        .dims = {1, 1, 1, 1},
+    };
+    if (!arch_expand(name, sizeof(name), row->gguf, layer, 0))
+        return err_set(err, ERR_UNSUPPORTED, "tensor %s: its name is too long", st->name);
+    t->name = arena_str(&v->s->arena, name);
+    if (!t->name)
+        return err_nomem(err);
+    t->n_dims = arch_dims(t->dims, row, v->params, layer < 0 ? 0 : (size_t)layer);
+    if (row->change == CHANGE_PERMUTE_Q || row->change == CHANGE_PERMUTE_K)
+        t->heads = (uint32_t)arch_int(
+            v->params, row->change == CHANGE_PERMUTE_Q ? ARCH_N_HEAD : ARCH_N_HEAD_KV,
+            layer < 0 ? 0 : (size_t)layer);
+    return 0;
+}
+
+static int add_plain(struct view *v, const struct st_tensor *st, const struct map *map,
+                     const struct arch_tensor *row, int layer, struct err *err)
+{
+    struct source_part *part = source_part_new(v->s, 1);
+    struct source_tensor t;
+    int rc = part ? describe(&t, v, st, row, layer, err) : err_nomem(err);
+
+    if (rc)
+        return rc;
+    *part = (struct source_part){st->data, st->bytes, map};
+    t.n_parts = 1;
+    t.part = part;
+    if (t.heads && t.n_dims == 1)
+        rc = permute_vector(v, &t, part, err);
+    return rc ? rc : source_add(v->s, &t, err);
+}
+
+static int stack_new(struct stack **out, struct view *v, const struct st_tensor *st,
+                     const struct arch_tensor *row, int layer, struct err *err)
+{
+    const uint64_t n = arch_int(v->params, ARCH_N_EXPERT, 0);
+    struct stack *k = arena_alloc(&v->s->arena, sizeof(*k));
+
+    if (!k)
+        return err_nomem(err);
+    if (n > ckpt_n_tensors(v->s->ckpt))
+        return err_set(err, ERR_FORMAT, "%" PRIu64 " experts, but only %zu tensors", n,
+                       ckpt_n_tensors(v->s->ckpt));
+    const int rc = describe(&k->t, v, st, row, layer, err);
+    if (rc)
+        return rc;
+    k->part = source_part_new(v->s, (size_t)n);
+    if (!k->part)
+        return err_nomem(err);
+    k->t.part = k->part;
+    k->t.n_parts = (size_t)n;
+    k->next = v->stacks;
+    v->stacks = *out = k;
+    return 0;
+}
+
+/* The stack appears where its last expert stood. */
+static int add_expert(struct view *v, const struct st_tensor *st, const struct map *map,
+                      const struct arch_tensor *row, int layer, int expert, struct err *err)
+{
+    struct stack **at = &v->stacks;
+    int rc = 0;
+
+    while (*at && ((*at)->t.row != row || (*at)->t.layer != layer))
+        at = &(*at)->next;
+    struct stack *k = *at;
+    if (!k) {
+        rc = stack_new(&k, v, st, row, layer, err);
+        at = &v->stacks;
+    }
+    if (rc)
+        return rc;
+    if ((size_t)expert >= k->t.n_parts)
+        return err_set(err, ERR_FORMAT, "tensor %s: config.json says %zu experts", st->name,
+                       k->t.n_parts);
+    if (st->type != k->t.type)
+        return err_set(err, ERR_FORMAT, "tensor %s: its type differs from %s's", st->name,
+                       k->t.stored);
+    k->part[expert] = (struct source_part){st->data, st->bytes, map};
+    if (++k->got < k->t.n_parts)
+        return 0;
+    *at = k->next;
+    return source_add(v->s, &k->t, err);
+}
+
+static int check_stacks(const struct view *v, struct err *err)
+{
+    char name[256];
+
+    if (!v->stacks)
+        return 0;
+    size_t e = 0;
+    while (v->stacks->part[e].data)
+        e++;
+    if (!arch_expand(name, sizeof(name), v->stacks->t.row->hf, v->stacks->t.layer, (int)e))
+        name[0] = '\0';
+    return err_set(err, ERR_FORMAT, "tensor %s is missing (config.json says %zu experts)", name,
+                   v->stacks->t.n_parts);
+}
+
+static void warn_unasked(struct view *v, const struct st_tensor *st, const struct arch_tensor *row)
+{
+    bool asked = false;
+
+    if (!row->when || v->warned || (json_bool(json_path(v->config, row->when), &asked) && asked))
+        return;
+    log_warn(v->log, "%s: tensor %s is kept although config.json does not set %s",
+             ckpt_dir(v->s->ckpt), st->name, row->when);
+    v->warned = true;
+}
+
+/* One checkpoint tensor; most are one row, some are taken apart by several. */
+static int add_tensor(struct view *v, size_t i, struct err *err)
+{
+    const struct st_tensor *st = ckpt_tensor(v->s->ckpt, i);
+    const struct map *map = ckpt_tensor_map(v->s->ckpt, i);
+    const uint64_t n_layer = arch_int(v->params, ARCH_N_LAYER, 0);
+    int layer, expert, rc = 0;
+
+    if (arch_ignores(v->arch, st->name))
+        return 0;
+    const struct arch_tensor *row = arch_match_hf(v->arch, st->name, &layer, &expert);
+    if (!row)
+        return err_set(err, ERR_UNSUPPORTED, "tensor %s: architecture %s has none of this name",
+                       st->name, v->arch->name);
+    if (layer >= 0 && (uint64_t)layer >= n_layer)
+        return err_set(err, ERR_FORMAT, "tensor %s: config.json says %" PRIu64 " layers", st->name,
+                       n_layer);
+    for (; !rc && row; row = arch_match_next(v->arch, row, st->name)) {
+        if (row->flags & TENSOR_TIED && v->tied)
+            continue;
+        warn_unasked(v, st, row);
+        rc = check_type(st, err);
+        if (!rc)
+            rc = check_shape(v, st, row, layer, err);
+        if (!rc)
+            rc = row->flags & TENSOR_EXPERTS ? add_expert(v, st, map, row, layer, expert, err)
+                                             : add_plain(v, st, map, row, layer, err);
+    }
+    return rc;
+}
+
+/* Tensors the converter makes come first. */
+static int add_made(struct view *v, const struct arch_tensor *row, struct err *err)
+{
+    struct source_part *part = source_part_new(v->s, 1);
+    struct source_tensor t = {
+        .name = row->gguf,
+        .stored = row->gguf,
+        .row = row,
+        .layer = -1,
+        .type = DTYPE_F32,
+        .dims = {1, 1, 1, 1},
+        .n_parts = 1,
+        .part = part,
+    };
+
+    if (!part)
+        return err_nomem(err);
+    t.n_dims = arch_dims(t.dims, row, v->params, 0);
+    const uint64_t n = source_row_len(&t) * source_n_rows(&t);
+    if (n > (1U << 24))
+        return err_set(err, ERR_FORMAT, "tensor %s: %" PRIu64 " values", t.name, n);
+    float *data = arena_array(&v->s->arena, (size_t)n, sizeof(*data));
+    if (!data)
+        return err_nomem(err);
+    arch_make(data, (size_t)n, row, v->params);
+    *part = (struct source_part){(const uint8_t *)data, (size_t)n * sizeof(*data), NULL};
+    return source_add(v->s, &t, err);
+}
+
+static int add_all(struct view *v, struct err *err)
+{
+    const struct arch_tensor *row;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && (row = arch_row(v->arch, i)); i++)
+        if (arch_makes(row, v->params))
+            rc = add_made(v, row, err);
+    for (size_t i = 0; !rc && i < ckpt_n_tensors(v->s->ckpt); i++) {
+        rc = add_tensor(v, i, err);
+        if (rc)
+            return err_wrap(err, "%s/%s", ckpt_dir(v->s->ckpt), ckpt_tensor_file(v->s->ckpt, i));
+    }
+    if (!rc)
+        rc = check_stacks(v, err);
+    if (!rc)
+        rc = source_check_complete(v->s, v->config, err);
+    return rc ? err_wrap(err, "%s", ckpt_dir(v->s->ckpt)) : 0;
+}
+
+/* ---- metadata ------------------------------------------------------------------------ */
+
+static struct general_size count(const struct source *s)
+{
+    struct general_size size = {0};
+    uint64_t experts = 0, stacks = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const struct source_tensor *t = &s->tensor[i];
+        const uint64_t n = source_row_len(t) * source_n_rows(t);
+        size.total += n;
+        if (t->n_parts > 1) {
+            size.expert += n / t->n_parts;
+            experts += t->n_parts;
+            stacks++;
+        } else {
+            size.shared += n;
+        }
+    }
+    size.n_expert = stacks ? experts / stacks : 0;
+    return size;
+}
+
+/* The last part of the folder's real path ("." and ".." have one too). */
+static int general(struct source *s, const struct source_opts *opts, struct err *err)
+{
+    const struct general_size size = count(s);
+    char *real = realpath(s->path, NULL);
+
+    if (!real)
+        return err_errno(err, s->path);
+    const char *slash = strrchr(real, '/');
+    const int rc = general_from_checkpoint(&s->made, s->ckpt, slash ? slash + 1 : real, opts->name,
+                                           &size, opts->log, err);
+    free(real);
+    return rc;
+}
+
+static int fill_meta(struct source *s, const struct source_opts *opts, struct err *err)
+{
+    int rc = meta_set_str(&s->made, "general.architecture", s->arch->name, err);
+
+    if (!rc)
+        rc = meta_set_str(&s->made, "general.type", "model", err);
+    if (!rc)
+        rc = general(s, opts, err);
+    if (!rc)
+        rc = arch_params_to_meta(&s->made, s->arch, &s->params, err);
+    if (!rc)
+        rc = meta_set_u32(&s->made, "general.quantization_version", 2, err);
+    if (!rc)
+        rc = vocab_to_meta(&s->made, s->vocab, err);
+    return rc;
+}
+
+static int find_arch(struct source *s, const json_val *config, struct err *err)
+{
+    const char *name = json_str(json_first(json_get(config, "architectures")));
+
+    if (!name)
+        return err_set(err, ERR_FORMAT, "%s/config.json: architectures is missing",
+                       ckpt_dir(s->ckpt));
+    s->arch = arch_by_class(name);
+    if (!s->arch)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s/config.json: architecture \"%.60s\" is not supported", ckpt_dir(s->ckpt),
+                       name);
+    if (arch_params_from_config(&s->params, s->arch, config, err)) {
+        const int rc = err_wrap(err, "%s/config.json", ckpt_dir(s->ckpt));
+        s->arch = NULL;
+        return rc;
+    }
+    return 0;
+}
+
+int source_from_ckpt(struct source *s, const struct source_opts *opts, struct err *err)
+{
+    const json_val *config = ckpt_config(s->ckpt);
+    int rc = find_arch(s, config, err);
+
+    if (rc)
+        return rc;
+    struct view v = {.s = s,
+                     .arch = s->arch,
+                     .params = &s->params,
+                     .config = config,
+                     .log = opts->log,
+                     .tied = s->arch->tied};
+    (void)json_bool(json_get(config, "tie_word_embeddings"), &v.tied);
+    rc = add_all(&v, err);
+    if (!rc)
+        rc =
+            vocab_from_checkpoint(&s->vocab, s->ckpt, (size_t)arch_int(&s->params, ARCH_N_VOCAB, 0),
+                                  opts->pre, opts->log, err);
+    return rc ? rc : fill_meta(s, opts, err);
+}
