@@ -77,6 +77,12 @@ static int load_card(struct guess *g, const struct ckpt *c, const struct log *lo
     return rc;
 }
 
+/* A member of the card, or NULL. */
+static const struct yaml_node *member(const struct guess *g, const char *key)
+{
+    return g->card ? yaml_get(g->card, key) : NULL;
+}
+
 /* "", "~" and null say nothing. */
 static bool is_nothing(const struct yaml_node *n)
 {
@@ -89,7 +95,7 @@ static bool is_nothing(const struct yaml_node *n)
 static const char *card_text(const struct guess *g, const char *const *keys)
 {
     for (; *keys; keys++) {
-        const struct yaml_node *n = yaml_get(g->card, *keys);
+        const struct yaml_node *n = member(g, *keys);
         if (!is_nothing(n) && n->kind == YAML_SCALAR)
             return n->text;
     }
@@ -121,7 +127,7 @@ static void put_strings(struct guess *g, const char *key, const char *const *mem
     uint64_t n = 0;
 
     for (; *members; members++) {
-        const struct yaml_node *m = yaml_get(g->card, *members);
+        const struct yaml_node *m = member(g, *members);
         if (is_nothing(m) || m->kind == YAML_MAP)
             continue;
         const struct yaml_node *item = m->kind == YAML_LIST ? m->first : m;
@@ -220,7 +226,7 @@ static void put_names(struct guess *g, const struct ckpt *c, const char *folder,
 /* A license, or several joined by commas. */
 static void put_license(struct guess *g)
 {
-    const struct yaml_node *n = yaml_get(g->card, "license");
+    const struct yaml_node *n = member(g, "license");
     struct buf b = {0};
 
     if (n && n->kind == YAML_LIST) {
@@ -303,7 +309,7 @@ static void put_relations(struct guess *g, const char *kind, const char *const *
     uint32_t n = 0;
 
     for (; *keys && !m; keys++)
-        m = yaml_get(g->card, *keys);
+        m = member(g, *keys);
     if (!m || g->rc)
         return;
     const bool list = m->kind == YAML_LIST;

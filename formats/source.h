@@ -8,7 +8,9 @@
 
 #include "formats/arch/arch.h"
 #include "formats/base/err.h"
+#include "formats/base/hash.h"
 #include "formats/base/log.h"
+#include "formats/base/par.h"
 #include "formats/dtype.h"
 #include "formats/gguf.h"
 #include "formats/meta.h"
@@ -65,6 +67,12 @@ const struct meta *source_meta(const struct source *s);
 const struct vocab *source_vocab(const struct source *s); /* NULL: it has none */
 /* Bytes of the file(s) behind it. */
 uint64_t source_bytes(const struct source *s);
+
+/* A digest of the stored tensors, whatever files they lie in: SHA-256 over, for each in
+ * order, stored name, type name, shape and the SHA-256 of every 16 MiB of every part.
+ * Reads all bytes, on every core, and forgets them. ERR_INTERRUPTED as `log` asks. */
+int source_sha256(char hex[HASH_HEX_BYTES], const struct source *s, const struct par *par,
+                  const struct log *log, struct err *err) WARN_UNUSED;
 
 /* In file order: for a checkpoint, the order the reference converter writes. */
 size_t source_n_tensors(const struct source *s);

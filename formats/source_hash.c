@@ -1,0 +1,107 @@
+/* One digest of all stored tensors: pieces on every core, then the pieces' digests in
+ * order, so that neither threads nor shards change it. */
+
+#include "formats/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE = 16 << 20 };
+
+struct piece {
+    const struct source_part *part;
+    size_t offset, bytes;
+    char hex[HASH_HEX_BYTES];
+    int rc;
+    struct err err;
+};
+
+struct job {
+    struct piece *piece;
+    size_t n;
+    const struct log *log;
+};
+
+static void hash_piece(void *arg, size_t i, int thread)
+{
+    const struct job *j = arg;
+    struct piece *p = &j->piece[i];
+
+    (void)thread;
+    p->rc = log_stop(j->log, &p->err);
+    if (!p->rc)
+        p->rc = hash_of(p->part->data + p->offset, p->bytes, p->hex, &p->err);
+    if (p->part->map)
+        map_forget(p->part->map, (size_t)(p->part->data - p->part->map->data) + p->offset,
+                   p->bytes);
+}
+
+static size_t pieces_of(const struct source_part *part)
+{
+    return part->bytes / PIECE + (part->bytes % PIECE != 0);
+}
+
+static int cut(struct job *j, const struct source *s, struct err *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < source_n_tensors(s); i++)
+        for (size_t k = 0; k < source_tensor(s, i)->n_parts; k++)
+            n += pieces_of(&source_tensor(s, i)->part[k]);
+    j->piece = calloc(n + !n, sizeof(*j->piece));
+    if (!j->piece)
+        return err_nomem(err);
+    for (size_t i = 0; i < source_n_tensors(s); i++)
+        for (size_t k = 0; k < source_tensor(s, i)->n_parts; k++) {
+            const struct source_part *part = &source_tensor(s, i)->part[k];
+            for (size_t at = 0; at < part->bytes; at += PIECE)
+                j->piece[j->n++] = (struct piece){
+                    .part = part,
+                    .offset = at,
+                    .bytes = part->bytes - at < PIECE ? part->bytes - at : PIECE,
+                };
+        }
+    return 0;
+}
+
+/* The digest over names, types, shapes and pieces. */
+static int combine(char hex[HASH_HEX_BYTES], const struct job *j, const struct source *s,
+                   struct err *err)
+{
+    struct hash *h;
+    const struct piece *p = j->piece;
+    int rc = hash_new(&h, err);
+
+    for (size_t i = 0; !rc && i < source_n_tensors(s); i++) {
+        const struct source_tensor *t = source_tensor(s, i);
+        hash_str(h, t->stored);
+        hash_str(h, dtype_get(t->type)->name);
+        hash_add(h, t->dims, (size_t)t->n_dims * sizeof(t->dims[0]));
+        for (size_t k = 0; !rc && k < t->n_parts; k++)
+            for (size_t n = pieces_of(&t->part[k]); !rc && n; n--, p++) {
+                hash_str(h, p->hex);
+                if (p->rc) {
+                    *err = p->err;
+                    rc = p->rc;
+                }
+            }
+    }
+    if (!rc)
+        rc = hash_hex(h, hex, err);
+    hash_free(h);
+    return rc;
+}
+
+int source_sha256(char hex[HASH_HEX_BYTES], const struct source *s, const struct par *par,
+                  const struct log *log, struct err *err)
+{
+    struct job j = {.log = log};
+    int rc = cut(&j, s, err);
+
+    if (!rc) {
+        par_for(par, j.n, hash_piece, &j);
+        rc = combine(hex, &j, s, err);
+    }
+    free(j.piece);
+    return rc;
+}
