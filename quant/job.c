@@ -1,0 +1,135 @@
+#include "quant/job.h"
+
+#include "formats/base/buf.h"
+#include "formats/base/version.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct job {
+    struct pipe_job pipe;
+    struct meta meta;
+    enum dtype *types; /* owned; by source tensor */
+    size_t *order;     /* owned; NULL: the source's */
+};
+
+/* "Q4_K_M", "Q4_K_M pure", "convert BF16": how the types came about. */
+static int describe(struct buf *b, const struct job_opts *o, struct err *err)
+{
+    const struct dtype_info *output = dtype_get(o->mix_opts.output_type);
+    const struct dtype_info *embedding = dtype_get(o->mix_opts.embedding_type);
+
+    if (o->convert != DTYPE_NONE) {
+        buf_fmt(b, "convert %s", dtype_get(o->convert)->name);
+        return buf_check(b, err);
+    }
+    buf_str(b, mix_name(o->mix));
+    if (o->mix_opts.pure)
+        buf_str(b, " pure");
+    if (output)
+        buf_fmt(b, " output=%s", output->name);
+    if (embedding)
+        buf_fmt(b, " embedding=%s", embedding->name);
+    for (size_t i = 0; i < o->mix_opts.n_overrides; i++)
+        buf_fmt(b, " %s=%s", o->mix_opts.overrides[i].pattern,
+                dtype_get(o->mix_opts.overrides[i].type)->name);
+    return buf_check(b, err);
+}
+
+static int set_provenance(struct job *j, const struct source *s, const struct job_opts *o,
+                          struct err *err)
+{
+    char hex[HASH_HEX_BYTES];
+    const char *digest = o->source_sha256;
+    struct buf recipe = {0};
+    int rc = meta_set_str(&j->meta, "pare.version", PARE_VERSION, err);
+
+    memset(hex, '0', sizeof(hex)); /* for sizes, digits count and not which */
+    hex[HASH_HEX_BYTES - 1] = '\0';
+    if (!rc && !o->size_only && !digest)
+        rc = source_sha256(hex, s, &o->par, o->log, err);
+    if (!rc)
+        rc = meta_set_str(&j->meta, "pare.source.sha256", digest ? digest : hex, err);
+    if (!rc)
+        rc = describe(&recipe, o, err);
+    if (!rc)
+        rc = meta_set_str(&j->meta, "pare.recipe", recipe.p, err);
+    buf_release(&recipe);
+    return rc;
+}
+
+static int set_meta(struct job *j, const struct source *s, const struct job_opts *o,
+                    struct err *err)
+{
+    const struct meta *from = source_meta(s);
+    const struct mix *mix =
+        o->convert != DTYPE_NONE ? mix_by_name(dtype_get(o->convert)->name) : o->mix;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < from->n; i++)
+        rc = meta_set_kv(&j->meta, &from->kv[i], err);
+    if (!rc)
+        rc = meta_set_u32(&j->meta, "general.quantization_version", 2, err);
+    if (!rc)
+        rc = meta_set_u32(&j->meta, "general.file_type", mix_file_type(mix), err);
+    return rc ? rc : set_provenance(j, s, o, err);
+}
+
+static int set_types(struct job *j, const struct source *s, const struct job_opts *o,
+                     struct err *err)
+{
+    const size_t n = source_n_tensors(s);
+
+    j->types = calloc(n + !n, sizeof(*j->types));
+    if (!j->types)
+        return err_nomem(err);
+    if (o->convert != DTYPE_NONE)
+        return mix_convert_types(j->types, o->convert, s, err);
+    j->order = calloc(n + !n, sizeof(*j->order));
+    if (!j->order)
+        return err_nomem(err);
+    const int rc = mix_types(j->types, o->mix, s, &o->mix_opts, err);
+    return rc ? rc : pipe_order_by_block(j->order, s, err);
+}
+
+int job_new(struct job **out, const struct source *s, const struct job_opts *opts, struct err *err)
+{
+    struct job *j = calloc(1, sizeof(*j));
+    int rc;
+
+    *out = NULL;
+    if (!j)
+        return err_nomem(err);
+    rc = set_types(j, s, opts, err);
+    if (!rc)
+        rc = set_meta(j, s, opts, err);
+    if (rc) {
+        job_free(j);
+        return rc;
+    }
+    j->pipe = (struct pipe_job){.source = s,
+                                .meta = &j->meta,
+                                .order = j->order,
+                                .types = j->types,
+                                .split_bytes = opts->split_bytes,
+                                .tensor_report = opts->tensor_report,
+                                .par = opts->par,
+                                .log = opts->log};
+    *out = j;
+    return 0;
+}
+
+const struct pipe_job *job_pipe(const struct job *j)
+{
+    return &j->pipe;
+}
+
+void job_free(struct job *j)
+{
+    if (!j)
+        return;
+    meta_release(&j->meta);
+    free(j->types);
+    free(j->order);
+    free(j);
+}
