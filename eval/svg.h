@@ -1,0 +1,34 @@
+#ifndef EVAL_SVG_H
+#define EVAL_SVG_H
+
+/* Points with error bars and labels as inline SVG. Colours come from the page: the
+ * classes axis, grid, mark, bar, label and the variables of html.c's style sheet. */
+
+#include "formats/base/buf.h"
+#include "formats/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct svg_point {
+    const char *label;
+    const char *note; /* shown under the pointer */
+    double x, y;      /* finite, or the point is left out */
+    double error;     /* half the bar's length; NaN: no bar */
+};
+
+struct svg_plot {
+    const char *title; /* for those who can't see it */
+    const char *x_label, *y_label;
+    const struct svg_point *point;
+    size_t n;
+    int width, height;     /* of the drawing, in px; it scales with the page */
+    bool log_y;            /* y by powers of ten; what is at most y_floor stands on a line "0" */
+    double y_floor;        /* > 0 with log_y */
+    const char *css_class; /* of the svg element */
+};
+
+/* Append the <svg> element. */
+int svg_plot(struct buf *out, const struct svg_plot *p, struct err *err) WARN_UNUSED;
+
+#endif /* EVAL_SVG_H */
