@@ -1,0 +1,42 @@
+#ifndef RECIPES_CACHE_H
+#define RECIPES_CACHE_H
+
+/* What finished steps left: one small JSON record per step, named by the SHA-256 of
+ * all that went into it, in FOLDER/.cache. Beside them hashes.json remembers the
+ * digests of files whose path, size, time and inode have not changed. */
+
+#include "formats/base/buf.h"
+#include "formats/base/err.h"
+#include "formats/base/hash.h"
+#include "formats/base/json.h"
+#include "formats/base/log.h"
+
+#include <stdbool.h>
+
+struct cache;
+
+/* dir: the output folder. With `create` it and its .cache are made and locked against
+ * a second run; without, nothing is ever written. A hashes.json that can't be read
+ * counts as empty. Errors: ERR_IO (what the system said; another run holds it). */
+int cache_open(struct cache **out, const char *dir, bool create, const struct log *log,
+               struct err *err) WARN_UNUSED;
+
+/* Write hashes.json when it changed. */
+int cache_save(struct cache *c, struct err *err) WARN_UNUSED;
+void cache_free(struct cache *c); /* accepts NULL */
+
+/* Digest of a file's bytes. */
+int cache_hash_file(char hex[HASH_HEX_BYTES], struct cache *c, const char *path,
+                    struct err *err) WARN_UNUSED;
+
+/* Digest of all of a model: a GGUF with its split parts, or what a checkpoint's folder
+ * holds (weights, configuration, tokenizer), by file name and content. */
+int cache_hash_model(char hex[HASH_HEX_BYTES], struct cache *c, const char *path,
+                     struct err *err) WARN_UNUSED;
+
+/* The record of a step; NULL when there is none (or none that can be read). Owned. */
+json_val *cache_get(const struct cache *c, const char *key);
+int cache_put(struct cache *c, const char *key, const struct buf *record,
+              struct err *err) WARN_UNUSED;
+
+#endif /* RECIPES_CACHE_H */
