@@ -22,6 +22,7 @@ void ckpt_free(struct ckpt *c); /* accepts NULL */
 /* Is `path` a folder with a config.json? */
 bool ckpt_is(const char *path);
 
+/* The folder, as it was given. */
 const char *ckpt_dir(const struct ckpt *c);
 
 /* Small files, parsed; NULL when absent. config.json is always there. */

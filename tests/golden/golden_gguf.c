@@ -63,17 +63,12 @@ static bool same_bytes(const char *a, const char *b, struct err *err)
 
 static void check(struct tap *t, const char *path, const char *name)
 {
-    char to[] = "/tmp/pare-golden-gguf-XXXXXX";
+    char to[64];
     struct gguf *g = NULL;
     struct err err = {0};
     uint64_t planned = 0;
-    const int fd = mkstemp(to);
 
-    if (fd < 0) {
-        (void)tap_ok(t, false, "%s: no temporary file", name);
-        return;
-    }
-    (void)close(fd);
+    (void)snprintf(to, sizeof(to), "/tmp/pare-golden-%ld.gguf", (long)getpid());
     if (tap_ok(t, !gguf_open(&g, path, &err), "%s: opens", name)) {
         const bool wrote = !rewrite(g, to, &planned, &err);
         const bool same = wrote && same_bytes(path, to, &err);
