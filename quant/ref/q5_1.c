@@ -4,6 +4,32 @@
 #include "quant/half.h"
 #include "quant/ref/q5_bits.h"
 #include "quant/ref/ref.h"
+#include "quant/search.h"
+
+static void block_encode(struct block_q5_1 *b, const float *x, const float *w)
+{
+    struct srch_line line = srch_affine(x, w, QK, 31, 0);
+    int8_t code[QK];
+    uint8_t up[QK];
+
+    line = srch_affine_f16(line, x, w, QK, 31);
+    b->d = f16_from_f32(line.scale);
+    b->m = f16_from_f32(line.offset);
+    srch_codes(code, x, QK, line.scale, line.offset, 0, 31);
+    for (int j = 0; j < QK; j++)
+        up[j] = (uint8_t)code[j];
+    q5_bits_put(b->qh, b->qs, up);
+}
+
+void q5_1_encode(void *dst, const float *src, size_t n, const float *importance)
+{
+    const struct srch_weighting s = srch_weighting(src, importance, n);
+    struct block_q5_1 *b = dst;
+    float w[QK];
+
+    for (size_t i = 0; i < n; i += QK)
+        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK));
+}
 
 void q5_1_decode(float *dst, const void *src, size_t n)
 {

@@ -2,8 +2,42 @@
 
 #include "formats/blocks.h"
 #include "quant/half.h"
+#include "quant/ref/k_fit.h"
 #include "quant/ref/k_scales.h"
 #include "quant/ref/ref.h"
+#include "quant/search.h"
+
+static void block_encode(struct block_q5_k *b, const float *x, const float *w)
+{
+    struct k_fit f;
+
+    k_fit(&f, x, w, 31);
+    b->d = f.d;
+    b->dmin = f.dmin;
+    k_scales_put(b->scales, f.s, f.m);
+    for (int j = 0; j < 128; j++) {
+        const int8_t *code = f.code + j / 32 * 64 + j % 32;
+        b->qs[j] = (uint8_t)((code[0] & 15) | (code[32] & 15) << 4);
+    }
+    for (int j = 0; j < 32; j++) {
+        unsigned bits = 0;
+        for (int k = 0; k < 8; k++)
+            bits |= (unsigned)(f.code[32 * k + j] >> 4) << k;
+        b->qh[j] = (uint8_t)bits;
+    }
+}
+
+void q5_k_encode(void *dst, const float *src, size_t n, const float *importance)
+{
+    struct srch_weighting s = srch_weighting(src, importance, n);
+    struct block_q5_k *b = dst;
+    float w[QK_K];
+
+    for (size_t i = 0; i < n; i += QK_K) {
+        s.sigma2 = 2 * srch_mean_square(src + i, QK_K);
+        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK_K));
+    }
+}
 
 void q5_k_decode(float *dst, const void *src, size_t n)
 {

@@ -1,0 +1,406 @@
+#include "quant/search.h"
+
+#include "quant/half.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The same function compiled for wider vectors, chosen when the program starts.
+ * Sanitizers get the plain one, which also proves that the bytes agree. */
+#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__) &&                 \
+    !defined(__SANITIZE_THREAD__)
+#define WIDE __attribute__((target_clones("default", "avx2", "avx512f")))
+#else
+#define WIDE
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float lanes __attribute__((vector_size(4 * SRCH_LANES)));
+typedef int32_t masks __attribute__((vector_size(4 * SRCH_LANES)));
+
+/* 1.5 * 2^23: adding and subtracting it rounds |x| < 2^22 to a whole number, halves
+ * to even. Larger numbers come out large enough to be clamped. */
+#define ROUND 12582912.0F
+
+/* ---- lanes ---------------------------------------------------------------------- */
+
+INLINE void lanes_load(lanes *v, const float *p)
+{
+    memcpy(v, p, sizeof(*v));
+}
+
+INLINE void lanes_store(float *p, const lanes *v)
+{
+    memcpy(p, v, sizeof(*v));
+}
+
+INLINE void lanes_all(lanes *v, float x)
+{
+    *v = x - (lanes){0};
+}
+
+/* v = m ? a : v */
+INLINE void lanes_pick(lanes *v, const masks *m, const lanes *a)
+{
+    *v = (lanes)(((masks)*a & *m) | ((masks)*v & ~*m));
+}
+
+/* The nearest whole number in [lo, hi]. */
+INLINE void lanes_code(lanes *v, const lanes *lo, const lanes *hi)
+{
+    *v = (*v + ROUND) - ROUND;
+    const masks below = *v < *lo;
+    lanes_pick(v, &below, lo);
+    const masks above = *v > *hi;
+    lanes_pick(v, &above, hi);
+}
+
+/* a / b, 0 where b is 0 */
+INLINE void lanes_ratio(lanes *q, const lanes *a, const lanes *b)
+{
+    const lanes zero = {0};
+    const masks none = *b == zero;
+
+    *q = *a / *b;
+    lanes_pick(q, &none, &zero);
+}
+
+/* ---- weights ---------------------------------------------------------------------- */
+
+/* Sum in sixteen lanes, then across them; n beyond a multiple of 16 goes to lane 0. */
+WIDE static float dot(const float *a, const float *b, size_t n)
+{
+    lanes s = {0};
+    float part[SRCH_LANES];
+    size_t i = 0;
+
+    for (; i + SRCH_LANES <= n; i += SRCH_LANES) {
+        lanes x, y;
+        lanes_load(&x, a + i);
+        lanes_load(&y, b + i);
+        s += x * y;
+    }
+    lanes_store(part, &s);
+    for (; i < n; i++)
+        part[0] += a[i] * b[i];
+    for (size_t half = SRCH_LANES / 2; half; half /= 2)
+        for (size_t j = 0; j < half; j++)
+            part[j] += part[j + half];
+    return part[0];
+}
+
+#define ONES_16 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+#define ONES_64 ONES_16, ONES_16, ONES_16, ONES_16
+static const float ones[SRCH_MAX] = {ONES_64, ONES_64, ONES_64, ONES_64};
+
+float srch_mean_square(const float *x, size_t n)
+{
+    return dot(x, x, n) / (float)n;
+}
+
+struct srch_weighting srch_weighting(const float *row, const float *importance, size_t n)
+{
+    struct srch_weighting s = {0};
+    float sum = 0;
+
+    if (!importance)
+        return s;
+    for (size_t i = 0; i < n; i += SRCH_MAX)
+        sum += dot(importance + i, ones, n - i < SRCH_MAX ? n - i : SRCH_MAX);
+    if (!(sum > 0))
+        return s; /* no importance anywhere: as if there were none */
+    s.importance = importance;
+    s.inverse_mean = (float)n / sum;
+    s.sigma2 = srch_mean_square(row, n);
+    return s;
+}
+
+/* Columns that were never seen still count a little, so that a run of them is
+ * not stored as zeros. */
+#define IMPORTANCE_FLOOR 1e-4F
+
+const float *srch_weights(float *w, const struct srch_weighting *s, const float *row, size_t at,
+                          size_t n)
+{
+    if (!s->importance)
+        return ones;
+    for (size_t i = 0; i < n; i++) {
+        const float x = row[at + i];
+        w[i] =
+            (s->importance[at + i] * s->inverse_mean + IMPORTANCE_FLOOR) * sqrtf(s->sigma2 + x * x);
+    }
+    return w;
+}
+
+const float *srch_importance(float *w, const struct srch_weighting *s, size_t at, size_t n)
+{
+    if (!s->importance)
+        return ones;
+    for (size_t i = 0; i < n; i++)
+        w[i] = s->importance[at + i] * s->inverse_mean + IMPORTANCE_FLOOR;
+    return w;
+}
+
+float srch_extreme(const float *x, size_t n)
+{
+    float most = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (fabsf(x[i]) > fabsf(most))
+            most = x[i];
+    return most;
+}
+
+/* ---- symmetric codes ---------------------------------------------------------------- */
+
+INLINE void symmetric_sums(lanes *lx, lanes *l2, const lanes *inverse, const float *x,
+                           const float *w, size_t n, int levels)
+{
+    lanes lo, hi, a = {0}, b = {0};
+
+    lanes_all(&lo, (float)-levels);
+    lanes_all(&hi, (float)(levels - 1));
+    for (size_t i = 0; i < n; i++) {
+        lanes code = x[i] * *inverse;
+        lanes_code(&code, &lo, &hi);
+        const lanes wc = w[i] * code;
+        a += wc * x[i];
+        b += wc * code;
+    }
+    *lx = a;
+    *l2 = b;
+}
+
+/* The lane of the greatest value, the first of equals; -1 when all are NaN. */
+static int lanes_best(const float v[SRCH_LANES])
+{
+    int best = -1;
+
+    for (int i = 0; i < SRCH_LANES; i++)
+        if (best < 0 ? v[i] == v[i] : v[i] > v[best])
+            best = i;
+    return best;
+}
+
+/* Where the largest magnitude lands, in codes beyond the last one: first on the side
+ * that has one code more, then on the other. */
+static const float symmetric_start[SRCH_LANES] = {
+    -1.0F, -0.6F, -0.3F, 0.0F,  0.3F, 0.6F, 0.9F, 1.3F,
+    1.7F,  2.2F,  2.8F,  -0.5F, 0.0F, 0.4F, 0.9F, 1.5F,
+};
+enum { SYMMETRIC_OTHER_SIDE = 11, SYMMETRIC_STEPS = 3 };
+
+WIDE float srch_symmetric(const float *x, const float *w, size_t n, int levels)
+{
+    const float extreme = srch_extreme(x, n);
+    float start[SRCH_LANES], score[SRCH_LANES], scale[SRCH_LANES];
+    lanes inverse, lx, l2;
+
+    if (fabsf(extreme) < SRCH_TINY)
+        return 0;
+    for (int i = 0; i < SRCH_LANES; i++) {
+        const float at = (float)levels + symmetric_start[i];
+        start[i] = i < SYMMETRIC_OTHER_SIDE ? -at / extreme : (at - 1.0F) / extreme;
+    }
+    lanes_load(&inverse, start);
+    for (int step = 0;; step++) {
+        symmetric_sums(&lx, &l2, &inverse, x, w, n, levels);
+        if (step == SYMMETRIC_STEPS - 1)
+            break;
+        lanes_ratio(&inverse, &l2, &lx); /* the best scale for these codes */
+    }
+    lanes best, fit;
+    lanes_ratio(&fit, &lx, &l2);
+    best = fit * lx;
+    lanes_store(score, &best);
+    lanes_store(scale, &fit);
+    const int i = lanes_best(score);
+    return i < 0 ? 0 : scale[i];
+}
+
+WIDE void srch_symmetric_sums(float lx[SRCH_LANES], float l2[SRCH_LANES],
+                              const float scale[SRCH_LANES], const float *x, const float *w,
+                              size_t n, int levels)
+{
+    lanes s, one, inverse, a, b;
+
+    lanes_load(&s, scale);
+    lanes_all(&one, 1.0F);
+    lanes_ratio(&inverse, &one, &s);
+    symmetric_sums(&a, &b, &inverse, x, w, n, levels);
+    lanes_store(lx, &a);
+    lanes_store(l2, &b);
+}
+
+uint16_t srch_symmetric_f16(float scale, const float *x, const float *w, size_t n, int levels)
+{
+    const uint16_t h = f16_from_f32(scale);
+    const int mag = h & 0x7fff;
+    float s[SRCH_LANES], lx[SRCH_LANES], l2[SRCH_LANES];
+
+    /* F16 has eleven bits here: rounding the scale costs nothing */
+    if (mag >= 0x1000)
+        return h;
+    for (int i = 0; i < SRCH_LANES; i++) {
+        const int near = mag + i - SRCH_LANES / 2;
+        s[i] = f32_from_f16((uint16_t)((h & 0x8000) | (near < 0 ? 0 : near)));
+    }
+    srch_symmetric_sums(lx, l2, s, x, w, n, levels);
+    for (int i = 0; i < SRCH_LANES; i++)
+        lx[i] = s[i] * (2.0F * lx[i] - s[i] * l2[i]);
+    return f16_from_f32(s[lanes_best(lx)]);
+}
+
+/* ---- codes with an offset ------------------------------------------------------------ */
+
+struct affine_sums {
+    lanes l, l2, xl; /* sum w code, w code^2, w x code */
+};
+
+INLINE void affine_sums(struct affine_sums *s, const lanes *inverse, const lanes *offset,
+                        const float *x, const float *w, size_t n, int max_code)
+{
+    lanes lo, hi, l = {0}, l2 = {0}, xl = {0};
+
+    lanes_all(&lo, 0.0F);
+    lanes_all(&hi, (float)max_code);
+    for (size_t i = 0; i < n; i++) {
+        lanes code = (x[i] - *offset) * *inverse;
+        lanes_code(&code, &lo, &hi);
+        const lanes wc = w[i] * code;
+        l += wc;
+        l2 += wc * code;
+        xl += wc * x[i];
+    }
+    s->l = l;
+    s->l2 = l2;
+    s->xl = xl;
+}
+
+/* The best line for the codes behind the sums. */
+INLINE void affine_fit(lanes *scale, lanes *offset, const struct affine_sums *s, float sw, float sx,
+                       int only_below)
+{
+    const lanes zero = {0};
+    const lanes det = sw * s->l2 - s->l * s->l;
+    const lanes a = sw * s->xl - sx * s->l, b = sx * s->l2 - s->l * s->xl;
+
+    lanes_ratio(scale, &a, &det);
+    lanes_ratio(offset, &b, &det);
+    if (only_below) {
+        lanes through_zero;
+        const masks above = *offset > zero;
+        lanes_ratio(&through_zero, &s->xl, &s->l2);
+        lanes_pick(scale, &above, &through_zero);
+        lanes_pick(offset, &above, &zero);
+    }
+}
+
+static const float affine_start[SRCH_LANES] = {
+    -1.0F, -0.7F, -0.4F, -0.2F, 0.0F, 0.2F, 0.4F, 0.6F,
+    0.8F,  1.0F,  1.2F,  1.5F,  1.8F, 2.2F, 2.6F, 3.2F,
+};
+enum { AFFINE_STEPS = 3 };
+
+WIDE struct srch_line srch_affine(const float *x, const float *w, size_t n, int max_code,
+                                  int only_below)
+{
+    float lo = x[0], hi = x[0], start[SRCH_LANES], score[SRCH_LANES];
+    struct affine_sums s;
+    lanes inverse, offset, scale, one;
+
+    for (size_t i = 1; i < n; i++) {
+        lo = x[i] < lo ? x[i] : lo;
+        hi = x[i] > hi ? x[i] : hi;
+    }
+    lo = only_below && lo > 0 ? 0 : lo;
+    if (!(hi - lo >= SRCH_TINY))
+        return (struct srch_line){0, lo};
+    const float sw = dot(w, ones, n), sx = dot(w, x, n);
+    for (int i = 0; i < SRCH_LANES; i++)
+        start[i] = ((float)max_code + affine_start[i]) / (hi - lo);
+    lanes_load(&inverse, start);
+    lanes_all(&offset, lo);
+    lanes_all(&one, 1.0F);
+    for (int step = 0; step < AFFINE_STEPS; step++) {
+        affine_sums(&s, &inverse, &offset, x, w, n, max_code);
+        affine_fit(&scale, &offset, &s, sw, sx, only_below);
+        lanes_ratio(&inverse, &one, &scale);
+    }
+    const lanes gain = scale * s.xl + offset * sx;
+    lanes_store(score, &gain);
+    const int best = lanes_best(score);
+    return (struct srch_line){scale[best], offset[best]};
+}
+
+WIDE void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[SRCH_LANES],
+                             const float *x, const float *w, size_t n, int max_code)
+{
+    float scale[SRCH_LANES], offset[SRCH_LANES];
+    lanes s, o, lo, hi, one, inverse, sum = {0};
+
+    for (int i = 0; i < SRCH_LANES; i++) {
+        scale[i] = line[i].scale;
+        offset[i] = line[i].offset;
+    }
+    lanes_load(&s, scale);
+    lanes_load(&o, offset);
+    lanes_all(&lo, 0.0F);
+    lanes_all(&hi, (float)max_code);
+    lanes_all(&one, 1.0F);
+    lanes_ratio(&inverse, &one, &s);
+    for (size_t i = 0; i < n; i++) {
+        const lanes from = x[i] - o;
+        lanes code = from * inverse;
+        lanes_code(&code, &lo, &hi);
+        const lanes e = from - s * code;
+        sum += w[i] * e * e;
+    }
+    lanes_store(err, &sum);
+}
+
+/* ---- codes ------------------------------------------------------------------------------ */
+
+WIDE void srch_codes(int8_t *code, const float *x, size_t n, float scale, float offset, int min,
+                     int max)
+{
+    const float inverse = scale == 0 ? 0 : 1.0F / scale;
+    const float lo = (float)min, hi = (float)max;
+
+    for (size_t i = 0; i < n; i++) {
+        float c = ((x[i] - offset) * inverse + ROUND) - ROUND;
+        c = c < lo ? lo : c;
+        c = c > hi ? hi : c;
+        code[i] = (int8_t)(int32_t)c;
+    }
+}
+
+uint16_t srch_f16_up(float v)
+{
+    const uint16_t h = f16_from_f32(v);
+
+    return f32_from_f16(h) < v ? (uint16_t)(h + 1) : h;
+}
+
+struct srch_line srch_affine_f16(struct srch_line line, const float *x, const float *w, size_t n,
+                                 int max_code)
+{
+    const uint16_t scale = f16_from_f32(line.scale), offset = f16_from_f32(line.offset);
+    const int mag = offset & 0x7fff;
+    struct srch_line near[SRCH_LANES];
+    float err[SRCH_LANES];
+
+    /* scale - 1 .. + 2 by offset - 1 .. + 2, in steps of F16 */
+    for (int i = 0; i < SRCH_LANES; i++) {
+        const int s = scale + i % 4 - 1, o = mag + i / 4 - 1;
+        near[i].scale = f32_from_f16((uint16_t)(s < 0 ? 0 : s > 0x7bff ? 0x7bff : s));
+        near[i].offset = f32_from_f16((uint16_t)((offset & 0x8000) | (o < 0        ? 0
+                                                                      : o > 0x7bff ? 0x7bff
+                                                                                   : o)));
+    }
+    srch_affine_errors(err, near, x, w, n, max_code);
+    for (int i = 0; i < SRCH_LANES; i++)
+        err[i] = -err[i];
+    return near[lanes_best(err)];
+}
