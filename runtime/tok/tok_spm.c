@@ -1,0 +1,215 @@
+/* SentencePiece's BPE: over the whole text, the pair of neighbours whose joined piece
+ * scores highest merges first, the leftmost of equals; what is no piece in the end
+ * becomes its bytes. Source: sentencepiece's bpe_model.cc; Llama's tokenizer. */
+
+#include "formats/base/utf8.h"
+#include "runtime/tok/tok_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SPACE "\xe2\x96\x81" /* U+2581 stands for a space */
+
+static int hex(char c)
+{
+    return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
+/* The byte tokens; where one is missing, the token that is just that byte. */
+static void find_bytes(struct tok_spm *s, const struct vocab *v)
+{
+    for (int c = 0; c < VOCAB_BYTES; c++) {
+        const char one = (char)c;
+        size_t id;
+        s->byte[c] = strmap_get(&id, &s->text, &one, 1) ? (int32_t)id : -1;
+    }
+    for (size_t i = v->n_tokens; i-- > 0;) {
+        const struct meta_str t = v->token[i].text;
+        if (t.n == 6 && !memcmp(t.p, "<0x", 3) && t.p[5] == '>' &&
+            strspn(t.p + 3, "0123456789ABCDEFabcdef") >= 2)
+            s->byte[hex(t.p[3]) << 4 | hex(t.p[4])] = (int32_t)i;
+    }
+}
+
+int tok_spm_init(struct tok_spm *s, const struct vocab *v, struct err *err)
+{
+    bool added;
+    int rc = strmap_reserve(&s->text, v->n_tokens, err);
+
+    /* of equal texts the highest id counts, as other programs have it */
+    for (size_t i = v->n_tokens; i-- > 0 && !rc;) {
+        const struct meta_str t = v->token[i].text;
+        rc = strmap_add(&added, &s->text, t.p, t.n, i, err);
+        s->longest = t.n > s->longest ? t.n : s->longest;
+    }
+    s->unk = v->unk >= 0 ? v->unk : v->n_tokens ? 0 : -1;
+    if (!rc)
+        find_bytes(s, v);
+    return rc;
+}
+
+void tok_spm_release(struct tok_spm *s)
+{
+    strmap_release(&s->text);
+}
+
+/* A symbol is a stretch of the text; n = 0 once it merged into the one before. */
+struct symbol {
+    uint32_t at, n;
+    uint32_t prev, next;
+};
+
+struct chance {
+    float score;
+    uint32_t left, n; /* the left symbol; bytes of both */
+};
+
+struct spm_run {
+    const struct tok_spm *spm;
+    const struct vocab *v;
+    char *text; /* owned, spaces escaped */
+    size_t n;
+    struct symbol *sym; /* owned */
+    uint32_t n_sym;
+    struct chance *heap; /* owned; the first merges first */
+    size_t n_heap;
+};
+
+static bool before(const struct chance *a, const struct chance *b)
+{
+    return a->score > b->score || (a->score == b->score && a->left < b->left);
+}
+
+static void heap_push(struct spm_run *r, struct chance c)
+{
+    size_t i = r->n_heap++;
+
+    for (; i && before(&c, &r->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        r->heap[i] = r->heap[(i - 1) / 2];
+    r->heap[i] = c;
+}
+
+static struct chance heap_pop(struct spm_run *r)
+{
+    const struct chance top = r->heap[0], last = r->heap[--r->n_heap];
+    size_t i = 0;
+
+    for (size_t k; (k = 2 * i + 1) < r->n_heap; i = k) {
+        if (k + 1 < r->n_heap && before(&r->heap[k + 1], &r->heap[k]))
+            k++;
+        if (!before(&r->heap[k], &last))
+            break;
+        r->heap[i] = r->heap[k];
+    }
+    r->heap[i] = last;
+    return top;
+}
+
+static void consider(struct spm_run *r, uint32_t left)
+{
+    if (left == UINT32_MAX || r->sym[left].next >= r->n_sym)
+        return;
+    const struct symbol *a = &r->sym[left], *b = &r->sym[a->next];
+    const uint32_t n = a->n + b->n;
+    size_t id;
+    if (n > r->spm->longest || !strmap_get(&id, &r->spm->text, r->text + a->at, n))
+        return;
+    heap_push(r, (struct chance){r->v->token[id].score, left, n});
+}
+
+static void merge(struct spm_run *r)
+{
+    for (uint32_t i = 0; i + 1 < r->n_sym; i++)
+        consider(r, i);
+    while (r->n_heap) {
+        const struct chance c = heap_pop(r);
+        struct symbol *a = &r->sym[c.left];
+        if (!a->n || a->next >= r->n_sym || a->n + r->sym[a->next].n != c.n)
+            continue; /* one of them has merged since */
+        struct symbol *b = &r->sym[a->next];
+        a->n = c.n;
+        a->next = b->next;
+        b->n = 0;
+        if (a->next < r->n_sym)
+            r->sym[a->next].prev = c.left;
+        consider(r, a->prev);
+        consider(r, c.left);
+    }
+}
+
+static int put(struct tok_ids *out, const struct spm_run *r, const struct symbol *s,
+               struct err *err)
+{
+    size_t id;
+    int rc = 0;
+
+    if (strmap_get(&id, &r->spm->text, r->text + s->at, s->n))
+        return tok_push(out, (int32_t)id, err);
+    for (uint32_t i = 0; i < s->n && !rc; i++) {
+        const int32_t byte = r->spm->byte[(unsigned char)r->text[s->at + i]];
+        if (byte >= 0)
+            rc = tok_push(out, byte, err);
+        else if (r->spm->unk >= 0)
+            rc = tok_push(out, r->spm->unk, err);
+    }
+    return rc;
+}
+
+/* The text with U+2581 for spaces, one in front when asked. */
+static int escape(struct spm_run *r, const char *text, size_t n, bool space_first, struct err *err)
+{
+    size_t extra = space_first;
+
+    for (size_t i = 0; i < n; i++)
+        extra += text[i] == ' ';
+    if (n + 3 * extra >= UINT32_MAX)
+        return err_set(err, ERR_UNSUPPORTED, "a text of %zu bytes is too long to tokenize", n);
+    r->text = malloc(n + 3 * extra + 1);
+    if (!r->text)
+        return err_nomem(err);
+    for (size_t i = 0; i < n + space_first; i++) {
+        const char c = i < (size_t)space_first ? ' ' : text[i - space_first];
+        memcpy(r->text + r->n, c == ' ' ? SPACE : &c, c == ' ' ? 3 : 1);
+        r->n += c == ' ' ? 3 : 1;
+    }
+    return 0;
+}
+
+/* One symbol a character; a broken byte is one by itself. */
+static int cut(struct spm_run *r, struct err *err)
+{
+    r->sym = calloc(r->n + 1, sizeof(*r->sym));
+    /* every merge adds at most two chances and removes a symbol */
+    r->heap = calloc(r->n + 1, 3 * sizeof(*r->heap));
+    if (!r->sym || !r->heap)
+        return err_nomem(err);
+    for (size_t at = 0; at < r->n;) {
+        bool good = true;
+        size_t k = 1;
+        if ((unsigned char)r->text[at] >= 0x80)
+            k = utf8_step(&good, r->text + at, r->n - at);
+        k = good ? k : 1;
+        r->sym[r->n_sym] = (struct symbol){(uint32_t)at, (uint32_t)k, r->n_sym - 1, r->n_sym + 1};
+        r->n_sym++;
+        at += k;
+    }
+    return 0;
+}
+
+int tok_spm_encode(struct tok_ids *out, const struct tok_spm *s, const struct vocab *v,
+                   const char *text, size_t n, bool space_first, struct err *err)
+{
+    struct spm_run r = {.spm = s, .v = v};
+
+    int rc = escape(&r, text, n, space_first, err);
+    if (!rc)
+        rc = cut(&r, err);
+    if (!rc)
+        merge(&r);
+    for (uint32_t i = 0; i < r.n_sym && !rc; i = r.sym[i].next)
+        rc = put(out, &r, &r.sym[i], err);
+    free(r.text);
+    free(r.sym);
+    free(r.heap);
+    return rc;
+}
