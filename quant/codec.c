@@ -2,6 +2,7 @@
 
 #include "quant/half.h"
 #include "quant/ref/ref.h"
+#include "quant/wide.h"
 
 #include <math.h>
 
@@ -26,13 +27,13 @@ static const struct codec codecs[DTYPE_COUNT] = {
     [DTYPE_U16] = {DTYPE_U16,     NULL,        u16_decode,  0             },
     [DTYPE_U8] = {DTYPE_U8,      NULL,        u8_decode,   0             },
     [DTYPE_BOOL] = {DTYPE_BOOL,    NULL,        bool_decode, 0             },
-    [DTYPE_Q4_0] = {DTYPE_Q4_0,    q4_0_encode,        q4_0_decode, 7 * 65504.0F  },
-    [DTYPE_Q5_0] = {DTYPE_Q5_0,    q5_0_encode,        q5_0_decode, 15 * 65504.0F },
-    [DTYPE_Q5_1] = {DTYPE_Q5_1,    q5_1_encode,        q5_1_decode, 65504.0F      },
+    [DTYPE_Q4_0] = {DTYPE_Q4_0,    q4_0_encode, q4_0_decode, 7 * 65504.0F  },
+    [DTYPE_Q5_0] = {DTYPE_Q5_0,    q5_0_encode, q5_0_decode, 15 * 65504.0F },
+    [DTYPE_Q5_1] = {DTYPE_Q5_1,    q5_1_encode, q5_1_decode, 65504.0F      },
     [DTYPE_Q8_0] = {DTYPE_Q8_0,    q8_0_encode, q8_0_decode, 127 * 65504.0F},
-    [DTYPE_Q4_K] = {DTYPE_Q4_K,    q4_k_encode,        q4_k_decode, 63 * 65504.0F },
-    [DTYPE_Q5_K] = {DTYPE_Q5_K,    q5_k_encode,        q5_k_decode, 63 * 65504.0F },
-    [DTYPE_Q6_K] = {DTYPE_Q6_K,    q6_k_encode,        q6_k_decode, 31 * 65504.0F },
+    [DTYPE_Q4_K] = {DTYPE_Q4_K,    q4_k_encode, q4_k_decode, 63 * 65504.0F },
+    [DTYPE_Q5_K] = {DTYPE_Q5_K,    q5_k_encode, q5_k_decode, 63 * 65504.0F },
+    [DTYPE_Q6_K] = {DTYPE_Q6_K,    q6_k_encode, q6_k_decode, 31 * 65504.0F },
 };
 
 const struct codec *codec_get(enum dtype t)
@@ -41,7 +42,7 @@ const struct codec *codec_get(enum dtype t)
 }
 
 /* The bits of the largest magnitude; those of NaN and infinity exceed any number's. */
-static uint32_t largest(const float *src, size_t n)
+WIDE static uint32_t largest(const float *src, size_t n)
 {
     int32_t max = 0;
 

@@ -1,7 +1,9 @@
 #include "quant/half.h"
 
+#include "quant/wide.h"
+
 /* Branches are written as selections, so that the loops below vectorize. */
-static inline uint32_t f16_bits_to_f32_bits(uint32_t h)
+INLINE uint32_t f16_bits_to_f32_bits(uint32_t h)
 {
     const uint32_t sign = (h & 0x8000U) << 16;
     const uint32_t mag = h & 0x7fffU;
@@ -14,7 +16,7 @@ static inline uint32_t f16_bits_to_f32_bits(uint32_t h)
     return sign | (mag < 0x7c00U ? finite : special);
 }
 
-static inline uint32_t f32_bits_to_f16_bits(uint32_t u)
+INLINE uint32_t f32_bits_to_f16_bits(uint32_t u)
 {
     const uint32_t sign = u >> 16 & 0x8000U;
     const uint32_t mag = u & 0x7fffffffU;
@@ -45,7 +47,7 @@ uint16_t f16_from_f32(float f)
     return (uint16_t)f32_bits_to_f16_bits(f32_bits(f));
 }
 
-void f32_from_f16_n(float *dst, const void *src, size_t n)
+WIDE void f32_from_f16_n(float *dst, const void *src, size_t n)
 {
     const uint8_t *p = src;
 
@@ -56,7 +58,7 @@ void f32_from_f16_n(float *dst, const void *src, size_t n)
     }
 }
 
-void f16_from_f32_n(void *dst, const float *src, size_t n)
+WIDE void f16_from_f32_n(void *dst, const float *src, size_t n)
 {
     uint8_t *p = dst;
 

@@ -1,20 +1,10 @@
 #include "quant/search.h"
 
 #include "quant/half.h"
+#include "quant/wide.h"
 
 #include <math.h>
 #include <string.h>
-
-/* The same function compiled for wider vectors, chosen when the program starts.
- * Sanitizers get the plain one, which also proves that the bytes agree. */
-#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__) &&                 \
-    !defined(__SANITIZE_THREAD__)
-#define WIDE __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define WIDE
-#endif
-
-#define INLINE static inline __attribute__((always_inline))
 
 typedef float lanes __attribute__((vector_size(4 * SRCH_LANES)));
 typedef int32_t masks __attribute__((vector_size(4 * SRCH_LANES)));
@@ -69,7 +59,7 @@ INLINE void lanes_ratio(lanes *q, const lanes *a, const lanes *b)
 /* ---- weights ---------------------------------------------------------------------- */
 
 /* Sum in sixteen lanes, then across them; n beyond a multiple of 16 goes to lane 0. */
-WIDE static float dot(const float *a, const float *b, size_t n)
+INLINE float dot(const float *a, const float *b, size_t n)
 {
     lanes s = {0};
     float part[SRCH_LANES];
@@ -94,12 +84,12 @@ WIDE static float dot(const float *a, const float *b, size_t n)
 #define ONES_64 ONES_16, ONES_16, ONES_16, ONES_16
 static const float ones[SRCH_MAX] = {ONES_64, ONES_64, ONES_64, ONES_64};
 
-float srch_mean_square(const float *x, size_t n)
+WIDE float srch_mean_square(const float *x, size_t n)
 {
     return dot(x, x, n) / (float)n;
 }
 
-struct srch_weighting srch_weighting(const float *row, const float *importance, size_t n)
+WIDE struct srch_weighting srch_weighting(const float *row, const float *importance, size_t n)
 {
     struct srch_weighting s = {0};
     float sum = 0;
@@ -112,7 +102,7 @@ struct srch_weighting srch_weighting(const float *row, const float *importance, 
         return s; /* no importance anywhere: as if there were none */
     s.importance = importance;
     s.inverse_mean = (float)n / sum;
-    s.sigma2 = srch_mean_square(row, n);
+    s.sigma2 = dot(row, row, n) / (float)n;
     return s;
 }
 
@@ -120,8 +110,8 @@ struct srch_weighting srch_weighting(const float *row, const float *importance, 
  * not stored as zeros. */
 #define IMPORTANCE_FLOOR 1e-4F
 
-const float *srch_weights(float *w, const struct srch_weighting *s, const float *row, size_t at,
-                          size_t n)
+WIDE const float *srch_weights(float *w, const struct srch_weighting *s, const float *row,
+                               size_t at, size_t n)
 {
     if (!s->importance)
         return ones;
@@ -133,7 +123,7 @@ const float *srch_weights(float *w, const struct srch_weighting *s, const float 
     return w;
 }
 
-const float *srch_importance(float *w, const struct srch_weighting *s, size_t at, size_t n)
+WIDE const float *srch_importance(float *w, const struct srch_weighting *s, size_t at, size_t n)
 {
     if (!s->importance)
         return ones;

@@ -2,6 +2,7 @@
 #include "quant/half.h"
 #include "quant/pipe/pipe.h"
 #include "quant/rows.h"
+#include "quant/wide.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,7 +30,7 @@ size_t pipe_group_scratch(const struct source_tensor *t)
 }
 
 /* Sums over one row in eight fixed lanes, so that vectors and scalars agree. */
-static void row_sums(struct pipe_group *g, const float *x, const float *y, size_t n)
+WIDE static void row_sums(struct pipe_group *g, const float *x, const float *y, size_t n)
 {
     double e[8] = {0}, s[8] = {0};
     size_t i = 0;
@@ -76,7 +77,7 @@ static int encode(struct pipe_group *g, float *x, bool measure)
 
 /* The column of the first value that is no finite number, or n. `all` are the bits
  * of its exponent. */
-static size_t bad_16(const uint8_t *p, size_t n, unsigned all)
+WIDE static size_t bad_16(const uint8_t *p, size_t n, unsigned all)
 {
     unsigned bad = 0;
 
@@ -94,7 +95,7 @@ static size_t bad_16(const uint8_t *p, size_t n, unsigned all)
     return n;
 }
 
-static size_t bad_32(const uint8_t *p, size_t n)
+WIDE static size_t bad_32(const uint8_t *p, size_t n)
 {
     size_t i = 0;
     uint32_t u, bad = 0;

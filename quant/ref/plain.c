@@ -3,6 +3,7 @@
 
 #include "quant/half.h"
 #include "quant/ref/ref.h"
+#include "quant/wide.h"
 
 #include <string.h>
 
@@ -18,7 +19,7 @@ void f16_encode(void *dst, const float *src, size_t n, const float *importance)
     f16_from_f32_n(dst, src, n);
 }
 
-void bf16_encode(void *dst, const float *src, size_t n, const float *importance)
+WIDE void bf16_encode(void *dst, const float *src, size_t n, const float *importance)
 {
     uint8_t *p = dst;
 
@@ -39,7 +40,7 @@ void f16_decode(float *dst, const void *src, size_t n)
     f32_from_f16_n(dst, src, n);
 }
 
-void bf16_decode(float *dst, const void *src, size_t n)
+WIDE void bf16_decode(float *dst, const void *src, size_t n)
 {
     const uint8_t *p = src;
 

@@ -5,9 +5,10 @@
 #include "formats/blocks.h"
 #include "quant/half.h"
 #include "quant/ref/ref.h"
+#include "quant/wide.h"
 
 /* Nearest whole number, halves away from zero; |x| < 2^30. */
-static inline int32_t round_away(float x)
+INLINE int32_t round_away(float x)
 {
     const float a = x < 0.0F ? -x : x;
     const int32_t whole = (int32_t)a;
@@ -16,24 +17,36 @@ static inline int32_t round_away(float x)
     return x < 0.0F ? -r : r;
 }
 
-static void block_encode(struct block_q8_0 *b, const float *x)
+INLINE float largest(const float x[QK])
 {
-    float max = 0.0F;
+    float lane[8] = {0};
 
-    for (int i = 0; i < QK; i++) {
-        const float a = x[i] < 0.0F ? -x[i] : x[i];
-        max = a > max ? a : max;
-    }
+    for (int i = 0; i < QK; i += 8)
+        for (int j = 0; j < 8; j++) {
+            const float a = x[i + j] < 0.0F ? -x[i + j] : x[i + j];
+            lane[j] = a > lane[j] ? a : lane[j];
+        }
+    for (int j = 1; j < 8; j++)
+        lane[0] = lane[j] > lane[0] ? lane[j] : lane[0];
+    return lane[0];
+}
+
+INLINE void block_encode(struct block_q8_0 *b, const float *x)
+{
+    const float max = largest(x);
     const float d = max / 127.0F;
     /* a denormal d has no finite inverse; its f16 is zero anyway */
     const float inv = max < 0x1p-100F ? 0.0F : 1.0F / d;
+    int32_t code[QK];
 
     b->d = f16_from_f32(d);
     for (int i = 0; i < QK; i++)
-        b->qs[i] = (int8_t)round_away(x[i] * inv);
+        code[i] = round_away(x[i] * inv);
+    for (int i = 0; i < QK; i++)
+        b->qs[i] = (int8_t)code[i];
 }
 
-void q8_0_encode(void *dst, const float *src, size_t n, const float *importance)
+WIDE void q8_0_encode(void *dst, const float *src, size_t n, const float *importance)
 {
     struct block_q8_0 *b = dst;
 
@@ -42,7 +55,7 @@ void q8_0_encode(void *dst, const float *src, size_t n, const float *importance)
         block_encode(&b[i], src + i * QK);
 }
 
-void q8_0_decode(float *dst, const void *src, size_t n)
+WIDE void q8_0_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q8_0 *b = src;
 
