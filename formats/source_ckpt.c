@@ -23,7 +23,7 @@ struct view {
     const json_val *config;
     const struct log *log;
     struct stack *stacks; /* incomplete ones, in the source's memory */
-    bool tied, warned;
+    bool warned;
 };
 
 /* ---- shapes --------------------------------------------------------------------- */
@@ -239,8 +239,6 @@ static int add_tensor(struct view *v, size_t i, struct err *err)
         return err_set(err, ERR_FORMAT, "tensor %s: config.json says %" PRIu64 " layers", st->name,
                        n_layer);
     for (; !rc && row; row = arch_match_next(v->arch, row, st->name)) {
-        if (row->flags & TENSOR_TIED && v->tied)
-            continue;
         warn_unasked(v, st, row);
         rc = check_type(st, err);
         if (!rc)
@@ -383,13 +381,8 @@ int source_from_ckpt(struct source *s, const struct source_opts *opts, struct er
 
     if (rc)
         return rc;
-    struct view v = {.s = s,
-                     .arch = s->arch,
-                     .params = &s->params,
-                     .config = config,
-                     .log = opts->log,
-                     .tied = s->arch->tied};
-    (void)json_bool(json_get(config, "tie_word_embeddings"), &v.tied);
+    struct view v = {
+        .s = s, .arch = s->arch, .params = &s->params, .config = config, .log = opts->log};
     rc = add_all(&v, err);
     if (!rc)
         rc =

@@ -216,7 +216,8 @@ enum arch_change {
 enum arch_tensor_flag {
     TENSOR_OPTIONAL = 1, /* may be absent */
     TENSOR_EXPERTS = 2,  /* `hf` has "{e}": one tensor per expert, stacked in the GGUF */
-    TENSOR_TIED = 4,     /* dropped when config.json ties it to the token embedding */
+    TENSOR_TIED = 4,     /* may be absent when config.json ties it to the token embedding; one that
+                            is there is kept, as transformers and the reference converter do */
     TENSOR_MADE = 8      /* not in a checkpoint: made from parameters (rope_freqs) */
 };
 
