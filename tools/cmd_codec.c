@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Values in a batch of rows, which bounds the memory. */
-enum { BATCH_VALUES = 4 << 20 };
+/* A batch of rows, which bounds the memory. */
+enum { BATCH_VALUES = 4 << 20, BATCH_ROWS = 4096 };
 
 struct codec_job {
     const struct codec *c;
@@ -105,6 +105,8 @@ static int plan(struct codec_job *j, const struct map *in, struct err *err)
     j->in = in->data;
     j->rows = in->size / j->row_in;
     j->batch_rows = BATCH_VALUES / j->columns + 1;
+    if (j->batch_rows > BATCH_ROWS)
+        j->batch_rows = BATCH_ROWS;
     j->out = malloc(j->batch_rows * j->row_out);
     j->errs = calloc(j->batch_rows, sizeof(*j->errs));
     return j->out && j->errs ? 0 : err_nomem(err);

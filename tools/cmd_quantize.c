@@ -1,7 +1,184 @@
+#include "quant/job.h"
+#include "quant/mix.h"
+#include "quant/pipeline.h"
 #include "tools/cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct quantize {
+    bool pure, dry_run, allow_requantize;
+    const char *output_type, *embedding_type, *split;
+    struct opt_list tensor_types;
+    struct mix_override override[OPT_LIST_MAX];
+    char *patterns[OPT_LIST_MAX]; /* owned */
+    struct job_opts opts;
+};
+
+static int read_type(enum dtype *out, const char *option, const char *name, struct err *err)
+{
+    if (!name)
+        return 0;
+    *out = dtype_by_name(name);
+    return dtype_get(*out) ? 0 : err_set(err, ERR_ARG, "--%s: \"%s\" is no type", option, name);
+}
+
+/* PATTERN=TYPE; the last '=' divides. */
+static int read_overrides(struct quantize *q, struct err *err)
+{
+    for (size_t i = 0; i < q->tensor_types.n; i++) {
+        const char *text = q->tensor_types.at[i], *eq = strrchr(text, '=');
+        if (!eq || eq == text)
+            return err_set(err, ERR_ARG, "--tensor-type wants PATTERN=TYPE, not \"%s\"", text);
+        const int rc = read_type(&q->override[i].type, "tensor-type", eq + 1, err);
+        if (rc)
+            return rc;
+        q->patterns[i] = strndup(text, (size_t)(eq - text));
+        if (!q->patterns[i])
+            return err_nomem(err);
+        q->override[i].pattern = q->patterns[i];
+    }
+    q->opts.mix_opts.overrides = q->override;
+    q->opts.mix_opts.n_overrides = q->tensor_types.n;
+    return 0;
+}
+
+static int read_mix(struct quantize *q, const char *name, struct err *err)
+{
+    struct buf known = {0};
+
+    q->opts.mix = mix_by_name(name);
+    if (q->opts.mix)
+        return 0;
+    for (size_t i = 0; mix_at(i); i++)
+        buf_fmt(&known, " %s", mix_name(mix_at(i)));
+    const int rc =
+        err_set(err, ERR_ARG, "unknown mix \"%s\"; known:%s", name, known.p ? known.p : "");
+    buf_release(&known);
+    return rc;
+}
+
+static int read_options(struct quantize *q, const char *mix, struct err *err)
+{
+    int rc = read_mix(q, mix, err);
+
+    q->opts.mix_opts.pure = q->pure;
+    if (!rc)
+        rc = read_type(&q->opts.mix_opts.output_type, "output-type", q->output_type, err);
+    if (!rc)
+        rc = read_type(&q->opts.mix_opts.embedding_type, "embedding-type", q->embedding_type, err);
+    if (!rc)
+        rc = read_overrides(q, err);
+    if (!rc && q->split)
+        rc = opt_bytes(&q->opts.split_bytes, q->split, err);
+    return rc;
+}
+
+/* Rounding what was rounded before loses twice; say so instead of doing it. */
+static int check_source(const struct source *s, const enum dtype *types, struct err *err)
+{
+    for (size_t i = 0; i < source_n_tensors(s); i++) {
+        const struct source_tensor *t = source_tensor(s, i);
+        if (dtype_get(t->type)->block > 1 && types[i] != t->type)
+            return err_set(err, ERR_ARG,
+                           "%s: tensor %s is already quantized (%s): quantize the original, or "
+                           "say --allow-requantize",
+                           source_path(s), t->name, dtype_get(t->type)->name);
+    }
+    return 0;
+}
+
+/* Bits per value over all tensors. */
+static double bits(uint64_t bytes, uint64_t params)
+{
+    return params ? 8.0 * (double)bytes / (double)params : 0;
+}
+
+static uint64_t count_values(const struct source *s)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < source_n_tensors(s); i++)
+        n += source_row_len(source_tensor(s, i)) * source_n_rows(source_tensor(s, i));
+    return n;
+}
+
+static void print_types(const struct source *s, const enum dtype *types)
+{
+    for (int t = DTYPE_NONE + 1; t < DTYPE_COUNT; t++) {
+        size_t n = 0, row;
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < source_n_tensors(s); i++) {
+            const struct source_tensor *from = source_tensor(s, i);
+            if ((int)types[i] != t || !dtype_row_bytes(&row, types[i], source_row_len(from)))
+                continue;
+            n++;
+            bytes += row * source_n_rows(from);
+        }
+        if (n)
+            printf("%-8s %6zu tensors %14llu bytes\n", dtype_get((enum dtype)t)->name, n,
+                   (unsigned long long)bytes);
+    }
+}
+
+static int write_file(struct quantize *q, const struct source *s, const char *to, struct err *err)
+{
+    struct job *job = NULL;
+    struct pipe_result r = {.params = count_values(s)};
+
+    q->opts.size_only = q->dry_run;
+    q->opts.tensor_report = !q->dry_run;
+    int rc = job_new(&job, s, &q->opts, err);
+    if (!rc && !q->allow_requantize)
+        rc = check_source(s, job_pipe(job)->types, err);
+    if (!rc && q->dry_run)
+        rc = pipe_size(&r.bytes, job_pipe(job), err);
+    else if (!rc)
+        rc = pipe_write(&r, to, job_pipe(job), err);
+    if (!rc && q->dry_run)
+        print_types(s, job_pipe(job)->types);
+    if (!rc)
+        printf("%s: %s, %.1f -> %.1f MB, %.2f bits per value, %.1f s%s\n", to,
+               mix_name(q->opts.mix), 1e-6 * (double)source_bytes(s), 1e-6 * (double)r.bytes,
+               bits(r.bytes, r.params), r.seconds, q->dry_run ? " (dry run)" : "");
+    job_free(job);
+    return rc;
+}
 
 int cmd_quantize(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-    (void)env, (void)argc, (void)argv;
-    return err_set(err, ERR_UNSUPPORTED, "being written");
+    struct quantize q = {0};
+    struct cmd_common common;
+    struct source *s = NULL;
+    const char *operand[3];
+    size_t n;
+    const struct opt opts[] = {
+        {"pure",             NULL,           "the mix's base type for every matrix",                    OPT_FLAG, &q.pure,             0, 0},
+        {"dry-run",          NULL,           "say what would be written",                               OPT_FLAG, &q.dry_run,          0, 0},
+        {"output-type",      "TYPE",         "of the output matrix",                                    OPT_STR,  &q.output_type,      0, 0},
+        {"embedding-type",   "TYPE",         "of the token embedding",                                  OPT_STR,  &q.embedding_type,   0, 0},
+        {"tensor-type",      "PATTERN=TYPE", "for names the pattern finds; the first wins",             OPT_LIST,
+         &q.tensor_types,                                                                                                              0, 0},
+        {"split-max-size",   "SIZE",         "start a new file where one would pass SIZE (4GiB, 300M)",
+         OPT_STR,                                                                                                 &q.split,            0, 0},
+        {"allow-requantize", NULL,           "take an already quantized model",                         OPT_FLAG, &q.allow_requantize,
+         0,                                                                                                                               0},
+    };
+
+    int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, operand, &n, 3, 3, err);
+    if (rc || common.done)
+        return rc;
+    q.opts.par = common.par;
+    q.opts.log = &env->log;
+    rc = read_options(&q, operand[2], err);
+    const struct source_opts so = {.log = &env->log};
+    if (!rc)
+        rc = source_open(&s, operand[0], &so, err);
+    if (!rc)
+        rc = write_file(&q, s, operand[1], err);
+    source_free(s);
+    for (size_t i = 0; i < q.tensor_types.n; i++)
+        free(q.patterns[i]);
+    return rc;
 }
