@@ -46,6 +46,26 @@ static int check_new_key(struct reader *r, const struct yaml_node *map, const ch
     return bad(r, &r->event.start_mark, what);
 }
 
+/* The node that begins here has neither anchor nor tag. */
+static int check_plain(struct reader *r)
+{
+    const yaml_char_t *anchor = NULL, *tag = NULL;
+
+    if (r->event.type == YAML_SCALAR_EVENT) {
+        anchor = r->event.data.scalar.anchor;
+        tag = r->event.data.scalar.tag;
+    } else if (r->event.type == YAML_SEQUENCE_START_EVENT) {
+        anchor = r->event.data.sequence_start.anchor;
+        tag = r->event.data.sequence_start.tag;
+    } else if (r->event.type == YAML_MAPPING_START_EVENT) {
+        anchor = r->event.data.mapping_start.anchor;
+        tag = r->event.data.mapping_start.tag;
+    }
+    if (anchor)
+        return bad(r, &r->event.start_mark, "anchors are not supported");
+    return tag ? bad(r, &r->event.start_mark, "tags are not supported") : 0;
+}
+
 static int read_key(struct reader *r, const struct yaml_node *map, const char **key)
 {
     if (r->event.type != YAML_SCALAR_EVENT)
@@ -54,7 +74,11 @@ static int read_key(struct reader *r, const struct yaml_node *map, const char **
         arena_strn(r->arena, (const char *)r->event.data.scalar.value, r->event.data.scalar.length);
     if (!*key)
         return err_nomem(r->err);
-    const int rc = check_new_key(r, map, *key);
+    if (strlen(*key) != r->event.data.scalar.length)
+        return bad(r, &r->event.start_mark, "a NUL character in a key");
+    int rc = check_plain(r);
+    if (!rc)
+        rc = check_new_key(r, map, *key);
     return rc ? rc : advance(r);
 }
 
@@ -95,8 +119,10 @@ static int read_scalar(struct reader *r, struct yaml_node *node)
 static int read_node(struct reader *r, struct yaml_node **out, int depth)
 {
     struct yaml_node *node = arena_alloc(r->arena, sizeof(*node));
-    int rc;
+    int rc = check_plain(r);
 
+    if (rc)
+        return rc;
     if (!node)
         return err_nomem(r->err);
     if (depth > DEPTH_MAX)
