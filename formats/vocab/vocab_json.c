@@ -43,10 +43,12 @@ static int read_id(size_t *out, const json_val *v, const char *text, size_t limi
     return 0;
 }
 
-/* *n: one more than the highest id of model.vocab and added_tokens. */
+/* *n: one more than the highest id of model.vocab and added_tokens. Without a
+ * vocab_size to hold them to, ids may leave some out, but not most. */
 static int count_ids(size_t *n, const json_val *vocab, const json_val *added, size_t limit,
                      struct err *err)
 {
+    const size_t most = 2 * (json_len(vocab) + json_len(added)) + 1024;
     size_t id = 0;
     int rc = 0;
 
@@ -62,6 +64,8 @@ static int count_ids(size_t *n, const json_val *vocab, const json_val *added, si
         rc = read_id(&id, json_get(t, "id"), text, limit, err);
         *n = id + 1 > *n ? id + 1 : *n;
     }
+    if (!rc && !limit && *n > most)
+        rc = err_set(err, ERR_FORMAT, "an id of %zu: expected fewer than %zu", *n - 1, most);
     return rc;
 }
 

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 /* More tokens than any tokenizer has: what a file asks beyond is a mistake. */
-enum { VOCAB_MAX_TOKENS = 1 << 24 };
+enum { VOCAB_MAX_TOKENS = 1 << 22 };
 
 /* A checkpoint's files about its tokenizer; what is absent is NULL. All borrowed. */
 struct vocab_files {
