@@ -42,8 +42,6 @@ static int check_shape(const struct source_tensor *t, const struct arch_params *
     for (int i = 0; i < GGUF_MAX_DIMS; i++) {
         const enum arch_dim d = t->row->dims[i];
         const uint64_t want = d == DIM_END ? 1 : arch_dim(d, p, layer);
-        if (d == DIM_END && t->dims[i] == 1)
-            break;
         if (t->dims[i] != want)
             return err_set(err, ERR_FORMAT, "tensor %s: dimension %d is %llu, expected %llu",
                            t->name, i, (unsigned long long)t->dims[i], (unsigned long long)want);

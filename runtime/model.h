@@ -26,6 +26,7 @@ int model_open(struct model **out, const char *path, const struct model_opts *op
                struct err *err) WARN_UNUSED;
 void model_free(struct model *m); /* accepts NULL */
 
+/* What it was opened from. */
 const struct source *model_source(const struct model *m);
 /* NULL for a model without a vocabulary: it can be fed ids only. */
 const struct tok *model_tok(const struct model *m);

@@ -6,10 +6,9 @@
 #include "quant/ref/ref.h"
 #include "quant/search.h"
 
-static void block_encode(struct block_q5_1 *b, const float *x, const float *w,
-                         enum srch_effort effort)
+static void block_encode(struct block_q5_1 *b, const float *x, const float *w)
 {
-    struct srch_line line = srch_affine(x, w, QK, 31, 0, effort);
+    struct srch_line line = srch_affine(x, w, QK, 31, 0);
     int8_t code[QK];
     uint8_t up[QK];
 
@@ -29,7 +28,7 @@ void q5_1_encode(void *dst, const float *src, size_t n, const float *importance)
     float w[QK];
 
     for (size_t i = 0; i < n; i += QK)
-        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK), srch_effort(&s));
+        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK));
 }
 
 void q5_1_decode(float *dst, const void *src, size_t n)

@@ -17,9 +17,12 @@ static double pair_of_turns(double turns, double n_rot, double base, double n_ct
     return n_rot * log(n_ctx / (turns * two_pi)) / (2.0 * log(base));
 }
 
+/* Zero means "not given", as in transformers. */
 static double given(const struct arch_params *p, enum arch_param which, double otherwise)
 {
-    return arch_has(p, which) ? arch_num(p, which, 0) : otherwise;
+    const double v = arch_num(p, which, 0);
+
+    return v != 0 ? v : otherwise;
 }
 
 /* Fast waves keep their frequency, slow ones are stretched by the factor, those
@@ -29,9 +32,13 @@ static void yarn(struct model *m, double base, double factor)
     const struct arch_params *p = m->params;
     const double n_rot = (double)m->n_rot;
     const double n_ctx = given(p, ARCH_ROPE_CTX, (double)m->n_ctx);
-    double low = floor(pair_of_turns(given(p, ARCH_ROPE_FAST, BETA_FAST), n_rot, base, n_ctx));
-    double high = ceil(pair_of_turns(given(p, ARCH_ROPE_SLOW, BETA_SLOW), n_rot, base, n_ctx));
+    double low = pair_of_turns(given(p, ARCH_ROPE_FAST, BETA_FAST), n_rot, base, n_ctx);
+    double high = pair_of_turns(given(p, ARCH_ROPE_SLOW, BETA_SLOW), n_rot, base, n_ctx);
 
+    if (!arch_int(p, ARCH_ROPE_EXACT, 0)) {
+        low = floor(low);
+        high = ceil(high);
+    }
     low = fmax(low, 0.0);
     high = fmin(high, n_rot - 1.0);
     if (low == high)
