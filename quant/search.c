@@ -27,7 +27,7 @@ INLINE void lanes_store(float *p, const lanes *v)
 
 INLINE void lanes_all(lanes *v, float x)
 {
-    *v = x - (lanes){0};
+    *v = (lanes){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
 }
 
 /* v = m ? a : v */
@@ -106,6 +106,11 @@ WIDE struct srch_weighting srch_weighting(const float *row, const float *importa
     return s;
 }
 
+enum srch_effort srch_effort(const struct srch_weighting *s)
+{
+    return s->importance ? SRCH_THOROUGH : SRCH_QUICK;
+}
+
 /* Columns that were never seen still count a little, so that a run of them is
  * not stored as zeros. */
 #define IMPORTANCE_FLOOR 1e-4F
@@ -173,40 +178,51 @@ static int lanes_best(const float v[SRCH_LANES])
     return best;
 }
 
+/* What a later batch has to win by: less is the noise of F32 sums, and early starts use
+ * the codes better. */
+#define MORE 1.000001F
+
 /* Where the largest magnitude lands, in codes beyond the last one: first on the side
  * that has one code more, then on the other. */
-static const float symmetric_start[SRCH_LANES] = {
-    -1.0F, -0.6F, -0.3F, 0.0F,  0.3F, 0.6F, 0.9F, 1.3F,
-    1.7F,  2.2F,  2.8F,  -0.5F, 0.0F, 0.4F, 0.9F, 1.5F,
+enum { SYMMETRIC_OTHER_SIDE = 11, BATCHES = 2, STEPS = 3 };
+static const float symmetric_start[BATCHES][SRCH_LANES] = {
+    {-1.0F, -0.6F, -0.3F, 0.0F,   0.3F,  0.6F,  0.9F,  1.3F, 1.7F, 2.2F, 2.8F, -0.5F, 0.0F,   0.4F, 0.9F,
+     1.5F                                                                                                     },
+    {-2.0F, -1.4F, -0.8F, -0.15F, 0.15F, 0.45F, 0.75F, 1.1F, 1.5F, 3.6F, 5.0F, -1.2F, -0.25F, 0.2F,
+     0.65F,                                                                                               2.5F},
 };
-enum { SYMMETRIC_OTHER_SIDE = 11, SYMMETRIC_STEPS = 3 };
 
-WIDE float srch_symmetric(const float *x, const float *w, size_t n, int levels)
+WIDE float srch_symmetric(const float *x, const float *w, size_t n, int levels,
+                          enum srch_effort effort)
 {
     const float extreme = srch_extreme(x, n);
-    float start[SRCH_LANES], score[SRCH_LANES], scale[SRCH_LANES];
-    lanes inverse, lx, l2;
+    float start[SRCH_LANES], score[SRCH_LANES], scale[SRCH_LANES], best_score = 0, best_scale = 0;
+    lanes inverse, lx, l2, fit;
 
     if (fabsf(extreme) < SRCH_TINY)
         return 0;
-    for (int i = 0; i < SRCH_LANES; i++) {
-        const float at = (float)levels + symmetric_start[i];
-        start[i] = i < SYMMETRIC_OTHER_SIDE ? -at / extreme : (at - 1.0F) / extreme;
-    }
-    lanes_load(&inverse, start);
-    for (int step = 0;; step++) {
+    for (int batch = 0; batch < (effort == SRCH_QUICK ? 1 : BATCHES); batch++) {
+        for (int i = 0; i < SRCH_LANES; i++) {
+            const float at = (float)levels + symmetric_start[batch][i];
+            start[i] = (i < SYMMETRIC_OTHER_SIDE ? -at : at - 1.0F) / extreme;
+        }
+        lanes_load(&inverse, start);
         symmetric_sums(&lx, &l2, &inverse, x, w, n, levels);
-        if (step == SYMMETRIC_STEPS - 1)
-            break;
-        lanes_ratio(&inverse, &l2, &lx); /* the best scale for these codes */
+        for (int step = 1; step < (effort == SRCH_QUICK ? 1 : STEPS); step++) {
+            lanes_ratio(&inverse, &l2, &lx); /* the best scale for these codes */
+            symmetric_sums(&lx, &l2, &inverse, x, w, n, levels);
+        }
+        lanes_ratio(&fit, &lx, &l2);
+        const lanes gain = fit * lx;
+        lanes_store(score, &gain);
+        lanes_store(scale, &fit);
+        const int i = lanes_best(score);
+        if (i >= 0 && score[i] > best_score * MORE) {
+            best_score = score[i];
+            best_scale = scale[i];
+        }
     }
-    lanes best, fit;
-    lanes_ratio(&fit, &lx, &l2);
-    best = fit * lx;
-    lanes_store(score, &best);
-    lanes_store(scale, &fit);
-    const int i = lanes_best(score);
-    return i < 0 ? 0 : scale[i];
+    return best_scale;
 }
 
 WIDE void srch_symmetric_sums(float lx[SRCH_LANES], float l2[SRCH_LANES],
@@ -230,7 +246,7 @@ uint16_t srch_symmetric_f16(float scale, const float *x, const float *w, size_t 
     float s[SRCH_LANES], lx[SRCH_LANES], l2[SRCH_LANES];
 
     /* F16 has eleven bits here: rounding the scale costs nothing */
-    if (mag >= 0x1000)
+    if (mag >= SRCH_F16_COARSE)
         return h;
     for (int i = 0; i < SRCH_LANES; i++) {
         const int near = mag + i - SRCH_LANES / 2;
@@ -287,16 +303,19 @@ INLINE void affine_fit(lanes *scale, lanes *offset, const struct affine_sums *s,
     }
 }
 
-static const float affine_start[SRCH_LANES] = {
-    -1.0F, -0.7F, -0.4F, -0.2F, 0.0F, 0.2F, 0.4F, 0.6F,
-    0.8F,  1.0F,  1.2F,  1.5F,  1.8F, 2.2F, 2.6F, 3.2F,
+static const float affine_start[BATCHES][SRCH_LANES] = {
+    {-1.0F, -0.7F, -0.4F,  -0.2F,  0.0F,  0.2F,  0.4F, 0.6F, 0.8F, 1.0F, 1.2F, 1.5F, 1.8F,  2.2F, 2.6F,
+     3.2F                                                                                                   },
+    {-2.0F, -1.4F, -0.85F, -0.55F, -0.3F, -0.1F, 0.1F, 0.3F, 0.5F, 0.7F, 0.9F, 1.1F, 1.35F, 2.0F,
+     4.0F,                                                                                              5.0F},
 };
-enum { AFFINE_STEPS = 3 };
 
 WIDE struct srch_line srch_affine(const float *x, const float *w, size_t n, int max_code,
-                                  int only_below)
+                                  int only_below, enum srch_effort effort)
 {
     float lo = x[0], hi = x[0], start[SRCH_LANES], score[SRCH_LANES];
+    float s_all[SRCH_LANES], o_all[SRCH_LANES], best_score = 0;
+    struct srch_line best = {0, 0};
     struct affine_sums s;
     lanes inverse, offset, scale, one;
 
@@ -305,23 +324,34 @@ WIDE struct srch_line srch_affine(const float *x, const float *w, size_t n, int 
         hi = x[i] > hi ? x[i] : hi;
     }
     lo = only_below && lo > 0 ? 0 : lo;
+    best.offset = lo;
     if (!(hi - lo >= SRCH_TINY))
-        return (struct srch_line){0, lo};
+        return best;
     const float sw = dot(w, ones, n), sx = dot(w, x, n);
-    for (int i = 0; i < SRCH_LANES; i++)
-        start[i] = ((float)max_code + affine_start[i]) / (hi - lo);
-    lanes_load(&inverse, start);
-    lanes_all(&offset, lo);
     lanes_all(&one, 1.0F);
-    for (int step = 0; step < AFFINE_STEPS; step++) {
+    for (int batch = 0; batch < (effort == SRCH_QUICK ? 1 : BATCHES); batch++) {
+        for (int i = 0; i < SRCH_LANES; i++)
+            start[i] = ((float)max_code + affine_start[batch][i]) / (hi - lo);
+        lanes_load(&inverse, start);
+        lanes_all(&offset, lo);
         affine_sums(&s, &inverse, &offset, x, w, n, max_code);
         affine_fit(&scale, &offset, &s, sw, sx, only_below);
-        lanes_ratio(&inverse, &one, &scale);
+        for (int step = 1; step < STEPS; step++) {
+            lanes_ratio(&inverse, &one, &scale);
+            affine_sums(&s, &inverse, &offset, x, w, n, max_code);
+            affine_fit(&scale, &offset, &s, sw, sx, only_below);
+        }
+        const lanes gain = scale * s.xl + offset * sx;
+        lanes_store(score, &gain);
+        lanes_store(s_all, &scale);
+        lanes_store(o_all, &offset);
+        const int i = lanes_best(score);
+        if (i >= 0 && score[i] > best_score * MORE) {
+            best_score = score[i];
+            best = (struct srch_line){s_all[i], o_all[i]};
+        }
     }
-    const lanes gain = scale * s.xl + offset * sx;
-    lanes_store(score, &gain);
-    const int best = lanes_best(score);
-    return (struct srch_line){scale[best], offset[best]};
+    return best;
 }
 
 WIDE void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[SRCH_LANES],

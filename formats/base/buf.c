@@ -22,7 +22,7 @@ static bool buf_grow(struct buf *b, size_t n)
         return true;
     size_t cap = b->cap ? b->cap : 64;
     while (cap < want)
-        cap = cap > want / 2 ? want : cap * 2;
+        cap = cap > SIZE_MAX / 2 ? want : cap * 2;
     char *p = realloc(b->p, cap);
     if (!p) {
         b->bad = true;

@@ -5,9 +5,18 @@
 
 void kern_init(struct kern *k, unsigned cpu)
 {
-    (void)cpu;
     *k = (struct kern){.isa = "scalar"};
     kern_init_scalar(k);
+#if defined(__x86_64__)
+    if (cpu & CPU_AVX512) {
+        kern_init_avx512_dec(k);
+        k->isa = "avx512";
+    }
+    if (cpu & CPU_AMX) {
+        kern_init_amx_gemm(k);
+        k->isa = "amx";
+    }
+#endif
 }
 
 enum kern_math kern_math_for(const struct kern *k, enum kern_math math, enum dtype t)

@@ -82,14 +82,14 @@ static int refit(struct k_fit *f, const float *x, const float *w)
     if (det > 1e-9 * a * c) {
         d = f16_from_f32((float)((p * c - b * q) / det));
         dmin = f16_from_f32((float)((b * p - a * q) / det));
-        if (dmin < 0x1000 || dmin >= 0x7c00)
+        if (dmin < SRCH_F16_COARSE || dmin >= 0x7c00)
             return 0;
     } else if (c == 0 && a > 0) {
         d = f16_from_f32((float)(p / a));
     } else {
         return 0;
     }
-    if (d < 0x1000 || d >= 0x7c00)
+    if (d < SRCH_F16_COARSE || d >= 0x7c00)
         return 0;
     f->d = d;
     f->dmin = dmin;
@@ -106,14 +106,14 @@ static void choose_all(struct k_fit *f, const struct ideal ideal[RUNS], const fl
     set_codes(f, x, max_code);
 }
 
-void k_fit(struct k_fit *f, const float *x, const float *w, int max_code)
+void k_fit(struct k_fit *f, const float *x, const float *w, int max_code, enum srch_effort effort)
 {
     struct srch_line line[RUNS];
     struct ideal ideal[RUNS];
     float most = 0, most_min = 0;
 
     for (int k = 0; k < RUNS; k++) {
-        line[k] = srch_affine(x + RUN * k, w + RUN * k, RUN, max_code, 1);
+        line[k] = srch_affine(x + RUN * k, w + RUN * k, RUN, max_code, 1, effort);
         most = line[k].scale > most ? line[k].scale : most;
         most_min = -line[k].offset > most_min ? -line[k].offset : most_min;
     }

@@ -4,6 +4,8 @@
 /* The search behind Q4_K and Q5_K: 256 values in eight runs of 32,
  * x ~ (d * s) * code - dmin * m. */
 
+#include "quant/search.h"
+
 #include <stdint.h>
 
 struct k_fit {
@@ -13,6 +15,6 @@ struct k_fit {
 };
 
 /* w: weights of the squared errors; codes reach from 0 to max_code. */
-void k_fit(struct k_fit *f, const float *x, const float *w, int max_code);
+void k_fit(struct k_fit *f, const float *x, const float *w, int max_code, enum srch_effort effort);
 
 #endif /* QUANT_REF_K_FIT_H */

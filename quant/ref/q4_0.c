@@ -5,9 +5,10 @@
 #include "quant/ref/ref.h"
 #include "quant/search.h"
 
-static void block_encode(struct block_q4_0 *b, const float *x, const float *w)
+static void block_encode(struct block_q4_0 *b, const float *x, const float *w,
+                         enum srch_effort effort)
 {
-    const float fit = srch_symmetric(x, w, QK, 8);
+    const float fit = srch_symmetric(x, w, QK, 8, effort);
     int8_t code[QK];
 
     b->d = srch_symmetric_f16(fit, x, w, QK, 8);
@@ -23,7 +24,7 @@ void q4_0_encode(void *dst, const float *src, size_t n, const float *importance)
     float w[QK];
 
     for (size_t i = 0; i < n; i += QK)
-        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK));
+        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK), srch_effort(&s));
 }
 
 void q4_0_decode(float *dst, const void *src, size_t n)

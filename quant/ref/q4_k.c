@@ -8,11 +8,12 @@
 #include "quant/ref/ref.h"
 #include "quant/search.h"
 
-static void block_encode(struct block_q4_k *b, const float *x, const float *w)
+static void block_encode(struct block_q4_k *b, const float *x, const float *w,
+                         enum srch_effort effort)
 {
     struct k_fit f;
 
-    k_fit(&f, x, w, 15);
+    k_fit(&f, x, w, 15, effort);
     b->d = f.d;
     b->dmin = f.dmin;
     k_scales_put(b->scales, f.s, f.m);
@@ -30,7 +31,7 @@ void q4_k_encode(void *dst, const float *src, size_t n, const float *importance)
 
     for (size_t i = 0; i < n; i += QK_K) {
         s.sigma2 = 2 * srch_mean_square(src + i, QK_K);
-        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK_K));
+        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK_K), srch_effort(&s));
     }
 }
 

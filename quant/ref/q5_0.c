@@ -6,9 +6,10 @@
 #include "quant/ref/ref.h"
 #include "quant/search.h"
 
-static void block_encode(struct block_q5_0 *b, const float *x, const float *w)
+static void block_encode(struct block_q5_0 *b, const float *x, const float *w,
+                         enum srch_effort effort)
 {
-    const float fit = srch_symmetric(x, w, QK, 16);
+    const float fit = srch_symmetric(x, w, QK, 16, effort);
     int8_t code[QK];
     uint8_t up[QK];
 
@@ -26,7 +27,7 @@ void q5_0_encode(void *dst, const float *src, size_t n, const float *importance)
     float w[QK];
 
     for (size_t i = 0; i < n; i += QK)
-        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK));
+        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK), srch_effort(&s));
 }
 
 void q5_0_decode(float *dst, const void *src, size_t n)

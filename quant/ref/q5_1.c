@@ -6,9 +6,10 @@
 #include "quant/ref/ref.h"
 #include "quant/search.h"
 
-static void block_encode(struct block_q5_1 *b, const float *x, const float *w)
+static void block_encode(struct block_q5_1 *b, const float *x, const float *w,
+                         enum srch_effort effort)
 {
-    struct srch_line line = srch_affine(x, w, QK, 31, 0);
+    struct srch_line line = srch_affine(x, w, QK, 31, 0, effort);
     int8_t code[QK];
     uint8_t up[QK];
 
@@ -28,7 +29,7 @@ void q5_1_encode(void *dst, const float *src, size_t n, const float *importance)
     float w[QK];
 
     for (size_t i = 0; i < n; i += QK)
-        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK));
+        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK), srch_effort(&s));
 }
 
 void q5_1_decode(float *dst, const void *src, size_t n)

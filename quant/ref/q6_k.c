@@ -10,45 +10,57 @@
 
 enum { RUN = 16, RUNS = QK_K / RUN };
 
-/* Scales of the runs for a given d: the best of sixteen whole numbers around
- * guess[k]. Gives the sums of the best: lx = sum w x code, l2 = sum w code^2. */
-static void choose_scales(int s[RUNS], float lx[RUNS], float l2[RUNS], float d,
-                          const float guess[RUNS], const float *x, const float *w)
+/* A run's scale, and with it sum w x code and sum w code^2. */
+struct run {
+    int s;
+    float gain, lx, l2;
+};
+
+/* Try the scales first .. first + 15 in units of d, cut to what a byte holds. */
+static void try_scales(struct run *r, float d, int first, const float *x, const float *w)
+{
+    float scale[SRCH_LANES], lx[SRCH_LANES], l2[SRCH_LANES];
+    int s[SRCH_LANES];
+
+    for (int i = 0; i < SRCH_LANES; i++) {
+        s[i] = first + i < -128 ? -128 : first + i > 127 ? 127 : first + i;
+        scale[i] = d * (float)s[i];
+    }
+    srch_symmetric_sums(lx, l2, scale, x, w, RUN, 32);
+    for (int i = 0; i < SRCH_LANES; i++) {
+        const float gain = scale[i] * (2.0F * lx[i] - scale[i] * l2[i]);
+        if (gain > r->gain)
+            *r = (struct run){s[i], gain, lx[i], l2[i]};
+    }
+}
+
+/* The best scale of each run for a given d, around guess[k]. */
+static void choose_scales(struct run run[RUNS], float d, const float guess[RUNS], const float *x,
+                          const float *w, enum srch_effort effort)
 {
     for (int k = 0; k < RUNS; k++) {
-        const float up = guess[k] < 0 ? guess[k] - 0.5F : guess[k] + 0.5F;
-        const int centre = (int)up;
-        float scale[SRCH_LANES], a[SRCH_LANES], b[SRCH_LANES], gain = 0;
-        int at[SRCH_LANES];
-
-        for (int i = 0; i < SRCH_LANES; i++) {
-            const int v = centre + i - SRCH_LANES / 2;
-            at[i] = v < -128 ? -128 : v > 127 ? 127 : v;
-            scale[i] = d * (float)at[i];
-        }
-        srch_symmetric_sums(a, b, scale, x + RUN * k, w + RUN * k, RUN, 32);
-        s[k] = 0;
-        lx[k] = l2[k] = 0;
-        for (int i = 0; i < SRCH_LANES; i++) {
-            const float g = scale[i] * (2.0F * a[i] - scale[i] * b[i]);
-            if (g > gain) {
-                gain = g;
-                s[k] = at[i];
-                lx[k] = a[i];
-                l2[k] = b[i];
-            }
+        const int centre = (int)(guess[k] < 0 ? guess[k] - 0.5F : guess[k] + 0.5F);
+        const int toward = centre < 0 ? 1 : -1; /* smaller scales */
+        run[k] = (struct run){0, 0, 0, 0};
+        try_scales(&run[k], d, centre - SRCH_LANES / 2, x + RUN * k, w + RUN * k);
+        for (int far = 1; far <= 2 && effort == SRCH_THOROUGH; far++) {
+            try_scales(&run[k], d, centre - SRCH_LANES / 2 + toward * far * SRCH_LANES, x + RUN * k,
+                       w + RUN * k);
+            try_scales(&run[k], d, centre - SRCH_LANES / 2 - toward * far * SRCH_LANES, x + RUN * k,
+                       w + RUN * k);
         }
     }
 }
 
 /* The d of least squares for given scales and codes. */
-static float refit(const int s[RUNS], const float lx[RUNS], const float l2[RUNS])
+static float refit(const struct run run[RUNS])
 {
     double above = 0, below = 0;
 
     for (int k = 0; k < RUNS; k++) {
-        above += (double)s[k] * (double)lx[k];
-        below += (double)(s[k] * s[k]) * (double)l2[k];
+        const double s = run[k].s;
+        above += s * (double)run[k].lx;
+        below += s * s * (double)run[k].l2;
     }
     return below > 0 ? (float)(above / below) : 0;
 }
@@ -66,38 +78,51 @@ static void pack(struct block_q6_k *b, const int8_t code[QK_K])
         }
 }
 
-static void block_encode(struct block_q6_k *b, const float *x, const float *w)
+/* The scale that the widest run starts with: room for larger ones, more of it
+ * where the search goes far. */
+static const float widest[] = {[SRCH_QUICK] = 122.0F, [SRCH_THOROUGH] = 100.0F};
+
+static uint16_t first_d(float guess[RUNS], const float *x, enum srch_effort effort)
 {
-    float most[RUNS], guess[RUNS], lx[RUNS], l2[RUNS], d;
-    int s[RUNS] = {0};
-    int8_t code[QK_K];
-    float all = 0;
+    float most[RUNS], all = 0;
 
     for (int k = 0; k < RUNS; k++) {
         most[k] = srch_extreme(x + RUN * k, RUN);
         all = fabsf(most[k]) > all ? fabsf(most[k]) : all;
     }
-    /* the widest run gets a scale of about 122, which leaves room on both sides */
-    uint16_t h = all < SRCH_TINY ? 0 : srch_f16_up(all / (32.0F * 122.0F));
-    d = f32_from_f16(h);
-    for (int step = 0; h && step < 2; step++) {
-        for (int k = 0; k < RUNS; k++)
-            guess[k] = step ? (float)s[k] * guess[k] : -most[k] / (32.0F * d);
-        choose_scales(s, lx, l2, d, guess, x, w);
-        const uint16_t better = f16_from_f32(refit(s, lx, l2));
+    if (all < SRCH_TINY)
+        return 0;
+    const uint16_t d = srch_f16_up(all / (32.0F * widest[effort]));
+    for (int k = 0; k < RUNS; k++)
+        guess[k] = -most[k] / (32.0F * f32_from_f16(d));
+    return d;
+}
+
+static void block_encode(struct block_q6_k *b, const float *x, const float *w,
+                         enum srch_effort effort)
+{
+    struct run run[RUNS] = {
+        {0, 0, 0, 0}
+    };
+    float guess[RUNS];
+    int8_t code[QK_K];
+
+    b->d = first_d(guess, x, effort);
+    for (int step = 0; b->d && step < 2; step++) {
+        const float d = f32_from_f16(b->d);
+        choose_scales(run, d, guess, x, w, effort);
+        const uint16_t better = f16_from_f32(refit(run));
         /* where F16 is coarse, rounding undoes more than a refit gains */
-        if (better < 0x1000)
+        if (better < SRCH_F16_COARSE || better >= 0x7c00)
             break;
-        const float before = d;
-        h = better;
-        d = f32_from_f16(h);
+        b->d = better;
         for (int k = 0; k < RUNS; k++)
-            guess[k] = before / d;
+            guess[k] = (float)run[k].s * (d / f32_from_f16(better));
     }
-    b->d = h;
     for (int k = 0; k < RUNS; k++) {
-        b->scales[k] = (int8_t)s[k];
-        srch_codes(code + RUN * k, x + RUN * k, RUN, d * (float)s[k], 0, -32, 31);
+        b->scales[k] = (int8_t)run[k].s;
+        srch_codes(code + RUN * k, x + RUN * k, RUN, f32_from_f16(b->d) * (float)run[k].s, 0, -32,
+                   31);
     }
     pack(b, code);
 }
@@ -109,7 +134,7 @@ void q6_k_encode(void *dst, const float *src, size_t n, const float *importance)
     float w[QK_K];
 
     for (size_t i = 0; i < n; i += QK_K)
-        block_encode(b++, src + i, srch_importance(w, &s, i, QK_K));
+        block_encode(b++, src + i, srch_importance(w, &s, i, QK_K), srch_effort(&s));
 }
 
 void q6_k_decode(float *dst, const void *src, size_t n)

@@ -7,28 +7,31 @@
 #include "quant/ref/ref.h"
 #include "quant/wide.h"
 
-/* Nearest whole number, halves away from zero; |x| < 2^30. */
+/* Nearest whole number, halves away from zero; |x| < 2^22. The largest number below
+ * a half is added: a half itself would lift 0.49999997 to 1. */
 INLINE int32_t round_away(float x)
 {
-    const float a = x < 0.0F ? -x : x;
-    const int32_t whole = (int32_t)a;
-    const int32_t r = whole + (a - (float)whole >= 0.5F);
+    const uint32_t u = f32_bits(x);
+    const int32_t r = (int32_t)(f32_from_bits(u & 0x7fffffffU) + 0x1.fffffep-2F);
+    const int32_t sign = -(int32_t)(u >> 31);
 
-    return x < 0.0F ? -r : r;
+    return (r ^ sign) - sign;
 }
 
+/* The largest magnitude, by the order of the bits. */
 INLINE float largest(const float x[QK])
 {
-    float lane[8] = {0};
+    int32_t lane[16] = {0};
 
-    for (int i = 0; i < QK; i += 8)
-        for (int j = 0; j < 8; j++) {
-            const float a = x[i + j] < 0.0F ? -x[i + j] : x[i + j];
+    for (int i = 0; i < QK; i += 16)
+        for (int j = 0; j < 16; j++) {
+            const int32_t a = (int32_t)(f32_bits(x[i + j]) & 0x7fffffffU);
             lane[j] = a > lane[j] ? a : lane[j];
         }
-    for (int j = 1; j < 8; j++)
-        lane[0] = lane[j] > lane[0] ? lane[j] : lane[0];
-    return lane[0];
+    for (int half = 8; half; half /= 2)
+        for (int j = 0; j < half; j++)
+            lane[j] = lane[j + half] > lane[j] ? lane[j + half] : lane[j];
+    return f32_from_bits((uint32_t)lane[0]);
 }
 
 INLINE void block_encode(struct block_q8_0 *b, const float *x)
@@ -37,13 +40,12 @@ INLINE void block_encode(struct block_q8_0 *b, const float *x)
     const float d = max / 127.0F;
     /* a denormal d has no finite inverse; its f16 is zero anyway */
     const float inv = max < 0x1p-100F ? 0.0F : 1.0F / d;
-    int32_t code[QK];
+    int8_t code[QK];
 
+    for (int i = 0; i < QK; i++)
+        code[i] = (int8_t)round_away(x[i] * inv);
     b->d = f16_from_f32(d);
-    for (int i = 0; i < QK; i++)
-        code[i] = round_away(x[i] * inv);
-    for (int i = 0; i < QK; i++)
-        b->qs[i] = (int8_t)code[i];
+    memcpy(b->qs, code, sizeof(code));
 }
 
 WIDE void q8_0_encode(void *dst, const float *src, size_t n, const float *importance)

@@ -55,6 +55,22 @@ static void test_buf_grows(void **state)
     buf_release(&b);
 }
 
+/* Doubling, so that n appends move O(n) bytes. */
+static void test_buf_grows_by_doubling(void **state)
+{
+    struct buf b = {0};
+    size_t times = 0, cap = 0;
+
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        buf_put(&b, "x", 1);
+        times += b.cap != cap;
+        cap = b.cap;
+    }
+    assert_true(times < 20);
+    buf_release(&b);
+}
+
 /* A size nothing can hold: no crash, and every later append is ignored. */
 static void test_buf_fails_for_good(void **state)
 {
@@ -76,6 +92,7 @@ int main(void)
         cmocka_unit_test(test_buf_appends),
         cmocka_unit_test(test_buf_numbers),
         cmocka_unit_test(test_buf_grows),
+        cmocka_unit_test(test_buf_grows_by_doubling),
         cmocka_unit_test(test_buf_fails_for_good),
     };
 

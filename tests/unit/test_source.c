@@ -1,0 +1,393 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "formats/base/out.h"
+#include "formats/gguf_write.h"
+#include "formats/source.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- a tiny Llama: 8 wide, 2 heads of 4, 1 key-value head, 1 layer, 4 tokens ---------- */
+
+static char dir[64];
+
+#define CONFIG                                                                                     \
+    "\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":8,\"num_attention_heads\":2,"        \
+    "\"num_key_value_heads\":1,\"intermediate_size\":12,\"num_hidden_layers\":1,\"vocab_size\":4," \
+    "\"tie_word_embeddings\":true"
+
+static const char tokenizer[] =
+    "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"c\":3},"
+    "\"merges\":[\"a b\"]},\"added_tokens\":[],\"pre_tokenizer\":{\"type\":\"ByteLevel\","
+    "\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true},"
+    "\"decoder\":{\"type\":\"ByteLevel\"}}";
+
+struct made {
+    const char *name;
+    unsigned rows, columns; /* columns 0: a vector of `rows` values */
+};
+
+#define P "model.layers.0."
+static const struct made plain[] = {
+    {"model.embed_tokens.weight",         4,  8 },
+    {P "input_layernorm.weight",          8,  0 },
+    {P "self_attn.q_proj.weight",         8,  8 },
+    {P "self_attn.k_proj.weight",         4,  8 },
+    {P "self_attn.v_proj.weight",         4,  8 },
+    {P "self_attn.o_proj.weight",         8,  8 },
+    {P "post_attention_layernorm.weight", 8,  0 },
+    {P "mlp.gate_proj.weight",            12, 8 },
+    {P "mlp.up_proj.weight",              12, 8 },
+    {P "mlp.down_proj.weight",            8,  12},
+    {"model.norm.weight",                 8,  0 },
+};
+enum { N_PLAIN = sizeof(plain) / sizeof(plain[0]) };
+
+static void put(const char *name, const void *data, size_t n)
+{
+    char path[256];
+    struct err err;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    assert_int_equal(out_file(path, data, n, &err), 0);
+}
+
+static void put_config(const char *more)
+{
+    struct buf b = {0};
+
+    buf_fmt(&b, "{" CONFIG "%s%s}", *more ? "," : "", more);
+    put("config.json", b.p, b.n);
+    buf_release(&b);
+}
+
+static void add(struct buf *head, struct buf *data, const struct made *t)
+{
+    const size_t n = (size_t)t->rows * (t->columns ? t->columns : 1), at = data->n;
+
+    for (size_t i = 0; i < n; i++) { /* value: the row's number, as 16 bits */
+        const uint8_t v[2] = {(uint8_t)(t->columns ? i / t->columns : i), 0};
+        buf_put(data, v, 2);
+    }
+    buf_fmt(head, "%c\"%s\":{\"dtype\":\"BF16\",\"shape\":[%u", head->n ? ',' : '{', t->name,
+            t->rows);
+    if (t->columns)
+        buf_fmt(head, ",%u", t->columns);
+    buf_fmt(head, "],\"data_offsets\":[%zu,%zu]}", at, data->n);
+}
+
+/* The tensors above without number `skip`, and one more when `extra` has a name. */
+static void put_weights(size_t skip, struct made extra)
+{
+    struct buf head = {0}, data = {0}, file = {0};
+
+    for (size_t i = 0; i < N_PLAIN; i++)
+        if (i != skip)
+            add(&head, &data, &plain[i]);
+    if (extra.name)
+        add(&head, &data, &extra);
+    buf_str(&head, "}");
+    buf_u64(&file, head.n);
+    buf_put(&file, head.p, head.n);
+    buf_put(&file, data.p, data.n);
+    put("model.safetensors", file.p, file.n);
+    buf_release(&head);
+    buf_release(&data);
+    buf_release(&file);
+}
+
+static int make(void **state)
+{
+    (void)state;
+    (void)snprintf(dir, sizeof(dir), "/tmp/pare-source-%ld", (long)getpid());
+    if (mkdir(dir, 0700))
+        return -1;
+    put_config("");
+    put_weights(N_PLAIN, (struct made){0});
+    put("tokenizer.json", tokenizer, strlen(tokenizer));
+    return 0;
+}
+
+static int sweep(void **state)
+{
+    DIR *d = opendir(dir);
+    struct dirent *e;
+
+    (void)state;
+    while (d && (e = readdir(d))) {
+        char path[512];
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+        if (e->d_name[0] != '.')
+            (void)unlink(path);
+    }
+    if (d)
+        (void)closedir(d);
+    return rmdir(dir);
+}
+
+static const struct source_opts opts = {.pre = "gpt-2"};
+
+static struct source *opened(const char *path)
+{
+    struct source *s;
+    struct err err = {0};
+
+    if (source_open(&s, path, &opts, &err))
+        fail_msg("%s", err.msg);
+    return s;
+}
+
+/* Refused, with every one of the parts (ends with NULL) in the message. */
+static void refuse(int code, const char *const *parts)
+{
+    struct source *s;
+    struct err err = {0};
+
+    assert_int_equal(source_open(&s, dir, &opts, &err), code);
+    assert_null(s);
+    for (; *parts; parts++)
+        if (!strstr(err.msg, *parts))
+            fail_msg("\"%s\" does not say \"%s\"", err.msg, *parts);
+}
+
+#define REFUSE(code, ...) refuse(code, (const char *const[]){dir, __VA_ARGS__, NULL})
+
+/* ---- checkpoints ------------------------------------------------------------------- */
+
+static void test_source_checkpoint(void **state)
+{
+    struct source *s = opened(dir);
+    const struct source_tensor *q = source_role(s, ROLE_ATTN_Q, 0);
+    static const uint8_t order[8] = {0, 2, 1, 3, 4, 6, 5, 7};
+
+    (void)state;
+    assert_true(source_is_checkpoint(s));
+    assert_string_equal(source_arch(s)->name, "llama");
+    assert_int_equal(source_n_tensors(s), N_PLAIN);
+    assert_string_equal(source_tensor(s, 0)->name, "token_embd.weight");
+    assert_null(source_tensor(s, N_PLAIN));
+    assert_ptr_equal(q, source_find(s, "blk.0.attn_q.weight"));
+    assert_string_equal(q->stored, P "self_attn.q_proj.weight");
+    assert_int_equal(q->type, DTYPE_BF16);
+    assert_int_equal(source_row_len(q), 8);
+    assert_int_equal(source_n_rows(q), 8);
+    for (uint64_t r = 0; r < 8; r++) /* two halves of a head become pairs */
+        assert_int_equal(source_row(q, r, 16)[0], order[r]);
+    assert_null(source_role(s, ROLE_OUTPUT, -1));
+    assert_null(source_role(s, ROLE_ATTN_Q, 1));
+    assert_null(source_find(s, "blk.1.attn_q.weight"));
+    assert_int_equal(source_vocab(s)->n_tokens, 4);
+    assert_null(meta_get(source_meta(s), "general.file_type"));
+    assert_non_null(meta_get(source_meta(s), "llama.block_count"));
+    source_free(s);
+}
+
+/* A bias is put in order like the rows it belongs to. */
+static void test_source_bias(void **state)
+{
+    static const uint8_t order[4] = {0, 2, 1, 3};
+
+    (void)state;
+    put_weights(N_PLAIN, (struct made){P "self_attn.k_proj.bias", 4, 0});
+    struct source *s = opened(dir);
+    const struct source_tensor *b = source_role(s, ROLE_ATTN_K_BIAS, 0);
+    assert_non_null(b);
+    assert_int_equal(b->change, CHANGE_NONE);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(source_row(b, 0, 8)[2 * i], order[i]);
+    source_free(s);
+    put_config("\"attention_bias\":true");
+    REFUSE(ERR_FORMAT, P "self_attn.q_proj.bias", "missing");
+}
+
+static void test_source_refusals(void **state)
+{
+    (void)state;
+    put_weights(2, (struct made){0});
+    REFUSE(ERR_FORMAT, P "self_attn.q_proj.weight", "blk.0.attn_q.weight", "missing");
+    put_weights(N_PLAIN, (struct made){"model.layers.0.mlp.extra.weight", 1, 0});
+    REFUSE(ERR_UNSUPPORTED, "model.safetensors", "model.layers.0.mlp.extra.weight", "llama");
+    put_weights(N_PLAIN, (struct made){"model.layers.1.mlp.up_proj.weight", 12, 8});
+    REFUSE(ERR_FORMAT, "model.layers.1.mlp.up_proj.weight", "1 layers");
+    put_weights(4, (struct made){P "self_attn.v_proj.weight", 8, 4});
+    REFUSE(ERR_FORMAT, P "self_attn.v_proj.weight", "[4, 8]", "[8, 4]");
+    put_weights(4, (struct made){P "self_attn.v_proj.weight", 32, 0});
+    REFUSE(ERR_FORMAT, "[4, 8]", "[32]");
+    put_weights(N_PLAIN, (struct made){0});
+    put_config("\"tie_word_embeddings2\":0,\"head_dim\":8");
+    REFUSE(ERR_FORMAT, "q_proj.weight", "[16, 8]", "[8, 8]");
+    put_config("\"num_hidden_layerz\":0,\"hidden_act\":\"relu\"");
+    REFUSE(ERR_UNSUPPORTED, "config.json", "hidden_act", "relu");
+    put("config.json", "{\"architectures\":[\"X\"]}", 23);
+    REFUSE(ERR_UNSUPPORTED, "config.json", "\"X\"");
+    put("config.json", "{}", 2);
+    REFUSE(ERR_FORMAT, "config.json", "architectures");
+}
+
+/* The head: required when untied, kept when it is there. */
+static void test_source_head(void **state)
+{
+    static const char untied[] =
+        "{\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":8,\"num_attention_heads\":2,"
+        "\"num_key_value_heads\":1,\"intermediate_size\":12,\"num_hidden_layers\":1,"
+        "\"vocab_size\":4}";
+
+    (void)state;
+    put("config.json", untied, strlen(untied));
+    REFUSE(ERR_FORMAT, "lm_head.weight", "missing");
+    put_config("");
+    put_weights(N_PLAIN, (struct made){"lm_head.weight", 4, 8});
+    struct source *s = opened(dir);
+    assert_non_null(source_role(s, ROLE_OUTPUT, -1));
+    source_free(s);
+}
+
+/* Layers that config.json only claims cost no memory. */
+static void test_source_claims(void **state)
+{
+    static const char many[] =
+        "{\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":8,\"num_attention_heads\":2,"
+        "\"num_key_value_heads\":1,\"intermediate_size\":12,\"num_hidden_layers\":4294967295,"
+        "\"vocab_size\":4,\"tie_word_embeddings\":true}";
+
+    (void)state;
+    put("config.json", many, strlen(many));
+    REFUSE(ERR_FORMAT, "model.layers.1.input_layernorm.weight", "4294967295 layers");
+}
+
+/* The first tensor of llama3 scaling is made, and old buffers are skipped. */
+static void test_source_made(void **state)
+{
+    (void)state;
+    put_config("\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,"
+               "\"high_freq_factor\":4,\"original_max_position_embeddings\":64}");
+    put_weights(N_PLAIN, (struct made){P "self_attn.rotary_emb.inv_freq", 2, 0});
+    struct source *s = opened(dir);
+    const struct source_tensor *t = source_tensor(s, 0);
+    assert_int_equal(source_n_tensors(s), N_PLAIN + 1);
+    assert_string_equal(t->name, "rope_freqs.weight");
+    assert_int_equal(t->type, DTYPE_F32);
+    assert_int_equal(t->dims[0], 2);
+    assert_int_equal(t->part->bytes, 8);
+    source_free(s);
+}
+
+/* Neither threads nor the order of other work change the digest; a byte does. */
+static void test_source_sha256(void **state)
+{
+    const struct par one = par_init(1), two = par_init(2);
+    static const struct log log;
+    char a[HASH_HEX_BYTES], b[HASH_HEX_BYTES];
+    struct err err;
+
+    (void)state;
+    struct source *s = opened(dir);
+    assert_int_equal(source_sha256(a, s, &one, &log, &err), 0);
+    assert_int_equal(source_sha256(b, s, &two, &log, &err), 0);
+    assert_string_equal(a, b);
+    source_free(s);
+    put_weights(N_PLAIN, (struct made){"lm_head.weight", 4, 8});
+    s = opened(dir);
+    assert_int_equal(source_sha256(b, s, &two, &log, &err), 0);
+    assert_string_not_equal(a, b);
+    source_free(s);
+}
+
+/* ---- GGUF ----------------------------------------------------------------------------- */
+
+static void gguf_path(char path[256])
+{
+    (void)snprintf(path, 256, "%s/m.gguf", dir);
+}
+
+/* The checkpoint above as a GGUF, its own bytes where nothing is permuted. */
+static void put_gguf(const struct source *s, const struct meta *meta, size_t n)
+{
+    struct gguf_item item[32];
+    struct gguf_writer *w;
+    char path[256];
+    struct err err = {0};
+
+    gguf_path(path);
+    assert_true(n <= 32);
+    for (size_t i = 0; i < n; i++) {
+        const struct source_tensor *t = source_tensor(s, i);
+        item[i] = (struct gguf_item){.name = t->name, .type = t->type, .n_dims = t->n_dims};
+        memcpy(item[i].dims, t->dims, sizeof(t->dims));
+    }
+    assert_int_equal(gguf_writer_new(&w, path, meta, item, n, 0, &err), 0);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(gguf_writer_put(w, source_tensor(s, i)->part->data,
+                                         source_tensor(s, i)->part->bytes, &err),
+                         0);
+    assert_int_equal(gguf_writer_commit(w, &err), 0);
+    gguf_writer_free(w);
+}
+
+static void test_source_gguf(void **state)
+{
+    struct source *c = opened(dir);
+    struct meta meta = {0};
+    struct source *s;
+    char path[256];
+    struct err err = {0};
+
+    (void)state;
+    gguf_path(path);
+    put_gguf(c, source_meta(c), N_PLAIN);
+    s = opened(path);
+    assert_false(source_is_checkpoint(s));
+    assert_string_equal(source_arch(s)->name, "llama");
+    assert_int_equal(source_n_tensors(s), N_PLAIN);
+    assert_int_equal(source_role(s, ROLE_FFN_DOWN, 0)->dims[0], 12);
+    assert_int_equal(source_vocab(s)->n_tokens, 4);
+    source_free(s);
+
+    /* the last tensor is not there */
+    put_gguf(c, source_meta(c), N_PLAIN - 1);
+    assert_int_equal(source_open(&s, path, &opts, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "output_norm.weight is missing"));
+
+    /* a family nobody knows opens without roles and vocabulary */
+    assert_int_equal(meta_set_str(&meta, "general.architecture", "nobody", &err), 0);
+    put_gguf(c, &meta, N_PLAIN);
+    s = opened(path);
+    assert_null(source_arch(s));
+    assert_null(source_params(s));
+    assert_null(source_vocab(s));
+    assert_null(source_role(s, ROLE_FFN_DOWN, 0));
+    assert_int_equal(source_n_tensors(s), N_PLAIN);
+    source_free(s);
+
+    /* metadata that disagrees with the tensors */
+    for (size_t i = 0; i < source_meta(c)->n; i++)
+        assert_int_equal(meta_set_kv(&meta, &source_meta(c)->kv[i], &err), 0);
+    assert_int_equal(meta_set_u32(&meta, "llama.feed_forward_length", 16, &err), 0);
+    put_gguf(c, &meta, N_PLAIN);
+    assert_int_equal(source_open(&s, path, &opts, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "expected shape [8, 16], found [8, 12]"));
+    meta_release(&meta);
+    source_free(c);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, make, sweep)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_source_checkpoint), CASE(test_source_bias),   CASE(test_source_refusals),
+        CASE(test_source_head),       CASE(test_source_claims), CASE(test_source_made),
+        CASE(test_source_sha256),     CASE(test_source_gguf),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
