@@ -1,38 +1,14 @@
-#include "formats/base/version.h"
-#include "quant/mix.h"
-#include "quant/pipeline.h"
+#include "quant/job.h"
 #include "tools/cmd.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct convert {
     const char *type, *split, *pre, *name;
-    enum dtype out_type;
+    enum dtype out_type; /* DTYPE_NONE: the checkpoint's */
     uint64_t split_bytes;
 };
-
-/* general.file_type's numbers (llama.h, enum llama_ftype). */
-static const struct {
-    enum dtype type;
-    uint32_t file_type;
-} types[] = {
-    {DTYPE_F32,  0 },
-    {DTYPE_F16,  1 },
-    {DTYPE_Q8_0, 7 },
-    {DTYPE_BF16, 32},
-};
-
-static uint32_t file_type(enum dtype t)
-{
-    uint32_t found = 0;
-
-    for (size_t i = 0; i < N_OF(types); i++)
-        if (types[i].type == t)
-            found = types[i].file_type;
-    return found;
-}
 
 /* The reference's "auto": that of the first matrix in BF16 or F16; F16 when there is
  * none. */
@@ -48,63 +24,42 @@ static enum dtype auto_type(const struct source *s)
 
 static int read_type(struct convert *c, struct err *err)
 {
+    static const enum dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0};
+
     if (!strcmp(c->type, "auto"))
         return 0;
-    const enum dtype t = dtype_by_name(c->type);
     for (size_t i = 0; i < N_OF(types); i++)
-        if (types[i].type == t)
-            c->out_type = t;
-    return c->out_type ? 0
-                       : err_set(err, ERR_ARG,
-                                 "--type wants auto, f32, f16, bf16 or q8_0, not \"%s\"", c->type);
-}
-
-/* Metadata of the new file: the source's, its type, and where it comes from. */
-static int fill_meta(struct meta *meta, const struct source *s, enum dtype type,
-                     const struct par *par, const struct log *log, struct err *err)
-{
-    char hex[HASH_HEX_BYTES];
-    const struct meta *from = source_meta(s);
-    int rc = 0;
-
-    for (size_t i = 0; !rc && i < from->n; i++)
-        rc = meta_set_kv(meta, &from->kv[i], err);
-    if (!rc)
-        rc = meta_set_u32(meta, "general.file_type", file_type(type), err);
-    if (!rc)
-        rc = meta_set_str(meta, "pare.version", PARE_VERSION, err);
-    if (!rc)
-        rc = source_sha256(hex, s, par, log, err);
-    return rc ? rc : meta_set_str(meta, "pare.source.sha256", hex, err);
+        if (types[i] == dtype_by_name(c->type))
+            c->out_type = types[i];
+    if (c->out_type == DTYPE_NONE)
+        return err_set(err, ERR_ARG, "--type wants auto, f32, f16, bf16 or q8_0, not \"%s\"",
+                       c->type);
+    return 0;
 }
 
 static int convert(const struct source *s, const char *to, const struct convert *c,
                    const struct par *par, const struct log *log, struct err *err)
 {
-    const enum dtype type = c->out_type ? c->out_type : auto_type(s);
-    enum dtype *per_tensor = calloc(source_n_tensors(s) + 1, sizeof(*per_tensor));
-    struct meta meta = {0};
-    struct pipe_result result;
-    int rc = per_tensor ? mix_convert_types(per_tensor, type, s, err) : err_nomem(err);
-
-    if (!rc)
-        rc = fill_meta(&meta, s, type, par, log, err);
-    const struct pipe_job job = {
-        .source = s,
-        .meta = &meta,
-        .types = per_tensor,
+    const struct job_opts opts = {
+        .convert = c->out_type != DTYPE_NONE ? c->out_type : auto_type(s),
         .split_bytes = c->split_bytes,
         .par = *par,
         .log = log,
     };
+    struct pipe_result result;
+    struct job *job;
+    int rc = job_new(&job, s, &opts, err);
+
+    if (rc)
+        return rc;
+    rc = pipe_write(&result, to, job_pipe(job), err);
+    if (rc == ERR_FORMAT || rc == ERR_UNSUPPORTED) /* the source's values, not the output */
+        rc = err_wrap(err, "%s", source_path(s));
     if (!rc)
-        rc = pipe_write(&result, to, &job, err);
-    if (!rc)
-        printf("%s: %s, %zu tensors, %llu values, %llu bytes, %.1f s\n", to, dtype_get(type)->name,
-               source_n_tensors(s), (unsigned long long)result.params,
-               (unsigned long long)result.bytes, result.seconds);
-    meta_release(&meta);
-    free(per_tensor);
+        printf("%s: %s, %zu tensors, %llu values, %llu bytes, %.1f s\n", to,
+               dtype_get(opts.convert)->name, source_n_tensors(s),
+               (unsigned long long)result.params, (unsigned long long)result.bytes, result.seconds);
+    job_free(job);
     return rc;
 }
 
@@ -116,13 +71,13 @@ int cmd_convert(struct cmd_env *env, int argc, char **argv, struct err *err)
     const char *operand[2];
     size_t n;
     const struct opt opts[] = {
-        {"type",           "TYPE", "auto, f32, f16, bf16 or q8_0 (default: auto, the checkpoint's)", OPT_STR,
-         &c.type,                                                                                                       0, 0},
+        {"type",           "TYPE", "auto, f32, f16, bf16 or q8_0 (auto: the checkpoint's)",   OPT_STR, &c.type,
+         0,                                                                                                         0},
         {"split-max-size", "SIZE", "start a new file where one would pass SIZE (4GiB, 300M)",
-         OPT_STR,                                                                                             &c.split, 0, 0},
-        {"pre-tokenizer",  "NAME", "tokenizer.ggml.pre, instead of recognising it",                  OPT_STR, &c.pre,
-         0,                                                                                                                0},
-        {"name",           "NAME", "general.name, instead of guessing it",                           OPT_STR, &c.name,  0, 0},
+         OPT_STR,                                                                                      &c.split, 0, 0},
+        {"pre-tokenizer",  "NAME", "tokenizer.ggml.pre, instead of recognising it",           OPT_STR, &c.pre,
+         0,                                                                                                         0},
+        {"name",           "NAME", "general.name, instead of guessing it",                    OPT_STR, &c.name,  0, 0},
     };
 
     int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, operand, &n, 2, 2, err);
