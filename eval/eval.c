@@ -83,8 +83,8 @@ static int run_windows(struct run *r, struct err *err)
     /* one window alone would begin at the text's start, whatever it is: as llama-perplexity */
     if (r->ids.n / 2 < n_ctx)
         return err_set(err, ERR_FORMAT,
-                       "the text is too short: %zu tokens, and windows of %zu need %zu", r->ids.n,
-                       n_ctx, 2 * n_ctx);
+                       "%s: too short a text: %zu tokens, and windows of %zu need %zu",
+                       r->opts->text_name, r->ids.n, n_ctx, 2 * n_ctx);
     r->n_windows = r->ids.n / n_ctx;
     if (r->opts->n_chunks && r->opts->n_chunks < r->n_windows)
         r->n_windows = r->opts->n_chunks;

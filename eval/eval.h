@@ -16,16 +16,20 @@
 #include <stdint.h>
 
 enum {
-    EVAL_CTX = 512,       /* usual n_ctx */
-    EVAL_CTX_MIN = 8,     /* leaves three scored positions a window */
-    EVAL_MATH = KERN_F32, /* measures what the file lost, not what kernels add */
-    EVAL_VERSION = 1      /* part of cached results' keys: raise it when figures change */
+    EVAL_CTX = 512,   /* usual n_ctx */
+    EVAL_CTX_MIN = 8, /* leaves three scored positions a window */
+    EVAL_VERSION = 1  /* part of cached results' keys: raise it when figures change */
 };
 
+/* How `pare eval` multiplies unless told otherwise: it measures what the file lost, not
+ * what kernels add to it. */
+#define EVAL_MATH KERN_F32
+
 struct eval_opts {
-    size_t n_ctx;    /* tokens of a window, >= EVAL_CTX_MIN */
-    size_t n_chunks; /* most windows; 0: all */
-    unsigned cpu;    /* cpu_flag bits the scoring may use */
+    const char *text_name; /* of the text, for messages */
+    size_t n_ctx;          /* tokens of a window, >= EVAL_CTX_MIN */
+    size_t n_chunks;       /* most windows; 0: all */
+    unsigned cpu;          /* cpu_flag bits the scoring may use */
     struct par par;
     const struct log *log;
 };
