@@ -1,0 +1,65 @@
+#ifndef RECIPES_ENGINE_IMPL_H
+#define RECIPES_ENGINE_IMPL_H
+
+/* What engine.c (plan) and engine_steps.c (work) share. */
+
+#include "formats/base/hash.h"
+#include "formats/source.h"
+#include "quant/job.h"
+#include "recipes/cache.h"
+#include "recipes/engine.h"
+#include "recipes/recipe.h"
+
+/* One file the recipe makes. */
+struct variant {
+    const struct recipe_quant *quant;
+    const char *file; /* name in the output folder */
+    const char *path;
+    enum dtype convert;        /* DTYPE_NONE: quantized by the mix */
+    struct engine_step *make;  /* in engine.step */
+    struct engine_step *score; /* NULL: nothing is evaluated */
+};
+
+struct engine {
+    const struct engine_opts *opts;
+    struct recipe recipe;
+    struct cache *cache;
+    const char *out_dir;
+    char model_sha[HASH_HEX_BYTES], text_sha[HASH_HEX_BYTES];
+
+    struct engine_step *step; /* in the arena */
+    size_t n_steps;
+    struct variant *variant;            /* in the arena; recipe.n_quant */
+    struct engine_step *score_original; /* NULL: nothing is evaluated */
+
+    /* The model opened to be quantized, at the first step that needs it. */
+    struct source *source;
+    char source_sha[HASH_HEX_BYTES]; /* "" until known */
+
+    /* What was measured: [0] the original, then the variants. result is owned. */
+    struct report_model *model;
+    struct report report;
+    bool have_report;
+    struct arena arena;
+};
+
+/* The source, opened once. */
+int engine_source(struct engine *e, struct err *err) WARN_UNUSED;
+
+/* What a finished step left in the cache; *found is false when it did not, or its file
+ * is no longer what it was. Texts go to the arena; *out is owned. */
+int engine_recall(struct report_model *out, bool *found, struct engine *e,
+                  const struct engine_step *s, struct err *err) WARN_UNUSED;
+
+/* The job that makes a variant. */
+int engine_job(struct job **out, struct engine *e, const struct variant *v, bool size_only,
+               struct err *err) WARN_UNUSED;
+
+/* Fill e->report from e->model; every evaluation must be recalled or done. */
+void engine_compose(struct engine *e);
+
+/* Is the report at s->path what e->report renders to? When `write`, make it so. */
+int engine_write_report(struct engine *e, struct engine_step *s, bool write,
+                        struct err *err) WARN_UNUSED;
+
+#endif /* RECIPES_ENGINE_IMPL_H */
