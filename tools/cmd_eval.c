@@ -1,7 +1,140 @@
+#include "eval/eval.h"
+#include "eval/report.h"
+#include "formats/base/map.h"
+#include "formats/base/out.h"
+#include "runtime/model.h"
 #include "tools/cmd.h"
+#include "tools/results.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MODELS_MAX = 64 };
+
+struct eval {
+    const char *text, *against, *json, *kernels;
+    int64_t ctx, chunks;
+    enum kern_math math;
+    const char *path[MODELS_MAX];
+    size_t n;
+    struct model *model[MODELS_MAX];
+    struct model *original;                    /* NULL: none */
+    struct report_model shown[MODELS_MAX + 1]; /* [0] the original, then the models */
+};
+
+static int open_models(struct eval *e, const struct cmd_common *common, const struct log *log,
+                       struct err *err)
+{
+    const struct model_opts mo = {.cpu = common->cpu, .math = e->math, .log = log};
+    int rc = e->against ? model_open(&e->original, e->against, &mo, err) : 0;
+
+    for (size_t i = 0; !rc && i < e->n; i++)
+        rc = model_open(&e->model[i], e->path[i], &mo, err);
+    return rc;
+}
+
+static int measure(struct eval *e, const struct cmd_common *common, const struct log *log,
+                   struct err *err)
+{
+    const struct eval_opts eo = {.text_name = e->text,
+                                 .n_ctx = (size_t)e->ctx,
+                                 .n_chunks = (size_t)e->chunks,
+                                 .cpu = common->cpu,
+                                 .par = common->par,
+                                 .log = log};
+    struct eval_result result[MODELS_MAX] = {0};
+    struct map text;
+    int rc = map_open(&text, e->text, err);
+
+    if (rc)
+        return rc;
+    rc = eval_text(result, &e->shown[0].result, (const struct model *const *)e->model, e->n,
+                   e->original, text.size ? (const char *)text.data : "", text.size, &eo, err);
+    for (size_t i = 0; i < e->n; i++)
+        e->shown[i + 1].result = result[i];
+    map_release(&text);
+    return rc;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static void describe(struct report_model *m, const char *path, const struct model *model)
+{
+    report_model_describe(m, model_source(model));
+    m->name = base_name(path);
+    m->file = path;
+    m->have_seconds = true;
+}
+
+static int show(struct eval *e, struct err *err)
+{
+    struct buf b = {0};
+    struct report r = {.name = base_name(e->against ? e->against : e->path[0]),
+                       .text = e->text,
+                       .kernels = report_kernels(e->math),
+                       .n_ctx = (size_t)e->ctx,
+                       .original = e->original ? &e->shown[0] : NULL,
+                       .model = &e->shown[1],
+                       .n_models = e->n};
+    int rc = 0;
+
+    if (e->original)
+        describe(&e->shown[0], e->against, e->original);
+    for (size_t i = 0; i < e->n; i++)
+        describe(&e->shown[i + 1], e->path[i], e->model[i]);
+    if (e->json) {
+        rc = report_json(&b, &r, err);
+        if (!rc)
+            rc = out_file(e->json, b.p, b.n, err);
+        buf_release(&b);
+    }
+    return rc ? rc : results_print(&r, err);
+}
+
+static int check(struct eval *e, struct err *err)
+{
+    if (!e->text)
+        return err_set(err, ERR_ARG, "--text FILE is missing: what to measure on");
+    if (!report_math(&e->math, e->kernels))
+        return err_set(err, ERR_ARG, "--kernels wants f32, bf16 or fast, not \"%s\"", e->kernels);
+    return 0;
+}
 
 int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-    (void)env, (void)argc, (void)argv;
-    return err_set(err, ERR_UNSUPPORTED, "being written");
+    struct eval e = {.ctx = EVAL_CTX, .kernels = report_kernels(EVAL_MATH)};
+    struct cmd_common common;
+    const struct opt opts[] = {
+        {"text",    "FILE",     "what to measure on",                                            OPT_STR, &e.text,    0,            0  },
+        {"against", "ORIGINAL", "also what was lost against this model",                         OPT_STR, &e.against, 0,            0  },
+        {"ctx",     "N",        "tokens of a window (default: 512)",                             OPT_INT, &e.ctx,     EVAL_CTX_MIN, 1e7},
+        {"chunks",  "N",        "at most N windows (default: all)",                              OPT_INT, &e.chunks,  1,            1e9},
+        {"kernels", "KIND",     "f32 or bf16: what the file lost; fast: with 8-bit activations",
+         OPT_STR,                                                                                         &e.kernels, 0,            0  },
+        {"json",    "FILE",     "write the report",                                              OPT_STR, &e.json,    0,            0  },
+    };
+
+    int rc =
+        cmd_options(&common, env, opts, N_OF(opts), argc, argv, e.path, &e.n, 1, MODELS_MAX, err);
+    if (rc || common.done)
+        return rc;
+    rc = check(&e, err);
+    if (!rc)
+        rc = open_models(&e, &common, &env->log, err);
+    if (!rc)
+        rc = measure(&e, &common, &env->log, err);
+    if (!rc)
+        rc = show(&e, err);
+    for (size_t i = 0; i < e.n; i++) {
+        model_free(e.model[i]);
+        report_model_release(&e.shown[i + 1]);
+    }
+    report_model_release(&e.shown[0]);
+    model_free(e.original);
+    return rc;
 }
