@@ -19,23 +19,14 @@ struct tok {
 static bool is_end_text(struct meta_str t)
 {
     static const char *const ends[] = {
-        "<|eot_id|>",
-        "<|im_end|>",
-        "<|end|>",
-        "<|return|>",
-        "<|call|>",
-        "<end_of_turn>",
-        "<|eom_id|>",
-        "</s>",
-        "<|endoftext|>",
-        "<EOT>",
-        "<|end_of_text|>",
-        "_<EOT>",
-        "[EOT]",
-        "<end_of_utterance>",
-        "[EOS]",
-        "<\xef\xbd\x9c"
-        "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+        "<|eot_id|>",      "<|im_end|>",
+        "<|end|>",         "<|return|>",
+        "<|call|>",        "<end_of_turn>",
+        "<|eom_id|>",      "</s>",
+        "<|endoftext|>",   "<EOT>",
+        "<|end_of_text|>", "_<EOT>",
+        "[EOT]",           "<end_of_utterance>",
+        "[EOS]",           "<\uff5cend\u2581of\u2581sentence\uff5c>",
     };
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
