@@ -38,6 +38,7 @@ void tok_ids_release(struct tok_ids *ids);
 int tok_decode(struct buf *out, const struct tok *t, int32_t id, bool special,
                struct err *err) WARN_UNUSED;
 
+/* What it was built on. */
 const struct vocab *tok_vocab(const struct tok *t);
 /* Ends a generation: EOS, EOT. */
 bool tok_is_end(const struct tok *t, int32_t id);

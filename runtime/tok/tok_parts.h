@@ -17,6 +17,7 @@
 
 struct tok_regex; /* the compiled patterns of a pre-tokenizer */
 
+/* Compile the patterns of `p`. */
 int tok_regex_new(struct tok_regex **out, const struct pretok *p, struct err *err) WARN_UNUSED;
 void tok_regex_free(struct tok_regex *r); /* accepts NULL */
 
@@ -49,6 +50,8 @@ struct tok_bpe {
     struct arena arena;
 };
 
+/* Fill an all-zero *b; on failure too, tok_bpe_release frees it. encode: append the
+ * ids of text without tokens in it. */
 int tok_bpe_init(struct tok_bpe *b, const struct vocab *v, struct err *err) WARN_UNUSED;
 void tok_bpe_release(struct tok_bpe *b);
 int tok_bpe_encode(struct tok_ids *out, const struct tok_bpe *b, const struct vocab *v,
@@ -63,6 +66,7 @@ struct tok_spm {
     int32_t unk;        /* for bytes without a token; -1: they are dropped */
 };
 
+/* The same for *s. space_first: a space goes before the text. */
 int tok_spm_init(struct tok_spm *s, const struct vocab *v, struct err *err) WARN_UNUSED;
 void tok_spm_release(struct tok_spm *s);
 int tok_spm_encode(struct tok_ids *out, const struct tok_spm *s, const struct vocab *v,
@@ -90,6 +94,7 @@ struct tok_special {
     struct arena arena;
 };
 
+/* Collect the tokens of type user and those with control[id]. */
 int tok_special_init(struct tok_special *s, const struct vocab *v, const bool *control,
                      struct err *err) WARN_UNUSED;
 void tok_special_release(struct tok_special *s);
@@ -104,6 +109,7 @@ void tok_pieces_release(struct tok_pieces *p);
 
 enum { VOCAB_BYTES = 256 };
 
+/* Append an id. */
 int tok_push(struct tok_ids *out, int32_t id, struct err *err) WARN_UNUSED;
 
 /* The bytes that byte-level text stands for, appended; false when it holds a
