@@ -209,6 +209,9 @@ static void test_gguf_refuses_keys(void **state)
     refuse_pairs(b.p, b.n, ERR_FORMAT, "key x: value type 13");
     b.n = 0, put_str(&b, "x"), buf_u32(&b, META_BOOL), buf_put(&b, "\2", 1);
     refuse_pairs(b.p, b.n, ERR_FORMAT, "key x: a BOOL of 2");
+    b.n = 0, put_str(&b, "x"), buf_u32(&b, META_ARRAY), buf_u32(&b, META_BOOL);
+    buf_u64(&b, 2), buf_put(&b, "\1\3", 2);
+    refuse_pairs(b.p, b.n, ERR_FORMAT, "key x: a BOOL of 3 at index 1");
     b.n = 0, put_str(&b, "x"), buf_u32(&b, META_ARRAY), buf_u32(&b, META_ARRAY), buf_u64(&b, 1);
     refuse_pairs(b.p, b.n, ERR_UNSUPPORTED, "key x: an array of arrays");
     b.n = 0, put_str(&b, "x"), buf_u32(&b, META_ARRAY), buf_u32(&b, 99), buf_u64(&b, 1);

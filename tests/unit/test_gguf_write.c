@@ -130,6 +130,18 @@ static void test_gguf_write_split(void **state)
         path_in(part, end);
         assert_int_equal(unlink(part), 0);
     }
+    /* a tensor larger than the limit is a file of its own, and no file is empty */
+    write_all(single, 9, 50);
+    path_in(part, "-00001-of-00003.gguf");
+    assert_int_equal(gguf_open(&g, part, &err), 0);
+    check_content(g);
+    gguf_free(g);
+    for (int i = 1; i <= 3; i++) {
+        char end[32];
+        (void)snprintf(end, sizeof(end), "-%05d-of-00003.gguf", i);
+        path_in(part, end);
+        assert_int_equal(unlink(part), 0);
+    }
     /* a limit nothing passes leaves one file, under the plain name */
     write_all(single, 9, 1000);
     assert_true(there(single) && !there(path));
