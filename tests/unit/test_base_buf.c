@@ -89,10 +89,8 @@ static void test_buf_fails_for_good(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buf_appends),
-        cmocka_unit_test(test_buf_numbers),
-        cmocka_unit_test(test_buf_grows),
-        cmocka_unit_test(test_buf_grows_by_doubling),
+        cmocka_unit_test(test_buf_appends),        cmocka_unit_test(test_buf_numbers),
+        cmocka_unit_test(test_buf_grows),          cmocka_unit_test(test_buf_grows_by_doubling),
         cmocka_unit_test(test_buf_fails_for_good),
     };
 

@@ -50,6 +50,8 @@ static void test_json_reads(void **state)
     assert_true(json_bool(json_get(v, "t"), &t) && t);
     assert_true(json_is_null(json_get(v, "n")) && json_is_null(json_get(v, "absent")));
     assert_true(json_int(json_get(v, "A"), &i) && i == 9);
+    assert_true(json_is_bool(json_get(v, "t")) && !json_is_bool(a) && !json_is_bool(NULL));
+    assert_true(json_is_number(json_get(v, "A")) && !json_is_number(a) && !json_is_number(NULL));
     assert_string_equal(json_key(json_first(v)), "a");
     assert_null(json_str(a));
     assert_null(json_get(a, "a"));
@@ -57,7 +59,7 @@ static void test_json_reads(void **state)
     json_free(NULL);
 }
 
-/* cJSON's own valueint would saturate at 2^31. */
+/* The parser's own int would saturate at 2^31. */
 static void test_json_whole_numbers(void **state)
 {
     json_val *v = parsed("[4831838208, 9007199254740991, 9007199254740992, 1e300, -0.5]");

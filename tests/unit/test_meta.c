@@ -23,7 +23,11 @@ static void test_meta_set_get(void **state)
     assert_int_equal(meta_set_f32(&m, "f32", 0.1F, &err), 0);
     assert_int_equal(meta_set_bool(&m, "bool", true, &err), 0);
     assert_int_equal(meta_set_str(&m, "str", "text", &err), 0);
-    assert_int_equal(m.n, 5);
+    assert_int_equal(meta_set_strn(&m, "strn", "a\0bc", 3, &err), 0);
+    assert_int_equal(meta_set_u64(&m, "u64", UINT64_MAX, &err), 0);
+    assert_int_equal(m.n, 7);
+    assert_true(meta_str(&m, "strn", &s) && s.n == 3 && !memcmp(s.p, "a\0b", 3));
+    assert_true(meta_u64(&m, "u64", &u) && u == UINT64_MAX);
     assert_true(meta_u64(&m, "u32", &u) && u == 7);
     assert_false(meta_u64(&m, "i32", &u));
     assert_true(meta_f64(&m, "i32", &f) && f == -7);
