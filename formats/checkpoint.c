@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,13 +56,11 @@ static bool exists(const char *path)
 
 bool ckpt_is(const char *path)
 {
-    struct buf b = {0};
+    char file[4096]; /* Linux takes no longer path */
     struct stat st;
+    const int n = snprintf(file, sizeof(file), "%s/%s", path, doc_files[CONFIG]);
 
-    buf_fmt(&b, "%s/%s", path, doc_files[CONFIG]);
-    const bool is = !b.bad && !stat(b.p, &st) && S_ISREG(st.st_mode);
-    buf_release(&b);
-    return is;
+    return n > 0 && (size_t)n < sizeof(file) && !stat(file, &st) && S_ISREG(st.st_mode);
 }
 
 static const char *path_of(struct ckpt *c, const char *file)

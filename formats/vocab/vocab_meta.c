@@ -253,7 +253,8 @@ static int set_tokens(struct meta *meta, const struct vocab *v, struct err *err)
         uint32_t bits;
         memcpy(&bits, &v->token[i].score, sizeof(bits));
         put_str(&text, v->token[i].text.p, v->token[i].text.n);
-        buf_u32(&scores, bits);
+        if (v->kind == VOCAB_SPM)
+            buf_u32(&scores, bits);
         buf_u32(&types, v->token[i].type);
     }
     for (size_t i = 0; i < v->n_merges; i++)

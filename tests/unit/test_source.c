@@ -5,133 +5,44 @@
 
 #include <cmocka.h>
 
-#include "formats/base/out.h"
 #include "formats/gguf_write.h"
 #include "formats/source.h"
+#include "tests/tiny.h"
 
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-/* ---- a tiny Llama: 8 wide, 2 heads of 4, 1 key-value head, 1 layer, 4 tokens ---------- */
 
 static char dir[64];
 
-#define CONFIG                                                                                     \
-    "\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":8,\"num_attention_heads\":2,"        \
-    "\"num_key_value_heads\":1,\"intermediate_size\":12,\"num_hidden_layers\":1,\"vocab_size\":4," \
-    "\"tie_word_embeddings\":true"
-
-static const char tokenizer[] =
-    "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"c\":3},"
-    "\"merges\":[\"a b\"]},\"added_tokens\":[],\"pre_tokenizer\":{\"type\":\"ByteLevel\","
-    "\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true},"
-    "\"decoder\":{\"type\":\"ByteLevel\"}}";
-
-struct made {
-    const char *name;
-    unsigned rows, columns; /* columns 0: a vector of `rows` values */
-};
-
 #define P "model.layers.0."
-static const struct made plain[] = {
-    {"model.embed_tokens.weight",         4,  8 },
-    {P "input_layernorm.weight",          8,  0 },
-    {P "self_attn.q_proj.weight",         8,  8 },
-    {P "self_attn.k_proj.weight",         4,  8 },
-    {P "self_attn.v_proj.weight",         4,  8 },
-    {P "self_attn.o_proj.weight",         8,  8 },
-    {P "post_attention_layernorm.weight", 8,  0 },
-    {P "mlp.gate_proj.weight",            12, 8 },
-    {P "mlp.up_proj.weight",              12, 8 },
-    {P "mlp.down_proj.weight",            8,  12},
-    {"model.norm.weight",                 8,  0 },
-};
-enum { N_PLAIN = sizeof(plain) / sizeof(plain[0]) };
 
-static void put(const char *name, const void *data, size_t n)
+static void put(const char *name, const char *text)
 {
-    char path[256];
-    struct err err;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-    assert_int_equal(out_file(path, data, n, &err), 0);
+    assert_int_equal(tiny_put(dir, name, text, strlen(text)), 0);
 }
 
 static void put_config(const char *more)
 {
-    struct buf b = {0};
-
-    buf_fmt(&b, "{" CONFIG "%s%s}", *more ? "," : "", more);
-    put("config.json", b.p, b.n);
-    buf_release(&b);
+    assert_int_equal(tiny_config(dir, more), 0);
 }
 
-static void add(struct buf *head, struct buf *data, const struct made *t)
+static void put_weights(size_t skip, struct tiny_tensor extra)
 {
-    const size_t n = (size_t)t->rows * (t->columns ? t->columns : 1), at = data->n;
-
-    for (size_t i = 0; i < n; i++) { /* value: the row's number, as 16 bits */
-        const uint8_t v[2] = {(uint8_t)(t->columns ? i / t->columns : i), 0};
-        buf_put(data, v, 2);
-    }
-    buf_fmt(head, "%c\"%s\":{\"dtype\":\"BF16\",\"shape\":[%u", head->n ? ',' : '{', t->name,
-            t->rows);
-    if (t->columns)
-        buf_fmt(head, ",%u", t->columns);
-    buf_fmt(head, "],\"data_offsets\":[%zu,%zu]}", at, data->n);
-}
-
-/* The tensors above without number `skip`, and one more when `extra` has a name. */
-static void put_weights(size_t skip, struct made extra)
-{
-    struct buf head = {0}, data = {0}, file = {0};
-
-    for (size_t i = 0; i < N_PLAIN; i++)
-        if (i != skip)
-            add(&head, &data, &plain[i]);
-    if (extra.name)
-        add(&head, &data, &extra);
-    buf_str(&head, "}");
-    buf_u64(&file, head.n);
-    buf_put(&file, head.p, head.n);
-    buf_put(&file, data.p, data.n);
-    put("model.safetensors", file.p, file.n);
-    buf_release(&head);
-    buf_release(&data);
-    buf_release(&file);
+    assert_int_equal(tiny_weights(dir, skip, extra), 0);
 }
 
 static int make(void **state)
 {
     (void)state;
     (void)snprintf(dir, sizeof(dir), "/tmp/pare-source-%ld", (long)getpid());
-    if (mkdir(dir, 0700))
-        return -1;
-    put_config("");
-    put_weights(N_PLAIN, (struct made){0});
-    put("tokenizer.json", tokenizer, strlen(tokenizer));
-    return 0;
+    return tiny_make(dir);
 }
 
 static int sweep(void **state)
 {
-    DIR *d = opendir(dir);
-    struct dirent *e;
-
     (void)state;
-    while (d && (e = readdir(d))) {
-        char path[512];
-        (void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.')
-            (void)unlink(path);
-    }
-    if (d)
-        (void)closedir(d);
-    return rmdir(dir);
+    return tiny_remove(dir);
 }
 
 static const struct source_opts opts = {.pre = "gpt-2"};
@@ -172,9 +83,9 @@ static void test_source_checkpoint(void **state)
     (void)state;
     assert_true(source_is_checkpoint(s));
     assert_string_equal(source_arch(s)->name, "llama");
-    assert_int_equal(source_n_tensors(s), N_PLAIN);
+    assert_int_equal(source_n_tensors(s), TINY_TENSORS);
     assert_string_equal(source_tensor(s, 0)->name, "token_embd.weight");
-    assert_null(source_tensor(s, N_PLAIN));
+    assert_null(source_tensor(s, TINY_TENSORS));
     assert_ptr_equal(q, source_find(s, "blk.0.attn_q.weight"));
     assert_string_equal(q->stored, P "self_attn.q_proj.weight");
     assert_int_equal(q->type, DTYPE_BF16);
@@ -197,7 +108,7 @@ static void test_source_bias(void **state)
     static const uint8_t order[4] = {0, 2, 1, 3};
 
     (void)state;
-    put_weights(N_PLAIN, (struct made){P "self_attn.k_proj.bias", 4, 0});
+    put_weights(TINY_TENSORS, (struct tiny_tensor){P "self_attn.k_proj.bias", 4, 0});
     struct source *s = opened(dir);
     const struct source_tensor *b = source_role(s, ROLE_ATTN_K_BIAS, 0);
     assert_non_null(b);
@@ -212,24 +123,24 @@ static void test_source_bias(void **state)
 static void test_source_refusals(void **state)
 {
     (void)state;
-    put_weights(2, (struct made){0});
+    put_weights(2, (struct tiny_tensor){0});
     REFUSE(ERR_FORMAT, P "self_attn.q_proj.weight", "blk.0.attn_q.weight", "missing");
-    put_weights(N_PLAIN, (struct made){"model.layers.0.mlp.extra.weight", 1, 0});
+    put_weights(TINY_TENSORS, (struct tiny_tensor){"model.layers.0.mlp.extra.weight", 1, 0});
     REFUSE(ERR_UNSUPPORTED, "model.safetensors", "model.layers.0.mlp.extra.weight", "llama");
-    put_weights(N_PLAIN, (struct made){"model.layers.1.mlp.up_proj.weight", 12, 8});
+    put_weights(TINY_TENSORS, (struct tiny_tensor){"model.layers.1.mlp.up_proj.weight", 12, 8});
     REFUSE(ERR_FORMAT, "model.layers.1.mlp.up_proj.weight", "1 layers");
-    put_weights(4, (struct made){P "self_attn.v_proj.weight", 8, 4});
+    put_weights(4, (struct tiny_tensor){P "self_attn.v_proj.weight", 8, 4});
     REFUSE(ERR_FORMAT, P "self_attn.v_proj.weight", "[4, 8]", "[8, 4]");
-    put_weights(4, (struct made){P "self_attn.v_proj.weight", 32, 0});
+    put_weights(4, (struct tiny_tensor){P "self_attn.v_proj.weight", 32, 0});
     REFUSE(ERR_FORMAT, "[4, 8]", "[32]");
-    put_weights(N_PLAIN, (struct made){0});
+    put_weights(TINY_TENSORS, (struct tiny_tensor){0});
     put_config("\"tie_word_embeddings2\":0,\"head_dim\":8");
     REFUSE(ERR_FORMAT, "q_proj.weight", "[16, 8]", "[8, 8]");
     put_config("\"num_hidden_layerz\":0,\"hidden_act\":\"relu\"");
     REFUSE(ERR_UNSUPPORTED, "config.json", "hidden_act", "relu");
-    put("config.json", "{\"architectures\":[\"X\"]}", 23);
+    put("config.json", "{\"architectures\":[\"X\"]}");
     REFUSE(ERR_UNSUPPORTED, "config.json", "\"X\"");
-    put("config.json", "{}", 2);
+    put("config.json", "{}");
     REFUSE(ERR_FORMAT, "config.json", "architectures");
 }
 
@@ -242,10 +153,10 @@ static void test_source_head(void **state)
         "\"vocab_size\":4}";
 
     (void)state;
-    put("config.json", untied, strlen(untied));
+    put("config.json", untied);
     REFUSE(ERR_FORMAT, "lm_head.weight", "missing");
     put_config("");
-    put_weights(N_PLAIN, (struct made){"lm_head.weight", 4, 8});
+    put_weights(TINY_TENSORS, (struct tiny_tensor){"lm_head.weight", 4, 8});
     struct source *s = opened(dir);
     assert_non_null(source_role(s, ROLE_OUTPUT, -1));
     source_free(s);
@@ -260,7 +171,7 @@ static void test_source_claims(void **state)
         "\"vocab_size\":4,\"tie_word_embeddings\":true}";
 
     (void)state;
-    put("config.json", many, strlen(many));
+    put("config.json", many);
     REFUSE(ERR_FORMAT, "model.layers.1.input_layernorm.weight", "4294967295 layers");
 }
 
@@ -270,10 +181,10 @@ static void test_source_made(void **state)
     (void)state;
     put_config("\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,"
                "\"high_freq_factor\":4,\"original_max_position_embeddings\":64}");
-    put_weights(N_PLAIN, (struct made){P "self_attn.rotary_emb.inv_freq", 2, 0});
+    put_weights(TINY_TENSORS, (struct tiny_tensor){P "self_attn.rotary_emb.inv_freq", 2, 0});
     struct source *s = opened(dir);
     const struct source_tensor *t = source_tensor(s, 0);
-    assert_int_equal(source_n_tensors(s), N_PLAIN + 1);
+    assert_int_equal(source_n_tensors(s), TINY_TENSORS + 1);
     assert_string_equal(t->name, "rope_freqs.weight");
     assert_int_equal(t->type, DTYPE_F32);
     assert_int_equal(t->dims[0], 2);
@@ -295,7 +206,7 @@ static void test_source_sha256(void **state)
     assert_int_equal(source_sha256(b, s, &two, &log, &err), 0);
     assert_string_equal(a, b);
     source_free(s);
-    put_weights(N_PLAIN, (struct made){"lm_head.weight", 4, 8});
+    put_weights(TINY_TENSORS, (struct tiny_tensor){"lm_head.weight", 4, 8});
     s = opened(dir);
     assert_int_equal(source_sha256(b, s, &two, &log, &err), 0);
     assert_string_not_equal(a, b);
@@ -343,36 +254,36 @@ static void test_source_gguf(void **state)
 
     (void)state;
     gguf_path(path);
-    put_gguf(c, source_meta(c), N_PLAIN);
+    put_gguf(c, source_meta(c), TINY_TENSORS);
     s = opened(path);
     assert_false(source_is_checkpoint(s));
     assert_string_equal(source_arch(s)->name, "llama");
-    assert_int_equal(source_n_tensors(s), N_PLAIN);
+    assert_int_equal(source_n_tensors(s), TINY_TENSORS);
     assert_int_equal(source_role(s, ROLE_FFN_DOWN, 0)->dims[0], 12);
     assert_int_equal(source_vocab(s)->n_tokens, 4);
     source_free(s);
 
     /* the last tensor is not there */
-    put_gguf(c, source_meta(c), N_PLAIN - 1);
+    put_gguf(c, source_meta(c), TINY_TENSORS - 1);
     assert_int_equal(source_open(&s, path, &opts, &err), ERR_FORMAT);
     assert_non_null(strstr(err.msg, "output_norm.weight is missing"));
 
     /* a family nobody knows opens without roles and vocabulary */
     assert_int_equal(meta_set_str(&meta, "general.architecture", "nobody", &err), 0);
-    put_gguf(c, &meta, N_PLAIN);
+    put_gguf(c, &meta, TINY_TENSORS);
     s = opened(path);
     assert_null(source_arch(s));
     assert_null(source_params(s));
     assert_null(source_vocab(s));
     assert_null(source_role(s, ROLE_FFN_DOWN, 0));
-    assert_int_equal(source_n_tensors(s), N_PLAIN);
+    assert_int_equal(source_n_tensors(s), TINY_TENSORS);
     source_free(s);
 
     /* metadata that disagrees with the tensors */
     for (size_t i = 0; i < source_meta(c)->n; i++)
         assert_int_equal(meta_set_kv(&meta, &source_meta(c)->kv[i], &err), 0);
     assert_int_equal(meta_set_u32(&meta, "llama.feed_forward_length", 16, &err), 0);
-    put_gguf(c, &meta, N_PLAIN);
+    put_gguf(c, &meta, TINY_TENSORS);
     assert_int_equal(source_open(&s, path, &opts, &err), ERR_FORMAT);
     assert_non_null(strstr(err.msg, "expected shape [8, 16], found [8, 12]"));
     meta_release(&meta);
