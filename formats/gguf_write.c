@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ggml's GGML_MAX_NAME, with the '\0': longer names are refused there. */
 enum { NAME_MAX_BYTES = 64 };
@@ -15,6 +16,7 @@ enum { NAME_MAX_BYTES = 64 };
 /* One file of the result. */
 struct part {
     size_t first, end; /* its items */
+    struct buf name;
     struct out out;
 };
 
@@ -186,16 +188,16 @@ static void put_header(struct buf *b, uint64_t *data, const struct gguf_writer *
 static int start_part(struct gguf_writer *w, const char *path, size_t i, struct err *err)
 {
     struct meta own = {0};
-    struct buf name = {0}, head = {0};
+    struct buf *name = &w->part[i].name, head = {0};
     uint64_t data = 0;
     const size_t n = strlen(path);
     const size_t prefix_n = n >= 5 && !strcmp(path + n - 5, ".gguf") ? n - 5 : n;
 
     if (w->n_parts > 1)
-        gguf_split_name(&name, path, prefix_n, i, w->n_parts);
+        gguf_split_name(name, path, prefix_n, i, w->n_parts);
     else
-        buf_str(&name, path);
-    int rc = buf_check(&name, err);
+        buf_str(name, path);
+    int rc = buf_check(name, err);
     if (!rc)
         rc = part_meta(&own, w, i, err);
     if (!rc)
@@ -203,11 +205,10 @@ static int start_part(struct gguf_writer *w, const char *path, size_t i, struct 
     if (!rc)
         rc = buf_check(&head, err);
     if (!rc)
-        rc = out_open(&w->part[i].out, name.p, err);
+        rc = out_open(&w->part[i].out, name->p, err);
     if (!rc)
         rc = out_write(&w->part[i].out, head.p, head.n, err);
     w->total += head.n + data;
-    buf_release(&name);
     buf_release(&head);
     meta_release(&own);
     return rc;
@@ -289,8 +290,12 @@ int gguf_writer_commit(struct gguf_writer *w, struct err *err)
     /* the first part last: whoever sees it finds the others */
     for (size_t i = w->n_parts; i-- > 0;) {
         const int rc = out_commit(&w->part[i].out, err);
-        if (rc)
-            return rc;
+        if (!rc)
+            continue;
+        /* no part without the others */
+        for (size_t k = i + 1; k < w->n_parts; k++)
+            (void)unlink(w->part[k].name.p);
+        return rc;
     }
     return 0;
 }
@@ -304,8 +309,10 @@ void gguf_writer_free(struct gguf_writer *w)
 {
     if (!w)
         return;
-    for (size_t i = 0; i < w->n_parts; i++)
+    for (size_t i = 0; i < w->n_parts; i++) {
         out_abandon(&w->part[i].out);
+        buf_release(&w->part[i].name);
+    }
     free(w->part);
     free(w->bytes);
     free(w);

@@ -213,6 +213,30 @@ static void test_gguf_write_incomplete(void **state)
     assert_false(there(path) || there(temp));
 }
 
+/* One part that cannot get its name: none of them appears. */
+static void test_gguf_write_commit_fails(void **state)
+{
+    char path[128], first[128], third[128], temp[128];
+    struct meta m = {0};
+    struct gguf_writer *w;
+    struct err err;
+    uint8_t data[DATA_BYTES];
+
+    (void)state;
+    path_in(path, ".gguf");
+    path_in(first, "-00001-of-00003.gguf");
+    path_in(third, "-00003-of-00003.gguf");
+    path_in(temp, "-00001-of-00003.gguf.part");
+    data_fill(data);
+    assert_int_equal(gguf_writer_new(&w, path, &m, items, N_ITEMS, 50, &err), 0);
+    assert_int_equal(gguf_writer_put(w, data, DATA_BYTES, &err), 0);
+    assert_int_equal(mkdir(first, 0700), 0);
+    assert_int_equal(gguf_writer_commit(w, &err), ERR_IO);
+    gguf_writer_free(w);
+    assert_int_equal(rmdir(first), 0);
+    assert_false(there(third) || there(temp));
+}
+
 static void test_gguf_write_disk_full(void **state)
 {
     struct meta m = {0};
@@ -282,9 +306,13 @@ static void test_gguf_write_no_tensors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gguf_write_one_file),   cmocka_unit_test(test_gguf_write_split),
-        cmocka_unit_test(test_gguf_write_refuses),    cmocka_unit_test(test_gguf_write_incomplete),
-        cmocka_unit_test(test_gguf_write_disk_full),  cmocka_unit_test(test_gguf_write_alignment),
+        cmocka_unit_test(test_gguf_write_one_file),
+        cmocka_unit_test(test_gguf_write_split),
+        cmocka_unit_test(test_gguf_write_refuses),
+        cmocka_unit_test(test_gguf_write_incomplete),
+        cmocka_unit_test(test_gguf_write_commit_fails),
+        cmocka_unit_test(test_gguf_write_disk_full),
+        cmocka_unit_test(test_gguf_write_alignment),
         cmocka_unit_test(test_gguf_write_no_tensors),
     };
 
