@@ -11,7 +11,7 @@ found() { # found PATTERN WHAT FILES...
     fi
 }
 below='formats/*.[ch] quant/*.[ch] runtime/*.[ch] eval/*.[ch] distill/*.[ch] recipes/*.[ch]'
-found 'TODO|FIXME|XXX|#if 0' 'unfinished marks' '*.c' '*.h' Makefile
+found '\b(TODO|FIXME|XXX)\b|#if 0' 'unfinished marks' '*.c' '*.h' Makefile
 found '^[^"]*//' '// comments' '*.c' '*.h'
 # shellcheck disable=SC2086
 found '\b(printf|puts|putchar|exit|abort|perror|getenv)\(' 'terminal or process calls below tools/' $below
