@@ -10,6 +10,7 @@
 #include "formats/base/map.h"
 #include "formats/checkpoint.h"
 #include "formats/gguf.h"
+#include "formats/vocab/vocab_parts.h"
 #include "runtime/tokenizer.h"
 #include "tests/tap.h"
 
@@ -268,6 +269,40 @@ static int check_ggufs(struct tap *t, const char *name, bool known, const char *
     return rc;
 }
 
+/* A SentencePiece folder has both files; tokenizer.json alone must do as well. */
+static int check_json_alone(struct tap *t, const struct ckpt *c, size_t n_vocab, bool known,
+                            const char *name, const char *cases, struct err *err)
+{
+    struct vocab_files f = {
+        .config = ckpt_config(c), .tokenizer_config = ckpt_tokenizer_config(c), .n_vocab = n_vocab};
+    struct vocab *v = NULL;
+    json_val *doc = NULL;
+    struct map m = {0};
+    char shown[300];
+    bool found;
+
+    int rc = ckpt_map(&m, &found, c, "tokenizer.json", err);
+    if (!rc && found)
+        rc = json_parse(&doc, (const char *)m.data, m.size, err);
+    if (!rc && vocab_is_fallback(doc)) {
+        f.tokenizer = doc;
+        (void)snprintf(shown, sizeof(shown), "models/%s: tokenizer.json alone", name);
+        rc = vocab_new(&v, err);
+        if (!rc)
+            rc = vocab_read_fallback(v, &f, err);
+        if (!rc)
+            rc = vocab_read_special(v, &f, true, err);
+        if (!rc) {
+            v->add_space_prefix = true;
+            rc = check_vocab(t, v, known, shown, cases, err);
+        }
+    }
+    vocab_free(v);
+    json_free(doc);
+    map_release(&m);
+    return rc;
+}
+
 static int check_model(struct tap *t, const char *root, const json_val *model, struct err *err)
 {
     const char *name = json_str(json_get(model, "name"));
@@ -289,6 +324,8 @@ static int check_model(struct tap *t, const char *root, const json_val *model, s
     }
     if (!rc)
         rc = check_vocab(t, v, known, shown, cases, err);
+    if (!rc && v->kind == VOCAB_SPM)
+        rc = check_json_alone(t, c, (size_t)n_vocab, known, name, cases, err);
     if (!rc)
         rc = vocab_to_meta(&meta, v, err);
     if (!rc)
