@@ -136,12 +136,11 @@ void tok_ids_release(struct tok_ids *ids)
     *ids = (struct tok_ids){0};
 }
 
-/* In SentencePiece models a stretch of text begins with a space where the text or a
- * special token precedes it. */
+/* In SentencePiece models every stretch of text begins with a space: it stands at the
+ * beginning, or after a token that was cut out. */
 static int encode_pieces(struct tok_ids *out, const struct tok *t, const struct tok_pieces *p,
                          struct err *err)
 {
-    bool after_token = true;
     int rc = 0;
 
     for (size_t i = 0; i < p->n && !rc; i++) {
@@ -151,9 +150,7 @@ static int encode_pieces(struct tok_ids *out, const struct tok *t, const struct 
         else if (t->v->kind == VOCAB_BPE)
             rc = tok_bpe_encode(out, &t->bpe, t->v, at->text, at->n, err);
         else
-            rc = tok_spm_encode(out, &t->spm, t->v, at->text, at->n,
-                                t->v->add_space_prefix && after_token, err);
-        after_token = !at->text;
+            rc = tok_spm_encode(out, &t->spm, t->v, at->text, at->n, t->v->add_space_prefix, err);
     }
     return rc;
 }
