@@ -106,9 +106,9 @@ WIDE struct srch_weighting srch_weighting(const float *row, const float *importa
     return s;
 }
 
-enum srch_effort srch_effort(const struct srch_weighting *s)
+enum srch_effort srch_effort(const struct srch_weighting *s, enum srch_effort plain)
 {
-    return s->importance ? SRCH_THOROUGH : SRCH_QUICK;
+    return s->importance ? SRCH_THOROUGH : plain;
 }
 
 /* Columns that were never seen still count a little, so that a run of them is
@@ -137,20 +137,44 @@ WIDE const float *srch_importance(float *w, const struct srch_weighting *s, size
     return w;
 }
 
-float srch_extreme(const float *x, size_t n)
+/* The least and the greatest of n >= 1 values. */
+INLINE void bounds(float *least, float *greatest, const float *x, size_t n)
 {
-    float most = 0;
+    float lo[SRCH_LANES], hi[SRCH_LANES];
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i++)
-        if (fabsf(x[i]) > fabsf(most))
-            most = x[i];
-    return most;
+    for (size_t j = 0; j < SRCH_LANES; j++)
+        lo[j] = hi[j] = x[0];
+    for (; i + SRCH_LANES <= n; i += SRCH_LANES)
+        for (size_t j = 0; j < SRCH_LANES; j++) {
+            lo[j] = x[i + j] < lo[j] ? x[i + j] : lo[j];
+            hi[j] = x[i + j] > hi[j] ? x[i + j] : hi[j];
+        }
+    for (size_t half = SRCH_LANES / 2; half; half /= 2)
+        for (size_t j = 0; j < half; j++) {
+            lo[j] = lo[j + half] < lo[j] ? lo[j + half] : lo[j];
+            hi[j] = hi[j + half] > hi[j] ? hi[j + half] : hi[j];
+        }
+    for (; i < n; i++) {
+        lo[0] = x[i] < lo[0] ? x[i] : lo[0];
+        hi[0] = x[i] > hi[0] ? x[i] : hi[0];
+    }
+    *least = lo[0];
+    *greatest = hi[0];
+}
+
+WIDE float srch_extreme(const float *x, size_t n)
+{
+    float least, greatest;
+
+    bounds(&least, &greatest, x, n);
+    return greatest >= -least ? greatest : least;
 }
 
 /* ---- symmetric codes ---------------------------------------------------------------- */
 
-INLINE void symmetric_sums(lanes *lx, lanes *l2, const lanes *inverse, const float *x,
-                           const float *w, size_t n, int levels)
+INLINE void symmetric_loop(lanes *lx, lanes *l2, const lanes *inverse, const float *x,
+                           const float *w, size_t n, int levels, int even)
 {
     lanes lo, hi, a = {0}, b = {0};
 
@@ -159,12 +183,21 @@ INLINE void symmetric_sums(lanes *lx, lanes *l2, const lanes *inverse, const flo
     for (size_t i = 0; i < n; i++) {
         lanes code = x[i] * *inverse;
         lanes_code(&code, &lo, &hi);
-        const lanes wc = w[i] * code;
+        const lanes wc = even ? code : w[i] * code;
         a += wc * x[i];
         b += wc * code;
     }
     *lx = a;
     *l2 = b;
+}
+
+INLINE void symmetric_sums(lanes *lx, lanes *l2, const lanes *inverse, const float *x,
+                           const float *w, size_t n, int levels)
+{
+    if (w == ones)
+        symmetric_loop(lx, l2, inverse, x, w, n, levels, 1);
+    else
+        symmetric_loop(lx, l2, inverse, x, w, n, levels, 0);
 }
 
 /* The lane of the greatest value, the first of equals; -1 when all are NaN. */
@@ -178,13 +211,22 @@ static int lanes_best(const float v[SRCH_LANES])
     return best;
 }
 
+/* Batches of sixteen starts, and how often each is fitted to its codes. */
+static const struct {
+    int batches, steps;
+} efforts[] = {
+    [SRCH_QUICK] = {1, 1},
+    [SRCH_NORMAL] = {1, 3},
+    [SRCH_THOROUGH] = {2, 3},
+};
+
 /* What a later batch has to win by: less is the noise of F32 sums, and early starts use
  * the codes better. */
 #define MORE 1.000001F
 
 /* Where the largest magnitude lands, in codes beyond the last one: first on the side
  * that has one code more, then on the other. */
-enum { SYMMETRIC_OTHER_SIDE = 11, BATCHES = 2, STEPS = 3 };
+enum { SYMMETRIC_OTHER_SIDE = 11, BATCHES = 2 };
 static const float symmetric_start[BATCHES][SRCH_LANES] = {
     {-1.0F, -0.6F, -0.3F, 0.0F,   0.3F,  0.6F,  0.9F,  1.3F, 1.7F, 2.2F, 2.8F, -0.5F, 0.0F,   0.4F, 0.9F,
      1.5F                                                                                                     },
@@ -195,20 +237,22 @@ static const float symmetric_start[BATCHES][SRCH_LANES] = {
 WIDE float srch_symmetric(const float *x, const float *w, size_t n, int levels,
                           enum srch_effort effort)
 {
-    const float extreme = srch_extreme(x, n);
+    float least, greatest;
     float start[SRCH_LANES], score[SRCH_LANES], scale[SRCH_LANES], best_score = 0, best_scale = 0;
     lanes inverse, lx, l2, fit;
 
+    bounds(&least, &greatest, x, n);
+    const float extreme = greatest >= -least ? greatest : least;
     if (fabsf(extreme) < SRCH_TINY)
         return 0;
-    for (int batch = 0; batch < (effort == SRCH_QUICK ? 1 : BATCHES); batch++) {
+    for (int batch = 0; batch < efforts[effort].batches; batch++) {
         for (int i = 0; i < SRCH_LANES; i++) {
             const float at = (float)levels + symmetric_start[batch][i];
             start[i] = (i < SYMMETRIC_OTHER_SIDE ? -at : at - 1.0F) / extreme;
         }
         lanes_load(&inverse, start);
         symmetric_sums(&lx, &l2, &inverse, x, w, n, levels);
-        for (int step = 1; step < (effort == SRCH_QUICK ? 1 : STEPS); step++) {
+        for (int step = 1; step < efforts[effort].steps; step++) {
             lanes_ratio(&inverse, &l2, &lx); /* the best scale for these codes */
             symmetric_sums(&lx, &l2, &inverse, x, w, n, levels);
         }
@@ -313,30 +357,27 @@ static const float affine_start[BATCHES][SRCH_LANES] = {
 WIDE struct srch_line srch_affine(const float *x, const float *w, size_t n, int max_code,
                                   int only_below, enum srch_effort effort)
 {
-    float lo = x[0], hi = x[0], start[SRCH_LANES], score[SRCH_LANES];
+    float lo, hi, start[SRCH_LANES], score[SRCH_LANES];
     float s_all[SRCH_LANES], o_all[SRCH_LANES], best_score = 0;
     struct srch_line best = {0, 0};
     struct affine_sums s;
     lanes inverse, offset, scale, one;
 
-    for (size_t i = 1; i < n; i++) {
-        lo = x[i] < lo ? x[i] : lo;
-        hi = x[i] > hi ? x[i] : hi;
-    }
+    bounds(&lo, &hi, x, n);
     lo = only_below && lo > 0 ? 0 : lo;
     best.offset = lo;
     if (!(hi - lo >= SRCH_TINY))
         return best;
     const float sw = dot(w, ones, n), sx = dot(w, x, n);
     lanes_all(&one, 1.0F);
-    for (int batch = 0; batch < (effort == SRCH_QUICK ? 1 : BATCHES); batch++) {
+    for (int batch = 0; batch < efforts[effort].batches; batch++) {
         for (int i = 0; i < SRCH_LANES; i++)
             start[i] = ((float)max_code + affine_start[batch][i]) / (hi - lo);
         lanes_load(&inverse, start);
         lanes_all(&offset, lo);
         affine_sums(&s, &inverse, &offset, x, w, n, max_code);
         affine_fit(&scale, &offset, &s, sw, sx, only_below);
-        for (int step = 1; step < STEPS; step++) {
+        for (int step = 1; step < efforts[effort].steps; step++) {
             lanes_ratio(&inverse, &one, &scale);
             affine_sums(&s, &inverse, &offset, x, w, n, max_code);
             affine_fit(&scale, &offset, &s, sw, sx, only_below);
@@ -410,6 +451,9 @@ struct srch_line srch_affine_f16(struct srch_line line, const float *x, const fl
     const int mag = offset & 0x7fff;
     struct srch_line near[SRCH_LANES];
     float err[SRCH_LANES];
+
+    if (scale >= SRCH_F16_COARSE && (mag >= SRCH_F16_COARSE || mag == 0))
+        return (struct srch_line){f32_from_f16(scale), f32_from_f16(offset)};
 
     /* scale - 1 .. + 2 by offset - 1 .. + 2, in steps of F16 */
     for (int i = 0; i < SRCH_LANES; i++) {

@@ -14,13 +14,9 @@ enum { SRCH_LANES = 16 };
 /* Below this no code but zero can be stored: half of F16's smallest number. */
 #define SRCH_TINY 0x1p-25F
 
-/* How hard to look. With even weights one look at sixteen scales comes within a
- * thousandth of the best error; uneven ones have many local optima. */
-enum srch_effort { SRCH_QUICK, SRCH_THOROUGH };
-
-/* F16 numbers below these bits (2^-11) have so few bits left that rounding a scale to one
- * may cost more than a refit gains. */
-enum { SRCH_F16_COARSE = 0x1000 };
+/* How hard to look. With even weights one look at sixteen scales comes within a few
+ * thousandths of the best error; uneven ones have many local optima. */
+enum srch_effort { SRCH_QUICK, SRCH_NORMAL, SRCH_THOROUGH };
 
 /* The weight of each squared error: 1 without importance (a constant array is
  * returned), else importance * sqrt(sigma2 + x^2) in w. n <= SRCH_MAX values. */
@@ -37,13 +33,13 @@ const float *srch_weights(float *w, const struct srch_weighting *s, const float 
 /* Importance alone, for types that gain nothing from the values' own size. */
 const float *srch_importance(float *w, const struct srch_weighting *s, size_t at, size_t n);
 
-/* Thorough where there is importance. */
-enum srch_effort srch_effort(const struct srch_weighting *s);
+/* Thorough where there is importance, else `plain`. */
+enum srch_effort srch_effort(const struct srch_weighting *s, enum srch_effort plain);
 
 /* sum x^2 / n */
 float srch_mean_square(const float *x, size_t n);
 
-/* The value of largest magnitude, the first of equals. */
+/* The value of largest magnitude, of equals the positive one. */
 float srch_extreme(const float *x, size_t n);
 
 /* x[i] ~ scale * code, code a whole number in [-levels, levels - 1]: the scale of

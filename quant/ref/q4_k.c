@@ -31,7 +31,7 @@ void q4_k_encode(void *dst, const float *src, size_t n, const float *importance)
 
     for (size_t i = 0; i < n; i += QK_K) {
         s.sigma2 = 2 * srch_mean_square(src + i, QK_K);
-        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK_K), srch_effort(&s));
+        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK_K), srch_effort(&s, SRCH_NORMAL));
     }
 }
 

@@ -6,14 +6,11 @@
 #include "quant/ref/ref.h"
 #include "quant/search.h"
 
-static void block_encode(struct block_q5_0 *b, const float *x, const float *w,
-                         enum srch_effort effort)
+static void block_pack(struct block_q5_0 *b, const float *x)
 {
-    const float fit = srch_symmetric(x, w, QK, 16, effort);
     int8_t code[QK];
     uint8_t up[QK];
 
-    b->d = srch_symmetric_f16(fit, x, w, QK, 16);
     srch_codes(code, x, QK, f32_from_f16(b->d), 0, -16, 15);
     for (int j = 0; j < QK; j++)
         up[j] = (uint8_t)(code[j] + 16);
@@ -23,11 +20,19 @@ static void block_encode(struct block_q5_0 *b, const float *x, const float *w,
 void q5_0_encode(void *dst, const float *src, size_t n, const float *importance)
 {
     const struct srch_weighting s = srch_weighting(src, importance, n);
+    const enum srch_effort effort = srch_effort(&s, SRCH_QUICK);
     struct block_q5_0 *b = dst;
     float w[QK];
 
-    for (size_t i = 0; i < n; i += QK)
-        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK), srch_effort(&s));
+    /* two passes: a processor works on several blocks at once where none waits for
+     * what the search of the one before found */
+    for (size_t i = 0; i < n / QK; i++) {
+        const float *x = src + i * QK, *weights = srch_weights(w, &s, src, i * QK, QK);
+        const float scale = srch_symmetric(x, weights, QK, 16, effort);
+        b[i].d = srch_symmetric_f16(scale, x, weights, QK, 16);
+    }
+    for (size_t i = 0; i < n / QK; i++)
+        block_pack(&b[i], src + i * QK);
 }
 
 void q5_0_decode(float *dst, const void *src, size_t n)

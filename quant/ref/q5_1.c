@@ -29,7 +29,7 @@ void q5_1_encode(void *dst, const float *src, size_t n, const float *importance)
     float w[QK];
 
     for (size_t i = 0; i < n; i += QK)
-        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK), srch_effort(&s));
+        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK), srch_effort(&s, SRCH_QUICK));
 }
 
 void q5_1_decode(float *dst, const void *src, size_t n)

@@ -80,7 +80,8 @@ static void pack(struct block_q6_k *b, const int8_t code[QK_K])
 
 /* The scale that the widest run starts with: room for larger ones, more of it
  * where the search goes far. */
-static const float widest[] = {[SRCH_QUICK] = 122.0F, [SRCH_THOROUGH] = 100.0F};
+static const float widest[] = {
+    [SRCH_QUICK] = 122.0F, [SRCH_NORMAL] = 122.0F, [SRCH_THOROUGH] = 100.0F};
 
 static uint16_t first_d(float guess[RUNS], const float *x, enum srch_effort effort)
 {
@@ -134,7 +135,7 @@ void q6_k_encode(void *dst, const float *src, size_t n, const float *importance)
     float w[QK_K];
 
     for (size_t i = 0; i < n; i += QK_K)
-        block_encode(b++, src + i, srch_importance(w, &s, i, QK_K), srch_effort(&s));
+        block_encode(b++, src + i, srch_importance(w, &s, i, QK_K), srch_effort(&s, SRCH_QUICK));
 }
 
 void q6_k_decode(float *dst, const void *src, size_t n)
