@@ -18,6 +18,10 @@ enum { SRCH_LANES = 16 };
  * thousandths of the best error; uneven ones have many local optima. */
 enum srch_effort { SRCH_QUICK, SRCH_NORMAL, SRCH_THOROUGH };
 
+/* F16 numbers below these bits (2^-11) have so few bits left that rounding a scale to one
+ * may cost more than a refit gains. */
+enum { SRCH_F16_COARSE = 0x1000 };
+
 /* The weight of each squared error: 1 without importance (a constant array is
  * returned), else importance * sqrt(sigma2 + x^2) in w. n <= SRCH_MAX values. */
 enum { SRCH_MAX = 256 };
