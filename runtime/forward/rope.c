@@ -64,7 +64,9 @@ static int scale(struct model *m, double base, struct err *err)
     case ARCH_ROPE_NONE:
         return 0;
     case ARCH_ROPE_LLAMA3:
-        return divisor ? 0 : err_set(err, ERR_FORMAT, "llama3 rope scaling without rope_freqs");
+        return divisor ? 0
+                       : err_set(err, ERR_FORMAT,
+                                 "rope scaling by divisors (llama3) without rope_freqs");
     case ARCH_ROPE_LINEAR:
         for (size_t i = 0; i < m->n_rot / 2; i++)
             m->rope_freq[i] /= factor;

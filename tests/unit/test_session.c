@@ -1,11 +1,10 @@
-/* A tiny model with random weights, written to a temporary GGUF, against a plain
+/* A small model with random weights, written to a temporary GGUF, against a plain
  * forward pass in double. */
 
 #include "formats/base/cpu.h"
-#include "formats/gguf_write.h"
 #include "runtime/model.h"
-#include "runtime/rng.h"
 #include "runtime/session.h"
+#include "tests/small.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -13,145 +12,36 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-enum { E = 32, HEADS = 4, KV = 2, D = 8, FF = 48, VOCAB = 50, LAYERS = 2, CTX = 64, N = 21 };
-
-/* ---- the model -------------------------------------------------------------- */
-
-struct spec {
-    const char *name;
-    int n_dims;
-    uint64_t dims[2]; /* fastest first */
+enum {
+    E = SMALL_EMBD,
+    HEADS = SMALL_HEADS,
+    KV = SMALL_KV,
+    D = SMALL_HEAD,
+    FF = SMALL_FF,
+    VOCAB = SMALL_VOCAB,
+    LAYERS = SMALL_LAYERS,
+    N = 21
 };
 
-static const struct spec top_specs[] = {
-    {"token_embd.weight",  2, {E, VOCAB}},
-    {"output_norm.weight", 1, {E}       },
-    {"output.weight",      2, {E, VOCAB}},
-};
-
-static const struct spec block_specs[] = {
-    {"attn_norm.weight",   1, {E}           },
-    {"attn_q.weight",      2, {E, HEADS *D} },
-    {"attn_k.weight",      2, {E, KV *D}    },
-    {"attn_v.weight",      2, {E, KV *D}    },
-    {"attn_output.weight", 2, {HEADS * D, E}},
-    {"ffn_norm.weight",    1, {E}           },
-    {"ffn_gate.weight",    2, {E, FF}       },
-    {"ffn_up.weight",      2, {E, FF}       },
-    {"ffn_down.weight",    2, {FF, E}       },
-    {"attn_q.bias",        1, {HEADS * D}   },
-    {"ffn_down.bias",      1, {E}           },
-};
-
-enum { N_TOP = 3, N_BLOCK = 11, N_TENSORS = N_TOP + LAYERS * N_BLOCK };
-
-/* What a test wants to be different. */
-struct tweak {
-    unsigned window;
-    unsigned n_head_kv;    /* 0: KV */
-    const char *leave_out; /* a tensor of block 1 */
-};
-
-struct tiny {
-    char path[64];
-    char names[N_TENSORS][48];
-    struct gguf_item items[N_TENSORS];
-    float *data[N_TENSORS]; /* owned */
-    size_t n;
-};
-
-static void add(struct tiny *t, const struct spec *s, int layer, struct rng *r)
+static void make(struct small *t, const struct small_tweak *w)
 {
-    const size_t n = (size_t)(s->dims[0] * (s->n_dims == 2 ? s->dims[1] : 1));
-    struct gguf_item *it = &t->items[t->n];
-
-    if (layer < 0)
-        (void)snprintf(t->names[t->n], sizeof(t->names[0]), "%s", s->name);
-    else
-        (void)snprintf(t->names[t->n], sizeof(t->names[0]), "blk.%d.%s", layer, s->name);
-    *it = (struct gguf_item){.name = t->names[t->n], .type = DTYPE_F32, .n_dims = s->n_dims};
-    for (int i = 0; i < GGUF_MAX_DIMS; i++)
-        it->dims[i] = i < s->n_dims ? s->dims[i] : 1;
-    t->data[t->n] = calloc(n, sizeof(float));
-    assert_non_null(t->data[t->n]);
-    for (size_t i = 0; i < n; i++)
-        t->data[t->n][i] = (float)(rng_unit(r) - 0.5) * (s->n_dims == 1 ? 1.0f : 0.6f) +
-                           (s->n_dims == 1 && strstr(s->name, "norm") ? 1.0f : 0.0f);
-    t->n++;
-}
-
-static void set_meta(struct meta *m, const struct tweak *w)
-{
-    static const struct {
-        const char *key;
-        uint32_t v;
-    } numbers[] = {
-        {"llama.block_count",            LAYERS},
-        {"llama.context_length",         CTX   },
-        {"llama.embedding_length",       E     },
-        {"llama.feed_forward_length",    FF    },
-        {"llama.attention.head_count",   HEADS },
-        {"llama.attention.key_length",   D     },
-        {"llama.attention.value_length", D     },
-        {"llama.rope.dimension_count",   D     },
-        {"llama.vocab_size",             VOCAB },
-    };
-    struct err err;
-
-    assert_int_equal(meta_set_str(m, "general.architecture", "llama", &err), 0);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        assert_int_equal(meta_set_u32(m, numbers[i].key, numbers[i].v, &err), 0);
-    assert_int_equal(
-        meta_set_u32(m, "llama.attention.head_count_kv", w->n_head_kv ? w->n_head_kv : KV, &err),
-        0);
-    assert_int_equal(meta_set_f32(m, "llama.attention.layer_norm_rms_epsilon", 1e-5f, &err), 0);
-    assert_int_equal(meta_set_f32(m, "llama.rope.freq_base", 10000.0f, &err), 0);
-    if (w->window)
-        assert_int_equal(meta_set_u32(m, "pare.attention.sliding_window", w->window, &err), 0);
-}
-
-static void tiny_new(struct tiny *t, const struct tweak *w)
-{
-    struct rng r = rng_init(1);
-    struct meta meta = {0};
-    struct gguf_writer *out = NULL;
     struct err err = {0};
 
-    *t = (struct tiny){.path = "/tmp/pare-session-XXXXXX"};
-    const int fd = mkstemp(t->path);
-    assert_true(fd >= 0);
-    (void)close(fd);
-    for (size_t i = 0; i < N_TOP; i++)
-        add(t, &top_specs[i], -1, &r);
-    for (int l = 0; l < LAYERS; l++)
-        for (size_t i = 0; i < N_BLOCK; i++)
-            if (!w->leave_out || l != 1 || strcmp(block_specs[i].name, w->leave_out) != 0)
-                add(t, &block_specs[i], l, &r);
-    set_meta(&meta, w);
-    assert_int_equal(gguf_writer_new(&out, t->path, &meta, t->items, t->n, 0, &err), 0);
-    for (size_t i = 0; i < t->n; i++)
-        assert_int_equal(
-            gguf_writer_put(out, t->data[i],
-                            (size_t)(t->items[i].dims[0] * t->items[i].dims[1]) * sizeof(float),
-                            &err),
-            0);
-    assert_int_equal(gguf_writer_commit(out, &err), 0);
-    gguf_writer_free(out);
-    meta_release(&meta);
+    assert_int_equal(small_new(t, w, &err), 0);
 }
 
-static void tiny_free(struct tiny *t)
+static const float *weight(const struct small *t, int layer, const char *name)
 {
-    (void)unlink(t->path);
-    for (size_t i = 0; i < t->n; i++)
-        free(t->data[i]);
+    const float *w = small_weight(t, layer, name);
+
+    assert_non_null(w);
+    return w;
 }
 
-static struct model *tiny_open(const struct tiny *t, unsigned cpu)
+static struct model *small_open(const struct small *t, unsigned cpu)
 {
     const struct model_opts o = {.cpu = cpu, .math = KERN_F32};
     struct model *m = NULL;
@@ -173,30 +63,7 @@ static struct sess *session(const struct model *m, size_t n_ctx, size_t n_batch,
     return s;
 }
 
-static void ids_fill(int32_t *ids, size_t n, uint64_t seed)
-{
-    struct rng r = rng_init(seed);
-
-    for (size_t i = 0; i < n; i++)
-        ids[i] = (int32_t)(rng_u64(&r) % VOCAB);
-}
-
 /* ---- the plain forward pass ----------------------------------------------------- */
-
-static const float *weight(const struct tiny *t, int layer, const char *name)
-{
-    char full[48];
-
-    if (layer < 0)
-        (void)snprintf(full, sizeof(full), "%s", name);
-    else
-        (void)snprintf(full, sizeof(full), "blk.%d.%s", layer, name);
-    for (size_t i = 0; i < t->n; i++)
-        if (!strcmp(t->names[i], full))
-            return t->data[i];
-    fail();
-    return NULL;
-}
 
 static void plain_mul(double *y, const float *w, const double *x, int rows, int cols)
 {
@@ -233,7 +100,7 @@ struct plain {
     double k[LAYERS][N][KV * D], v[LAYERS][N][KV * D];
 };
 
-static void plain_attention(double *x, struct plain *p, const struct tiny *t, int l, int pos,
+static void plain_attention(double *x, struct plain *p, const struct small *t, int l, int pos,
                             int window)
 {
     double xn[E], q[HEADS * D], out[HEADS * D] = {0}, y[E];
@@ -265,7 +132,7 @@ static void plain_attention(double *x, struct plain *p, const struct tiny *t, in
         x[i] += y[i];
 }
 
-static void plain_ffn(double *x, const struct tiny *t, int l)
+static void plain_ffn(double *x, const struct small *t, int l)
 {
     double xn[E], g[FF], u[FF], y[E];
 
@@ -280,7 +147,7 @@ static void plain_ffn(double *x, const struct tiny *t, int l)
 }
 
 /* logits[n, VOCAB] */
-static void plain_run(double *logits, const struct tiny *t, const int32_t *ids, int n, int window)
+static void plain_run(double *logits, const struct small *t, const int32_t *ids, int n, int window)
 {
     struct plain p;
     double x[E], xn[E];
@@ -302,17 +169,17 @@ static void plain_run(double *logits, const struct tiny *t, const int32_t *ids, 
 /* Logits are of order 1; F32 sums of E terms err by some 1e-6. */
 static void check_plain(unsigned window, unsigned cpu, size_t portion)
 {
-    const struct tweak w = {.window = window};
-    struct tiny t;
+    const struct small_tweak w = {.window = window};
+    struct small t;
     int32_t ids[N];
     double want[N * VOCAB];
     float got[N * VOCAB];
     struct err err = {0};
 
-    tiny_new(&t, &w);
-    struct model *m = tiny_open(&t, cpu);
+    make(&t, &w);
+    struct model *m = small_open(&t, cpu);
     struct sess *s = session(m, N, portion, 1);
-    ids_fill(ids, N, 2);
+    small_ids(ids, N, 2);
     plain_run(want, &t, ids, N, (int)window);
     for (size_t i = 0; i < N; i += portion) {
         const size_t n = N - i < portion ? N - i : portion;
@@ -322,7 +189,7 @@ static void check_plain(unsigned window, unsigned cpu, size_t portion)
         assert_true(fabs((double)got[i] - want[i]) < 1e-4);
     sess_free(s);
     model_free(m);
-    tiny_free(&t);
+    small_free(&t);
 }
 
 static void test_session_equals_plain(void **state)
@@ -337,41 +204,41 @@ static void test_session_equals_plain(void **state)
 
 static void test_session_threads(void **state)
 {
-    const struct tweak w = {0};
-    struct tiny t;
+    const struct small_tweak w = {0};
+    struct small t;
     int32_t ids[N];
     float one[N * VOCAB], two[N * VOCAB];
     struct err err;
 
     (void)state;
-    tiny_new(&t, &w);
-    struct model *m = tiny_open(&t, cpu_detect());
+    make(&t, &w);
+    struct model *m = small_open(&t, cpu_detect());
     struct sess *a = session(m, N, N, 1), *b = session(m, N, N, 3);
-    ids_fill(ids, N, 3);
+    small_ids(ids, N, 3);
     assert_int_equal(sess_eval(a, ids, N, one, N, &err), 0);
     assert_int_equal(sess_eval(b, ids, N, two, N, &err), 0);
     assert_memory_equal(one, two, sizeof(one));
     sess_free(a);
     sess_free(b);
     model_free(m);
-    tiny_free(&t);
+    small_free(&t);
 }
 
 /* Going back and on leaves no trace; rows asked for later are those of the batch. */
 static void test_session_keep_and_rows(void **state)
 {
-    const struct tweak w = {0};
-    struct tiny t;
+    const struct small_tweak w = {0};
+    struct small t;
     int32_t ids[N], other[N];
     float want[N * VOCAB], got[N * VOCAB];
     struct err err;
 
     (void)state;
-    tiny_new(&t, &w);
-    struct model *m = tiny_open(&t, 0);
-    struct sess *s = session(m, CTX, CTX, 1);
-    ids_fill(ids, N, 4);
-    ids_fill(other, N, 5);
+    make(&t, &w);
+    struct model *m = small_open(&t, 0);
+    struct sess *s = session(m, SMALL_CTX, SMALL_CTX, 1);
+    small_ids(ids, N, 4);
+    small_ids(other, N, 5);
     assert_int_equal(sess_eval(s, ids, 6, NULL, 0, &err), 0);
     assert_int_equal(sess_eval(s, ids + 6, N - 6, want, N - 6, &err), 0);
     sess_keep(s, 6);
@@ -386,22 +253,22 @@ static void test_session_keep_and_rows(void **state)
     assert_int_equal(sess_logits(s, 2, SIZE_MAX, got, &err), ERR_ARG);
     sess_free(s);
     model_free(m);
-    tiny_free(&t);
+    small_free(&t);
 }
 
 static void test_session_feed(void **state)
 {
-    const struct tweak w = {0};
-    struct tiny t;
+    const struct small_tweak w = {0};
+    struct small t;
     int32_t ids[N];
     float want[VOCAB], got[VOCAB];
     struct err err;
 
     (void)state;
-    tiny_new(&t, &w);
-    struct model *m = tiny_open(&t, 0);
+    make(&t, &w);
+    struct model *m = small_open(&t, 0);
     struct sess *a = session(m, N, N, 1), *b = session(m, N, 4, 1);
-    ids_fill(ids, N, 6);
+    small_ids(ids, N, 6);
     assert_int_equal(sess_eval(a, ids, N, want, 1, &err), 0);
     assert_int_equal(sess_feed(b, ids, N, got, &err), 0);
     assert_int_equal(sess_len(b), N);
@@ -411,22 +278,22 @@ static void test_session_feed(void **state)
     sess_free(a);
     sess_free(b);
     model_free(m);
-    tiny_free(&t);
+    small_free(&t);
 }
 
 static void test_session_refuses(void **state)
 {
-    const struct tweak w = {0};
+    const struct small_tweak w = {0};
     const struct par par = {.n_threads = 1};
-    struct tiny t;
+    struct small t;
     int32_t ids[N] = {0};
     float logits[VOCAB];
     struct err err;
     struct sess *none;
 
     (void)state;
-    tiny_new(&t, &w);
-    struct model *m = tiny_open(&t, 0);
+    make(&t, &w);
+    struct model *m = small_open(&t, 0);
     struct sess *s = session(m, 10, 6, 1);
     assert_int_equal(sess_eval(s, ids, 0, logits, 0, &err), ERR_ARG);
     assert_int_equal(sess_eval(s, ids, 7, logits, 0, &err), ERR_ARG);
@@ -444,26 +311,26 @@ static void test_session_refuses(void **state)
     assert_null(none);
     sess_free(s);
     model_free(m);
-    tiny_free(&t);
+    small_free(&t);
 }
 
-static void check_refused(const struct tweak *w)
+static void check_refused(const struct small_tweak *w)
 {
     const struct model_opts o = {.math = KERN_F32};
-    struct tiny t;
+    struct small t;
     struct model *m;
     struct err err = {0};
 
-    tiny_new(&t, w);
+    make(&t, w);
     assert_int_not_equal(model_open(&m, t.path, &o, &err), 0);
     assert_null(m);
     assert_true(err.msg[0] != '\0');
-    tiny_free(&t);
+    small_free(&t);
 }
 
 static void test_session_bad_models(void **state)
 {
-    static const struct tweak bad[] = {
+    static const struct small_tweak bad[] = {
         {.leave_out = "ffn_up.weight"},
         {.leave_out = "attn_norm.weight"},
         {.n_head_kv = 3}, /* four heads cannot share three, and shapes disagree */
