@@ -1,5 +1,6 @@
 /* Decoders with 16 values an instruction. */
 
+#include "quant/kern/avx512.h"
 #include "quant/kern/kern_isa.h"
 #include "quant/kern/runs_avx2.h"
 
@@ -35,17 +36,12 @@ KERN_INLINE void decode(float *dst, const void *src, size_t n, size_t bytes, int
     }
 KERN_RUN_TYPES(DECODER)
 
-static __mmask16 tail(size_t left)
-{
-    return left < 16 ? (__mmask16)((1U << left) - 1) : (__mmask16)0xffff;
-}
-
 static void f16_dec(float *dst, const void *src, size_t n)
 {
     const uint16_t *h = src;
 
     for (size_t i = 0; i < n; i += 16) {
-        const __mmask16 m = tail(n - i);
+        const __mmask16 m = mask16(n - i);
 
         _mm512_mask_storeu_ps(dst + i, m, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, h + i)));
     }
@@ -56,7 +52,7 @@ static void bf16_dec(float *dst, const void *src, size_t n)
     const uint16_t *h = src;
 
     for (size_t i = 0; i < n; i += 16) {
-        const __mmask16 m = tail(n - i);
+        const __mmask16 m = mask16(n - i);
         const __m512i v = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, h + i));
 
         _mm512_mask_storeu_epi32(dst + i, m, _mm512_slli_epi32(v, 16));

@@ -10,6 +10,8 @@ void kern_init(struct kern *k, unsigned cpu)
 #if defined(__x86_64__)
     if (cpu & CPU_AVX512) {
         kern_init_avx512_dec(k);
+        kern_init_avx512_ops(k);
+        kern_init_avx512_attn(k);
         k->isa = "avx512";
     }
     if (cpu & CPU_AMX) {

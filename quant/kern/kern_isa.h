@@ -17,6 +17,8 @@ void kern_init_scalar_attn(struct kern *k);
 
 /* Parts of the wider ones: which instructions a file may use is in its name. */
 void kern_init_avx512_dec(struct kern *k);
+void kern_init_avx512_ops(struct kern *k);
+void kern_init_avx512_attn(struct kern *k);
 void kern_init_amx_gemm(struct kern *k);
 
 /* A row of activations in 8 bits: x[i] ~ d[i / 32] * q[i], q in -127 .. 127. The

@@ -1,0 +1,164 @@
+/* Kernels on plain vectors. */
+
+#include "tests/check/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EPS 0x1p-24 /* half a unit in the last place of F32, relative */
+
+/* got[n] within bound[n] of want[n]. */
+static bool near(const float *want, const float *got, const double *bound, size_t n, struct why *w)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs((double)want[i] - (double)got[i]) <= bound[i]))
+            return why(w, "n=%zu i=%zu want %a got %a bound %g", n, i, (double)want[i],
+                       (double)got[i], bound[i]);
+    return true;
+}
+
+bool check_dot(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+               struct why *w)
+{
+    const size_t n = rnd_below(r, 1000);
+    float *a = mem_floats(r, n), *b = mem_floats(r, n), want, got;
+    double sum_abs = 0;
+    bool good;
+
+    (void)t;
+    for (size_t i = 0; i < n; i++)
+        sum_abs += fabs((double)a[i] * (double)b[i]);
+    want = ref->dot(a, b, n);
+    got = now->dot(a, b, n);
+    /* one rounding for each addition on the way, of either sign: as check_product */
+    sum_abs *= EPS * ((double)n / 16 + 20);
+    good = near(&want, &got, &sum_abs, 1, w);
+    free(a);
+    free(b);
+    return good;
+}
+
+/* y += a x: a product and a sum, or one FMA: two roundings apart. */
+bool check_axpy(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+                struct why *w)
+{
+    const size_t n = rnd_below(r, 1000);
+    const float a = rnd_float(r);
+    float *x = mem_floats(r, n), *want = mem_floats(r, n), *got = mem(n * sizeof(*got));
+    double *bound = mem(n * sizeof(*bound));
+    bool good;
+
+    (void)t;
+    memcpy(got, want, n * sizeof(*got));
+    for (size_t i = 0; i < n; i++)
+        bound[i] = 4 * EPS * (fabs((double)a * (double)x[i]) + fabs((double)want[i]));
+    ref->axpy(want, x, a, n);
+    now->axpy(got, x, a, n);
+    good = near(want, got, bound, n, w);
+    free(x);
+    free(want);
+    free(got);
+    free(bound);
+    return good;
+}
+
+/* The mean of squares in F64 or in 16 F32 sums, the root, two products. */
+bool check_rms_norm(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+                    struct why *w)
+{
+    const size_t n = rnd_below(r, 1000);
+    float *x = mem_floats(r, n), *wt = mem_floats(r, n);
+    float *want = mem(n * sizeof(*want)), *got = mem(n * sizeof(*got));
+    double *bound = mem(n * sizeof(*bound));
+    bool good;
+
+    (void)t;
+    ref->rms_norm(want, x, wt, n, 1e-5F);
+    memcpy(got, x, n * sizeof(*x));
+    now->rms_norm(got, got, wt, n, 1e-5F);
+    for (size_t i = 0; i < n; i++)
+        bound[i] = EPS * (8 + (double)n / 32) * fabs((double)want[i]);
+    good = near(want, got, bound, n, w);
+    free(x);
+    free(wt);
+    free(want);
+    free(got);
+    free(bound);
+    return good;
+}
+
+/* exp within 4 ulp (libmvec's bound), a sum, a quotient, a product. Below -87 the true
+ * value is under 87 exp(-87) |u| < 2^-110 and any such value will do. */
+bool check_silu_mul(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+                    struct why *w)
+{
+    const size_t n = rnd_below(r, 1000);
+    float *g = mem_floats(r, n), *u = mem_floats(r, n);
+    float *want = mem(n * sizeof(*want)), *got = mem(n * sizeof(*got));
+    double *bound = mem(n * sizeof(*bound));
+    bool good;
+
+    (void)t;
+    for (size_t i = 0; i < n; i++)
+        g[i] *= rnd_below(r, 8) ? 1 : 8; /* up to +-240: exp overflows and must not matter */
+    ref->silu_mul(want, g, u, n);
+    memcpy(got, g, n * sizeof(*g));
+    now->silu_mul(got, got, u, n);
+    for (size_t i = 0; i < n; i++)
+        bound[i] = 2 * EPS * 12 * fabs((double)want[i]) + 0x1p-110;
+    good = near(want, got, bound, n, w);
+    free(g);
+    free(u);
+    free(want);
+    free(got);
+    free(bound);
+    return good;
+}
+
+/* exp in F32 within 4 ulp each, summed in F64: the logarithm is off by no more than
+ * their relative error, and by F64's rounding of a value of its own size. */
+bool check_log_sum_exp(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+                       struct why *w)
+{
+    const size_t n = 1 + rnd_below(r, 3000);
+    float *x = mem_floats(r, n);
+    double want, got;
+
+    (void)t;
+    want = ref->log_sum_exp(x, n);
+    got = now->log_sum_exp(x, n);
+    free(x);
+    if (!(fabs(want - got) <= 8 * EPS))
+        return why(w, "n=%zu want %a got %a", n, want, got);
+    return true;
+}
+
+/* Two products and a sum: with an FMA, one rounding fewer. */
+bool check_rope(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+                struct why *w)
+{
+    const size_t n = 2 * rnd_below(r, 100);
+    const bool pairs = rnd_below(r, 2);
+    float *x = mem_floats(r, n), *cs = mem_floats(r, n), *got = mem(n * sizeof(*got));
+    double *bound = mem(n * sizeof(*bound));
+    bool good;
+
+    (void)t;
+    memcpy(got, x, n * sizeof(*x));
+    for (size_t i = 0; i < n; i++) {
+        const size_t p = pairs ? i / 2 : i % (n / 2);
+        const size_t a = pairs ? 2 * p : p, b = pairs ? 2 * p + 1 : p + n / 2;
+        const double size = fabs((double)cs[2 * p]) + fabs((double)cs[2 * p + 1]);
+
+        bound[i] = 4 * EPS * size * (fabs((double)x[a]) + fabs((double)x[b]));
+    }
+    (pairs ? ref->rope_pairs : ref->rope_halves)(x, cs, n);
+    (pairs ? now->rope_pairs : now->rope_halves)(got, cs, n);
+    good = near(x, got, bound, n, w);
+    free(x);
+    free(cs);
+    free(got);
+    free(bound);
+    return good;
+}
