@@ -58,6 +58,7 @@ int source_open(struct source **out, const char *path, const struct source_opts 
                 struct err *err) WARN_UNUSED;
 void source_free(struct source *s); /* accepts NULL */
 
+/* As it was given to source_open; which form it has; the family and its numbers. */
 const char *source_path(const struct source *s);
 bool source_is_checkpoint(const struct source *s);
 const struct arch *source_arch(const struct source *s);          /* NULL: unknown */
