@@ -71,7 +71,7 @@ enum arch_rope_scaling { ARCH_ROPE_NONE,
 
 struct arch_value {
     bool set;
-    bool derived;            /* worked out from other config keys, see KEY_DERIVED */
+    bool derived;            /* not given under its own key: a default, or worked out */
     double v;                /* also holds whole numbers: below 2^53 they are exact */
     const double *per_layer; /* NULL: v for every layer; else ARCH_N_LAYER values */
 };
@@ -93,7 +93,8 @@ enum arch_default {
     ARCH_OPTIONAL_KEY, /* absent: not set, not written */
     ARCH_CONST,        /* absent: `value` */
     ARCH_SAME_AS,      /* absent: the value of the parameter `other` */
-    ARCH_QUOTIENT      /* absent: other / other2 (head width = hidden / heads) */
+    ARCH_QUOTIENT,     /* absent: other / other2 (head width = hidden / heads) */
+    ARCH_TIMES         /* absent: value * other (feed-forward = 4 * hidden) */
 };
 
 enum arch_key_flag {
@@ -101,12 +102,13 @@ enum arch_key_flag {
     KEY_GGUF_CONST = 2, /* ARCH_CONST's value is also what absence in a GGUF means */
     KEY_NULL_NONE = 4,  /* null in config.json: not set; without the flag: as absent */
     KEY_ZERO = 8,       /* not only positive values make sense */
-    KEY_DERIVED = 16    /* where a derived value is written; the others are for given ones */
+    KEY_GIVEN = 16,     /* written only when its value was given */
+    KEY_DERIVED = 32    /* written only when it was not */
 };
 
 /* Several rows may fill one parameter: the first that is present wins. In a GGUF an
- * absent key is an error (KEY_IN_GGUF), follows ARCH_SAME_AS or ARCH_QUOTIENT, or
- * stays unset. */
+ * absent key is an error (KEY_IN_GGUF), follows ARCH_SAME_AS, ARCH_QUOTIENT or
+ * ARCH_TIMES, or stays unset; so does a row without a key on either side. */
 struct arch_key {
     enum arch_param param;
     const char *config; /* path in config.json, "a|b" for alternatives; NULL: not from there */
@@ -277,8 +279,8 @@ struct arch {
     const char *const *classes;               /* config.json "architectures"[0]; ends with NULL */
     const char *gguf_if;                      /* a GGUF of this row has this key; NULL: any has */
     const struct arch_key *const *keys;       /* key sets, shared between families; ends with NULL.
-                                                 A set ends with a NULL config and NULL gguf */
-    const struct arch_tensor *const *tensors; /* row sets, the same way; a set ends with a NULL gguf */
+                                                 A set ends with a row of zeros */
+    const struct arch_tensor *const *tensors; /* row sets, the same way */
     const struct arch_only *only;             /* ends with a NULL config */
     const char *const *ignored;               /* checkpoint tensors to skip: "{}" as above; ends with NULL */
     bool tied;                                /* tie_word_embeddings where config.json is silent */

@@ -78,6 +78,24 @@ static void set_per_layer(struct arch_params *p, enum arch_param which, const do
     p->p[which].per_layer = v;
 }
 
+static bool is_end(const struct arch_key *k)
+{
+    return !k->config && !k->gguf && k->param == ARCH_N_LAYER;
+}
+
+/* Does the row work its value out of others where its key is absent or has no name? */
+static bool works_out(const struct arch_key *k)
+{
+    return k->when_absent == ARCH_SAME_AS || k->when_absent == ARCH_QUOTIENT ||
+           k->when_absent == ARCH_TIMES;
+}
+
+static void set_derived(struct arch_params *p, enum arch_param which, double v)
+{
+    param_set(p, which, v);
+    p->p[which].derived = true;
+}
+
 /* The row's own rule for a value that is not there. */
 static int set_absent(struct arch_params *p, const struct arch_key *k, const char *name,
                       struct err *err)
@@ -88,10 +106,14 @@ static int set_absent(struct arch_params *p, const struct arch_key *k, const cha
     case ARCH_OPTIONAL_KEY:
         return 0;
     case ARCH_CONST:
-        param_set(p, k->param, k->value);
+        set_derived(p, k->param, k->value);
+        return 0;
+    case ARCH_TIMES:
+        set_derived(p, k->param, k->value * arch_num(p, k->other, 0));
         return 0;
     case ARCH_SAME_AS:
         p->p[k->param] = p->p[k->other];
+        p->p[k->param].derived = true;
         return 0;
     case ARCH_QUOTIENT:
         break;
@@ -100,7 +122,7 @@ static int set_absent(struct arch_params *p, const struct arch_key *k, const cha
     if (!(b > 0) || fmod(a, b) != 0)
         return err_set(err, ERR_FORMAT, "%s is missing, and %.17g / %.17g is not a whole number",
                        name, a, b);
-    param_set(p, k->param, a / b);
+    set_derived(p, k->param, a / b);
     return 0;
 }
 
@@ -166,8 +188,11 @@ static int config_list(struct arch_params *p, const struct arch_key *k, const js
 static int config_key(struct arch_params *p, const struct arch_key *k, const json_val *config,
                       struct err *err)
 {
-    const json_val *v = find(config, k->config);
     double num;
+
+    if (!k->config) /* rope's rows are filled by rope_from_config */
+        return works_out(k) ? set_absent(p, k, k->gguf ? k->gguf : "a parameter", err) : 0;
+    const json_val *v = find(config, k->config);
 
     if (v && json_is_null(v) && k->flags & KEY_NULL_NONE)
         return 0;
@@ -250,8 +275,8 @@ int arch_params_from_config(struct arch_params *out, const struct arch *a, const
                                     : err_set(err, ERR_FORMAT, "expected an object");
 
     for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
-        for (const struct arch_key *k = *set; !rc && (k->config || k->gguf); k++)
-            if (k->config && !arch_has(out, k->param))
+        for (const struct arch_key *k = *set; !rc && !is_end(k); k++)
+            if (!arch_has(out, k->param))
                 rc = config_key(out, k, config, err);
     if (!rc && has_rope(a))
         rc = rope_from_config(out, config, err);
@@ -293,8 +318,7 @@ static int meta_absent(struct arch_params *p, const struct arch_key *k, const ch
 {
     if (k->flags & KEY_IN_GGUF)
         return err_set(err, ERR_FORMAT, "%s is missing", key);
-    if (k->when_absent == ARCH_SAME_AS || k->when_absent == ARCH_QUOTIENT ||
-        k->flags & KEY_GGUF_CONST)
+    if (works_out(k) || k->flags & KEY_GGUF_CONST)
         return set_absent(p, k, key, err);
     return 0;
 }
@@ -305,6 +329,8 @@ static int meta_key(struct arch_params *p, const struct arch_key *k, const struc
     char key[KEY_BYTES];
     double v;
 
+    if (!k->gguf)
+        return works_out(k) ? set_absent(p, k, k->config ? k->config : "a parameter", err) : 0;
     if (!key_expand(key, sizeof(key), k->gguf, a))
         return err_set(err, ERR_UNSUPPORTED, "%s: the key is too long", k->gguf);
     const struct meta_kv *kv = meta_get(meta, key);
@@ -321,6 +347,8 @@ static int meta_key(struct arch_params *p, const struct arch_key *k, const struc
     const int rc = check_value(k, key, v, err);
     if (!rc)
         param_set(p, k->param, v);
+    if (!rc && k->flags & KEY_DERIVED)
+        p->p[k->param].derived = true;
     return rc;
 }
 
@@ -331,8 +359,8 @@ int arch_params_from_meta(struct arch_params *out, const struct arch *a, const s
 
     memset(out, 0, sizeof(*out));
     for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
-        for (const struct arch_key *k = *set; !rc && (k->config || k->gguf); k++)
-            if (k->gguf && k->type != META_STR && !arch_has(out, k->param))
+        for (const struct arch_key *k = *set; !rc && !is_end(k); k++)
+            if (k->type != META_STR && !arch_has(out, k->param))
                 rc = meta_key(out, k, a, meta, err);
     if (!rc && has_rope(a))
         rc = rope_from_meta(out, a, meta, err);
@@ -392,10 +420,10 @@ int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct ar
     int rc = 0;
 
     for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
-        for (const struct arch_key *k = *set; !rc && (k->config || k->gguf); k++) {
+        for (const struct arch_key *k = *set; !rc && !is_end(k); k++) {
             const struct arch_value *v = &p->p[k->param];
-            if (k->gguf && v->set && v->derived == ((k->flags & KEY_DERIVED) != 0) &&
-                rope_writes(p, k->param))
+            const unsigned never = v->derived ? KEY_GIVEN : KEY_DERIVED;
+            if (k->gguf && v->set && !(k->flags & never) && rope_writes(p, k->param))
                 rc = put(meta, a, k, p, err);
         }
     return rc;

@@ -8,18 +8,18 @@
 #include <string.h>
 
 const struct arch_key arch_keys_rope[] = {
-    {ARCH_ROPE_BASE,            NULL, "{}.rope.freq_base", META_F32, ARCH_CONST, 10000, 0, 0, KEY_GGUF_CONST},
-    {ARCH_ROPE_TYPE,      NULL, "{}.rope.scaling.type", META_STR, ARCH_OPTIONAL_KEY, 0, 0, 0, 0},
-    {ARCH_ROPE_FACTOR,               NULL, "{}.rope.scaling.factor", META_F32, ARCH_OPTIONAL_KEY, 0, 0, 0, KEY_ZERO},
-    {ARCH_ROPE_CTX,                        NULL, "{}.rope.scaling.original_context_length", META_U32, ARCH_OPTIONAL_KEY, 0, 0, 0, KEY_ZERO},
-    {ARCH_ROPE_EXT,           NULL, "{}.rope.scaling.yarn_ext_factor", META_F32, ARCH_OPTIONAL_KEY, 0, 0, 0, KEY_ZERO},
-    {ARCH_ROPE_ATTN,            NULL, "{}.rope.scaling.yarn_attn_factor", META_F32, ARCH_OPTIONAL_KEY, 0, 0, 0, KEY_ZERO},
-    {ARCH_ROPE_ATTN,   NULL, "pare.rope.scaling.attention_factor", META_F32, ARCH_OPTIONAL_KEY, 0, 0, 0, KEY_DERIVED},
-    {ARCH_ROPE_FAST,        NULL, "{}.rope.scaling.yarn_beta_fast", META_F32, ARCH_OPTIONAL_KEY, 0, 0, 0, KEY_ZERO},
-    {ARCH_ROPE_SLOW,                        NULL, "{}.rope.scaling.yarn_beta_slow", META_F32, ARCH_OPTIONAL_KEY, 0, 0, 0, KEY_ZERO},
-    {ARCH_ROPE_LOGMUL,                        NULL, "{}.rope.scaling.yarn_log_multiplier", META_F32, ARCH_OPTIONAL_KEY, 0, 0, 0, KEY_ZERO},
-    {ARCH_ROPE_EXACT,          NULL, "pare.rope.scaling.exact", META_BOOL, ARCH_OPTIONAL_KEY, 0, 0, 0, KEY_ZERO | KEY_DERIVED},
-    {0}
+    {ARCH_ROPE_BASE,   NULL, "{}.rope.freq_base",                       META_F32,  ARCH_CONST,        10000, 0, 0, KEY_GGUF_CONST      },
+    {ARCH_ROPE_TYPE,   NULL, "{}.rope.scaling.type",                    META_STR,  ARCH_OPTIONAL_KEY, 0,     0, 0, 0                   },
+    {ARCH_ROPE_FACTOR, NULL, "{}.rope.scaling.factor",                  META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
+    {ARCH_ROPE_CTX,    NULL, "{}.rope.scaling.original_context_length", META_U32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
+    {ARCH_ROPE_EXT,    NULL, "{}.rope.scaling.yarn_ext_factor",         META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
+    {ARCH_ROPE_ATTN,   NULL, "{}.rope.scaling.yarn_attn_factor",        META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO | KEY_GIVEN},
+    {ARCH_ROPE_ATTN,   NULL, "pare.rope.scaling.attention_factor",      META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_DERIVED         },
+    {ARCH_ROPE_FAST,   NULL, "{}.rope.scaling.yarn_beta_fast",          META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
+    {ARCH_ROPE_SLOW,   NULL, "{}.rope.scaling.yarn_beta_slow",          META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
+    {ARCH_ROPE_LOGMUL, NULL, "{}.rope.scaling.yarn_log_multiplier",     META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
+    {ARCH_ROPE_EXACT,  NULL, "pare.rope.scaling.exact",                 META_BOOL, ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
+    {0,                NULL, NULL,                                      0,         0,                 0,     0, 0, 0                   },
 };
 
 static const struct {
@@ -196,7 +196,6 @@ static int get_yarn(struct arch_params *p, const struct rope_object *o, struct e
         rc = get(p, rest[i].which, o, rest[i].key, false, err);
     if (json_bool(json_get(o->v, "truncate"), &truncate) && !truncate) {
         param_set(p, ARCH_ROPE_EXACT, 1);
-        p->p[ARCH_ROPE_EXACT].derived = true;
     }
     return rc ? rc : get_attn(p, o, err);
 }
