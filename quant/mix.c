@@ -21,6 +21,7 @@ enum {
     Q5_K_S = 1 << 8,
     Q5_K_M = 1 << 9,
     Q6_K = 1 << 10,
+    Q5_1 = 1 << 11,
     ANY = -1
 };
 
@@ -39,6 +40,7 @@ static const struct mix mixes[] = {
     {"Q6_K",   NULL,   Q6_K,   DTYPE_Q6_K, 18},
     {"Q5_K_M", "Q5_K", Q5_K_M, DTYPE_Q5_K, 17},
     {"Q5_K_S", NULL,   Q5_K_S, DTYPE_Q5_K, 16},
+    {"Q5_1",   NULL,   Q5_1,   DTYPE_Q5_1, 9 },
     {"Q5_0",   NULL,   Q5_0,   DTYPE_Q5_0, 8 },
     {"Q4_K_M", "Q4_K", Q4_K_M, DTYPE_Q4_K, 15},
     {"Q4_K_S", NULL,   Q4_K_S, DTYPE_Q4_K, 14},

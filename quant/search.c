@@ -13,6 +13,8 @@ typedef int32_t masks __attribute__((vector_size(4 * SRCH_LANES)));
  * to even. Larger numbers come out large enough to be clamped. */
 #define ROUND 12582912.0F
 
+enum { F16_MOST = 0x7bff }; /* 65504 */
+
 /* ---- lanes ---------------------------------------------------------------------- */
 
 INLINE void lanes_load(lanes *v, const float *p)
@@ -171,6 +173,20 @@ WIDE float srch_extreme(const float *x, size_t n)
     return greatest >= -least ? greatest : least;
 }
 
+uint16_t srch_f16(float v)
+{
+    const uint16_t h = f16_from_f32(v);
+
+    return (h & 0x7fff) > F16_MOST ? (uint16_t)((h & 0x8000) | F16_MOST) : h;
+}
+
+uint16_t srch_f16_up(float v)
+{
+    const uint16_t h = srch_f16(v);
+
+    return f32_from_f16(h) < v && h < F16_MOST ? (uint16_t)(h + 1) : h;
+}
+
 /* ---- symmetric codes ---------------------------------------------------------------- */
 
 INLINE void symmetric_loop(lanes *lx, lanes *l2, const lanes *inverse, const float *x,
@@ -285,7 +301,7 @@ WIDE void srch_symmetric_sums(float lx[SRCH_LANES], float l2[SRCH_LANES],
 
 uint16_t srch_symmetric_f16(float scale, const float *x, const float *w, size_t n, int levels)
 {
-    const uint16_t h = f16_from_f32(scale);
+    const uint16_t h = srch_f16(scale);
     const int mag = h & 0x7fff;
     float s[SRCH_LANES], lx[SRCH_LANES], l2[SRCH_LANES];
 
@@ -336,14 +352,22 @@ INLINE void affine_fit(lanes *scale, lanes *offset, const struct affine_sums *s,
     const lanes det = sw * s->l2 - s->l * s->l;
     const lanes a = sw * s->xl - sx * s->l, b = sx * s->l2 - s->l * s->xl;
 
+    /* all codes the same, but for rounding: a constant, or a line through zero */
+    const masks flat = det <= 1e-5F * sw * s->l2;
+
     lanes_ratio(scale, &a, &det);
     lanes_ratio(offset, &b, &det);
     if (only_below) {
         lanes through_zero;
-        const masks above = *offset > zero;
+        const masks straight = flat | (*offset > zero);
         lanes_ratio(&through_zero, &s->xl, &s->l2);
-        lanes_pick(scale, &above, &through_zero);
-        lanes_pick(offset, &above, &zero);
+        lanes_pick(scale, &straight, &through_zero);
+        lanes_pick(offset, &straight, &zero);
+    } else {
+        lanes mean;
+        lanes_all(&mean, sx / sw);
+        lanes_pick(scale, &flat, &zero);
+        lanes_pick(offset, &flat, &mean);
     }
 }
 
@@ -437,17 +461,10 @@ WIDE void srch_codes(int8_t *code, const float *x, size_t n, float scale, float 
     }
 }
 
-uint16_t srch_f16_up(float v)
-{
-    const uint16_t h = f16_from_f32(v);
-
-    return f32_from_f16(h) < v ? (uint16_t)(h + 1) : h;
-}
-
 struct srch_line srch_affine_f16(struct srch_line line, const float *x, const float *w, size_t n,
                                  int max_code)
 {
-    const uint16_t scale = f16_from_f32(line.scale), offset = f16_from_f32(line.offset);
+    const uint16_t scale = srch_f16(line.scale), offset = srch_f16(line.offset);
     const int mag = offset & 0x7fff;
     struct srch_line near[SRCH_LANES];
     float err[SRCH_LANES];
@@ -458,10 +475,10 @@ struct srch_line srch_affine_f16(struct srch_line line, const float *x, const fl
     /* scale - 1 .. + 2 by offset - 1 .. + 2, in steps of F16 */
     for (int i = 0; i < SRCH_LANES; i++) {
         const int s = scale + i % 4 - 1, o = mag + i / 4 - 1;
-        near[i].scale = f32_from_f16((uint16_t)(s < 0 ? 0 : s > 0x7bff ? 0x7bff : s));
-        near[i].offset = f32_from_f16((uint16_t)((offset & 0x8000) | (o < 0        ? 0
-                                                                      : o > 0x7bff ? 0x7bff
-                                                                                   : o)));
+        near[i].scale = f32_from_f16((uint16_t)(s < 0 ? 0 : s > F16_MOST ? F16_MOST : s));
+        near[i].offset = f32_from_f16((uint16_t)((offset & 0x8000) | (o < 0          ? 0
+                                                                      : o > F16_MOST ? F16_MOST
+                                                                                     : o)));
     }
     srch_affine_errors(err, near, x, w, n, max_code);
     for (int i = 0; i < SRCH_LANES; i++)

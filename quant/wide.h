@@ -5,8 +5,17 @@
  * chosen when the program starts. For loops whose order of operations is fixed by the
  * source (no FMA, see -ffp-contract), so that every version gives the same bytes.
  * Sanitizer builds keep the plain version only, which lets tests compare the two. */
-#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__) &&                 \
-    !defined(__SANITIZE_THREAD__) && !defined(PARE_NO_WIDE)
+#if defined(__has_feature) /* clang */
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WIDE_NEVER
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__x86_64__) ||       \
+    !defined(__linux__)
+#define WIDE_NEVER
+#endif
+
+#ifndef WIDE_NEVER
 #define WIDE __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
 #define WIDE

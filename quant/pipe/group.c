@@ -18,9 +18,9 @@ double pipe_seconds(void)
 
 uint64_t pipe_group_rows(const struct source_tensor *t)
 {
-    const uint64_t n = PIPE_GROUP_VALUES / source_row_len(t);
+    const uint64_t len = source_row_len(t);
 
-    return n ? n : 1;
+    return len > 0 && len < PIPE_GROUP_VALUES ? PIPE_GROUP_VALUES / len : 1;
 }
 
 size_t pipe_group_scratch(const struct source_tensor *t)
