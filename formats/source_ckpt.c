@@ -188,6 +188,8 @@ static int add_expert(struct view *v, const struct st_tensor *st, const struct m
     if (st->type != k->t.type)
         return err_set(err, ERR_FORMAT, "tensor %s: its type differs from %s's", st->name,
                        k->t.stored);
+    if (k->part[expert].data)
+        return err_set(err, ERR_FORMAT, "tensor %s: a second one for expert %d", st->name, expert);
     k->part[expert] = (struct source_part){st->data, st->bytes, map};
     if (++k->got < k->t.n_parts)
         return 0;
