@@ -36,7 +36,8 @@ struct pipe_result {
 int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job *job,
                struct err *err) WARN_UNUSED;
 
-/* Exact bytes of the file that pipe_write would write. */
+/* Exact bytes of the one file that pipe_write would write; parts of a split one add
+ * a header each. */
 int pipe_size(uint64_t *out, const struct pipe_job *job, struct err *err) WARN_UNUSED;
 
 /* llama-quantize's writing order: tensors outside blocks first, then by block number,
