@@ -12,6 +12,8 @@ void kern_init(struct kern *k, unsigned cpu)
         kern_init_avx512_dec(k);
         kern_init_avx512_ops(k);
         kern_init_avx512_attn(k);
+        kern_init_avx512_gemm(k);
+        kern_init_avx512_vec(k);
         k->isa = "avx512";
     }
     if (cpu & CPU_AMX) {

@@ -19,6 +19,8 @@ void kern_init_scalar_attn(struct kern *k);
 void kern_init_avx512_dec(struct kern *k);
 void kern_init_avx512_ops(struct kern *k);
 void kern_init_avx512_attn(struct kern *k);
+void kern_init_avx512_gemm(struct kern *k);
+void kern_init_avx512_vec(struct kern *k);
 void kern_init_amx_gemm(struct kern *k);
 
 /* A row of activations in 8 bits: x[i] ~ d[i / 32] * q[i], q in -127 .. 127. The
