@@ -7,6 +7,8 @@ void figure_num(char out[FIGURE_BYTES], double x, int decimals)
 {
     if (isnan(x))
         (void)snprintf(out, FIGURE_BYTES, "-");
+    else if (x == 0)
+        (void)snprintf(out, FIGURE_BYTES, "0");
     else if (fabs(x) >= 1e12)
         (void)snprintf(out, FIGURE_BYTES, "%.3g", x);
     else
@@ -22,7 +24,7 @@ void figure_mean(char out[FIGURE_BYTES], struct stats_mean m, int decimals)
         return;
     }
     int show = 1 - (int)floor(log10(m.error));
-    show = show < 0 ? 0 : show;
+    show = show < decimals ? decimals : show;
     show = show > decimals_max ? decimals_max : show;
     (void)snprintf(out, FIGURE_BYTES, "%.*f ± %.*f", show, m.value, show, m.error);
 }

@@ -17,7 +17,7 @@ static const char style[] =
     "@media(prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e8eaed;--soft:#9aa3ad;"
     "--line:#2b3036;--accent:#6cb0ff;--card:#1c2024}}\n"
     "*{box-sizing:border-box}\n"
-    "body{margin:0 auto;max-width:62rem;padding:1.5rem 1rem 3rem;background:var(--paper);"
+    "body{margin:0 auto;max-width:70rem;padding:1.5rem 1rem 3rem;background:var(--paper);"
     "color:var(--ink);font:16px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif}\n"
     "h1{font-size:1.6rem;margin:0 0 .2rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:2rem 0 "
     ".5rem}\n"
@@ -25,10 +25,11 @@ static const char style[] =
     "figure{margin:1.2rem 0}svg{width:100%;height:auto;display:block}.narrow{display:none}\n"
     "svg text{font:12px system-ui,sans-serif;fill:var(--soft)}svg .label{fill:var(--ink);"
     "font-weight:600}svg .name{font-size:12.5px}\n"
-    "svg .grid{stroke:var(--line)}svg .mark{fill:var(--accent)}svg .bar{stroke:var(--accent);"
-    "stroke-width:1.5;fill:none}\n"
-    "table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}\n"
-    "th,td{padding:.4rem .5rem;text-align:right;border-bottom:1px solid var(--line);"
+    "svg .grid{stroke:var(--line)}svg .mark{fill:var(--accent)}svg .bar{stroke:var(--ink);"
+    "stroke-width:1.3;fill:none}\n"
+    "table{border-collapse:collapse;width:100%;font-size:.86rem;font-variant-numeric:tabular-nums}"
+    "\n"
+    "th,td{padding:.4rem .45rem;text-align:right;border-bottom:1px solid var(--line);"
     "white-space:nowrap}th{color:var(--soft);font-weight:600}\n"
     "th:first-child,td:first-child{text-align:left}td:first-child{font-weight:600}\n"
     ".scroll{overflow-x:auto}\n"
@@ -138,16 +139,16 @@ static void put_row(struct buf *out, const struct report *r, const struct report
     figure_size(text, m->bytes);
     put_cell(out, "size", text);
     figure_num(text, report_bpw(m), 2);
-    put_cell(out, "bits per weight", text);
+    put_cell(out, "bits/weight", text);
     figure_mean(text, e->ppl, 4);
     put_cell(out, "perplexity", text);
     if (r->original && e->have_original) {
         figure_mean(text, e->ppl_ratio, 4);
         put_cell(out, "PPL ratio", text);
-        figure_mean(text, e->kld, 6);
+        figure_mean(text, e->kld, 0);
         put_cell(out, "KL divergence", text);
         figure_percent(text, e->top1);
-        put_cell(out, "same top token, %", text);
+        put_cell(out, "same top, %", text);
     } else if (r->original) {
         buf_str(out, "<td></td><td></td><td></td>");
     }
@@ -157,9 +158,9 @@ static void put_row(struct buf *out, const struct report *r, const struct report
 static void put_table(struct buf *out, const struct report *r)
 {
     buf_str(out, "<div class=\"scroll\"><table class=\"cards\">\n<thead><tr><th>name</th><th>type"
-                 "</th><th>size</th><th>bits per weight</th><th>perplexity</th>");
+                 "</th><th>size</th><th>bits/weight</th><th>perplexity</th>");
     if (r->original)
-        buf_str(out, "<th>PPL ratio</th><th>KL divergence</th><th>same top token, %</th>");
+        buf_str(out, "<th>PPL ratio</th><th>KL divergence</th><th>same top, %</th>");
     buf_str(out, "</tr></thead>\n<tbody>\n");
     if (r->original)
         put_row(out, r, r->original);
@@ -201,7 +202,7 @@ static void put_tail(struct buf *out, const struct report_model *m)
 static void put_tails(struct buf *out, const struct report *r)
 {
     buf_str(out,
-            "<h2>Where the loss lies</h2>\n<div class=\"scroll\"><table class=\"cards\"><thead><tr>"
+            "<h2>Where the loss lies</h2>\n<div class=\"scroll\"><table><thead><tr>"
             "<th>name</th><th>KLD median</th><th>KLD 90 %</th><th>KLD 99 %</th><th>KLD 99.9 %</th>"
             "<th>KLD max</th><th>Δp mean, %</th><th>Δp RMS, %</th><th>Δp 1 %</th><th>Δp 99 %</th>"
             "<th>ln PPL corr.</th></tr></thead>\n<tbody>\n");
@@ -225,9 +226,11 @@ static void put_head(struct buf *out, const struct report *r)
     figure_text(out, r->name);
     buf_str(out, "</h1>\n<p class=\"soft\">");
     if (r->original) {
-        buf_str(out, "Compared with ");
-        figure_text(out, r->original->file);
-        buf_str(out, ". ");
+        char size[FIGURE_BYTES];
+        figure_size(size, r->original->bytes);
+        buf_str(out, "What each file lost against the original (");
+        figure_text(out, r->original->type);
+        buf_fmt(out, ", %s). ", size);
     }
     buf_str(out, "Measured on ");
     figure_text(out, r->text);

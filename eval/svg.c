@@ -7,13 +7,13 @@
 #include <string.h>
 
 enum {
-    MARGIN_LEFT = 64,
+    MARGIN_LEFT = 80,
     MARGIN_RIGHT = 16,
     MARGIN_TOP = 14,
     MARGIN_BOTTOM = 48,
     ZERO_BAND = 26, /* px below a logarithmic axis for what is as good as 0 */
-    RADIUS = 5,
-    CHAR_WIDTH = 7, /* px of a label's letter, at its 12 px */
+    RADIUS = 4,
+    CHAR_WIDTH = 8, /* px of a label's letter, at its 12 px */
     LINE_HEIGHT = 14
 };
 
@@ -219,6 +219,9 @@ static void draw_mark(struct plot *s, const struct svg_point *q)
 {
     const double x = axis_px(&s->x, q->x), y = y_px(s, q->y);
 
+    buf_fmt(s->b, "<circle class=\"mark\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"><title>", x, y, RADIUS);
+    figure_text(s->b, q->note ? q->note : q->label);
+    buf_str(s->b, "</title></circle>\n");
     if (q->error > 0 && isfinite(q->error) && !at_zero(s, q->y)) {
         const double low = s->y.log ? fmax(q->y - q->error, s->y.lo) : q->y - q->error;
         const double top = axis_px(&s->y, q->y + q->error), bottom = axis_px(&s->y, low);
@@ -226,36 +229,43 @@ static void draw_mark(struct plot *s, const struct svg_point *q)
                 bottom, x - 4, top, x - 4, bottom);
         take(s, (struct box){x - 4, top, x + 4, bottom});
     }
-    buf_fmt(s->b, "<circle class=\"mark\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"><title>", x, y, RADIUS);
-    figure_text(s->b, q->note ? q->note : q->label);
-    buf_str(s->b, "</title></circle>\n");
     take(s, (struct box){x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS});
 }
 
-/* Right of the mark, left, above, below: the first place that is free. */
+/* Right of the mark, left, above, below, and the corners: the first place that is free. */
 static void draw_label(struct plot *s, const struct svg_point *q)
 {
+    static const char *const anchor[] = {"start", "end", "middle"};
     const double x = axis_px(&s->x, q->x), y = y_px(s, q->y);
-    const double w = CHAR_WIDTH * (double)strlen(q->label), h = LINE_HEIGHT, gap = RADIUS + 4;
-    const struct box place[] = {
-        {x + gap,     y - h / 2,   x + gap + w, y + h / 2  },
-        {x - gap - w, y - h / 2,   x - gap,     y + h / 2  },
-        {x - w / 2,   y - gap - h, x + w / 2,   y - gap    },
-        {x - w / 2,   y + gap,     x + w / 2,   y + gap + h},
-        {x + gap,     y - gap - h, x + gap + w, y - gap    },
-        {x + gap,     y + gap,     x + gap + w, y + gap + h},
-        {x - gap - w, y - gap - h, x - gap,     y - gap    },
-        {x - gap - w, y + gap,     x - gap,     y + gap + h},
+    const double w = CHAR_WIDTH * (double)strlen(q->label), h = LINE_HEIGHT, gap = RADIUS + 5;
+    /* sides: which end of the text stands at x plus dx; its middle is dy below y */
+    const struct {
+        int side;
+        double dx, dy;
+    } place[] = {
+        {0, gap,  0           },
+        {1, -gap, 0           },
+        {2, 0,    -gap - h / 2},
+        {2, 0,    gap + h / 2 },
+        {0, gap,  -h          },
+        {0, gap,  h           },
+        {1, -gap, -h          },
+        {1, -gap, h           },
     };
     const size_t n = sizeof(place) / sizeof(place[0]);
-    size_t i = 0;
 
-    while (i < n && !is_free(s, place[i]))
-        i++;
-    const struct box *b = &place[i < n ? i : 2];
-    take(s, *b);
-    buf_fmt(s->b, "<text class=\"label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
-            0.5 * (b->x0 + b->x1), b->y1 - 3);
+    for (size_t i = 0; i <= n; i++) {
+        const size_t k = i < n ? i : 2; /* no place is free: above all the same */
+        const double at = x + place[k].dx, mid = y + place[k].dy;
+        const double x0 = place[k].side == 0 ? at : place[k].side == 1 ? at - w : at - w / 2;
+        const struct box b = {x0, mid - h / 2, x0 + w, mid + h / 2};
+        if (i < n && !is_free(s, b))
+            continue;
+        take(s, b);
+        buf_fmt(s->b, "<text class=\"label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", at,
+                mid + 4, anchor[place[k].side]);
+        break;
+    }
     figure_text(s->b, q->label);
     buf_str(s->b, "</text>\n");
 }

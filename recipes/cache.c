@@ -341,17 +341,17 @@ int cache_hash_model(char hex[HASH_HEX_BYTES], struct cache *c, const char *path
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-json_val *cache_get(const struct cache *c, const char *key)
+int cache_get(json_val **out, const struct cache *c, const char *key, struct err *err)
 {
     struct buf path = {0};
-    struct err unused;
-    json_val *doc = NULL;
+    struct err why = {0};
 
+    *out = NULL;
     buf_fmt(&path, "%s/%s.json", c->dir, key);
-    if (buf_check(&path, &unused) || json_load(&doc, path.p, &unused))
-        doc = NULL;
+    if (buf_check(&path, &why) || json_load(out, path.p, &why))
+        *out = NULL;
     buf_release(&path);
-    return doc;
+    return why.code == ERR_NOMEM ? err_nomem(err) : 0;
 }
 
 int cache_put(struct cache *c, const char *key, const struct buf *record, struct err *err)

@@ -34,8 +34,9 @@ int cache_hash_file(char hex[HASH_HEX_BYTES], struct cache *c, const char *path,
 int cache_hash_model(char hex[HASH_HEX_BYTES], struct cache *c, const char *path,
                      struct err *err) WARN_UNUSED;
 
-/* The record of a step; NULL when there is none (or none that can be read). Owned. */
-json_val *cache_get(const struct cache *c, const char *key);
+/* The record of a step, owned; *out is NULL when there is none, or none that can be
+ * read. Errors: ERR_NOMEM. */
+int cache_get(json_val **out, const struct cache *c, const char *key, struct err *err) WARN_UNUSED;
 int cache_put(struct cache *c, const char *key, const struct buf *record,
               struct err *err) WARN_UNUSED;
 

@@ -176,21 +176,20 @@ static bool serious(const struct err *err)
 int engine_recall(struct report_model *out, bool *found, struct engine *e,
                   const struct engine_step *s, struct err *err)
 {
-    json_val *record = cache_get(e->cache, s->key);
     char hex[HASH_HEX_BYTES];
     struct err ignored = {0};
-    int rc = 0;
+    json_val *record;
+    int rc = cache_get(&record, e->cache, s->key, err);
 
     *found = false;
     *out = (struct report_model){0};
-    if (!record)
-        return 0;
+    if (rc || !record)
+        return rc;
     if (!report_model_get(out, &e->arena, record, &ignored))
         *found = true;
-    if (*found && s->path) {
+    if (*found && s->path)
         *found = out->sha256 && !access(s->path, R_OK) &&
                  !cache_hash_file(hex, e->cache, s->path, &ignored) && !strcmp(hex, out->sha256);
-    }
     if (!*found)
         report_model_release(out);
     if (serious(&ignored)) {

@@ -39,7 +39,7 @@ static void fill(struct line *l, const struct report_model *m)
     if (!e->have_original)
         return;
     figure_mean(l->cell[5], e->ppl_ratio, 4);
-    figure_mean(l->cell[6], e->kld, 6);
+    figure_mean(l->cell[6], e->kld, 0);
     figure_percent(l->cell[7], e->top1);
 }
 
