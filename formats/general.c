@@ -40,8 +40,7 @@ static int front_matter(struct buf *out, const struct map *m)
                 buf_str(out, "  ");
             else
                 buf_put(out, p + i, 1);
-        if (inside)
-            buf_str(out, "\n");
+        buf_str(out, "\n"); /* for the first "---" too: line numbers are the file's */
         inside = true;
         p = next;
     }
@@ -56,11 +55,15 @@ static int load_card(struct guess *g, const struct ckpt *c, const struct log *lo
     struct err why = {0};
     struct yaml_node *root = NULL;
     bool found = false;
-    int rc = ckpt_map(&m, &found, c, "README.md", g->err);
+    int rc = ckpt_map(&m, &found, c, "README.md", &why);
 
+    if (rc == ERR_NOMEM)
+        return err_nomem(g->err);
+    if (rc)
+        log_warn(log, "%s; the model card is ignored", why.msg);
     if (rc || !found)
-        return rc;
-    if (front_matter(&text, &m) && text.n && !text.bad) {
+        return 0;
+    if (front_matter(&text, &m) && text.p && text.p[strspn(text.p, " \n")] && !text.bad) {
         const int bad = yaml_parse(&root, g->arena, text.p, text.n, &why);
         if (bad == ERR_NOMEM)
             rc = err_nomem(g->err);

@@ -7,8 +7,9 @@
  * what its layers compute. Converter, quantizer, runtime and trainer read these
  * rows and never compare a family's name.
  *
- * Adding a family: one file with a `const struct arch arch_<name>`, one line in
- * arch.c's table. A trait value nobody has yet is added here, with its formula. */
+ * Adding a family: one file with a `const struct arch arch_<name>` (declared in
+ * arch_rows.h), one line in arch.c's table. A trait, default or dimension nobody has yet
+ * is added here, with its formula. */
 
 #include "formats/base/arena.h"
 #include "formats/base/err.h"
