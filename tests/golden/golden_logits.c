@@ -225,7 +225,6 @@ static const struct run {
     {"native", ALL, 2},
     {"native", 7,   1},
     {"native", 1,   1},
-    {"native", 1,   2},
 };
 
 static int one_run(double *worst, const struct run *r, const char *path, const struct golden *g,

@@ -207,7 +207,7 @@ static void test_session_threads(void **state)
     const struct small_tweak w = {0};
     struct small t;
     int32_t ids[N];
-    float one[N * VOCAB], two[N * VOCAB];
+    float one[N * VOCAB], three[N * VOCAB];
     struct err err;
 
     (void)state;
@@ -215,9 +215,16 @@ static void test_session_threads(void **state)
     struct model *m = small_open(&t, cpu_detect());
     struct sess *a = session(m, N, N, 1), *b = session(m, N, N, 3);
     small_ids(ids, N, 3);
-    assert_int_equal(sess_eval(a, ids, N, one, N, &err), 0);
-    assert_int_equal(sess_eval(b, ids, N, two, N, &err), 0);
-    assert_memory_equal(one, two, sizeof(one));
+    for (size_t portion = N; portion; portion = portion > 4 ? 4 : portion > 1 ? 1 : 0) {
+        sess_keep(a, 0);
+        sess_keep(b, 0);
+        for (size_t i = 0; i < N; i += portion) {
+            const size_t n = N - i < portion ? N - i : portion;
+            assert_int_equal(sess_eval(a, ids + i, n, one + i * VOCAB, n, &err), 0);
+            assert_int_equal(sess_eval(b, ids + i, n, three + i * VOCAB, n, &err), 0);
+        }
+        assert_memory_equal(one, three, sizeof(one));
+    }
     sess_free(a);
     sess_free(b);
     model_free(m);
