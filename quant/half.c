@@ -2,7 +2,6 @@
 
 #include "quant/wide.h"
 
-/* Branches are written as selections, so that the loops below vectorize. */
 INLINE uint32_t f16_bits_to_f32_bits(uint32_t h)
 {
     const uint32_t sign = (h & 0x8000U) << 16;
@@ -18,23 +17,15 @@ INLINE uint32_t f16_bits_to_f32_bits(uint32_t h)
 
 INLINE uint32_t f32_bits_to_f16_bits(uint32_t u)
 {
-    const uint32_t sign = u >> 16 & 0x8000U;
     const uint32_t mag = u & 0x7fffffffU;
     const uint32_t normal = (mag + 0xfffU + (mag >> 13 & 1U) - (112U << 23)) >> 13;
-    /* below 2^-14: shift the significand until its unit is 2^-24; 31 bits push
-     * everything out, and the rounding below sees that */
-    const uint32_t exp = mag >> 23;
-    const uint32_t shift = exp < 95U ? 31U : (126U - exp) & 31U;
-    const uint32_t sig = (mag & 0x7fffffU) | 0x800000U;
-    const uint32_t whole = sig >> shift;
-    const uint32_t rest = sig - (whole << shift);
-    const uint32_t half = 1U << ((shift - 1U) & 31U);
-    const uint32_t up = (uint32_t)(rest > half) | ((uint32_t)(rest == half) & (whole & 1U));
-    const uint32_t denormal = whole + up;
+    /* below 2^-14: a unit in the last place of 0.5 is 2^-24, that of a denormal F16 */
+    const uint32_t denormal = f32_bits(f32_from_bits(mag) + 0.5F) - 0x3f000000U;
     const uint32_t finite = mag < 0x38800000U ? denormal : normal;
-    const uint32_t capped = mag >= 0x477ff000U ? 0x7c00U : finite;
+    const uint32_t capped = mag < 0x477ff000U ? finite : 0x7c00U;
+    const uint32_t all = mag > 0x7f800000U ? 0x7e00U : capped;
 
-    return sign | (mag > 0x7f800000U ? 0x7e00U : capped);
+    return all | (u ^ mag) >> 16;
 }
 
 float f32_from_f16(uint16_t h)
@@ -60,11 +51,19 @@ WIDE void f32_from_f16_n(float *dst, const void *src, size_t n)
 
 WIDE void f16_from_f32_n(void *dst, const float *src, size_t n)
 {
+    enum { STRIP = 64 };
     uint8_t *p = dst;
 
-    for (size_t i = 0; i < n; i++) {
-        const uint16_t h = (uint16_t)f32_bits_to_f16_bits(f32_bits(src[i]));
-        memcpy(p + 2 * i, &h, sizeof(h));
+    for (size_t i = 0; i < n; i += STRIP) {
+        const size_t k = n - i < STRIP ? n - i : STRIP;
+        uint32_t bits[STRIP];
+        uint16_t half[STRIP];
+        memcpy(bits, src + i, k * sizeof(*src));
+        for (size_t j = 0; j < k; j++)
+            bits[j] = f32_bits_to_f16_bits(bits[j]);
+        for (size_t j = 0; j < k; j++)
+            half[j] = (uint16_t)bits[j];
+        memcpy(p + 2 * i, half, k * sizeof(*half));
     }
 }
 

@@ -8,6 +8,8 @@
 
 typedef float lanes __attribute__((vector_size(4 * SRCH_LANES)));
 typedef int32_t masks __attribute__((vector_size(4 * SRCH_LANES)));
+typedef int32_t masks8 __attribute__((vector_size(32)));
+typedef int32_t masks4 __attribute__((vector_size(16)));
 
 /* 1.5 * 2^23: adding and subtracting it rounds |x| < 2^22 to a whole number, halves
  * to even. Larger numbers come out large enough to be clamped. */
@@ -29,7 +31,9 @@ INLINE void lanes_store(float *p, const lanes *v)
 
 INLINE void lanes_all(lanes *v, float x)
 {
-    *v = (lanes){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+    static const lanes one = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+    *v = x * one; /* a broadcast, unlike a list of sixteen x */
 }
 
 /* v = m ? a : v */
@@ -38,14 +42,47 @@ INLINE void lanes_pick(lanes *v, const masks *m, const lanes *a)
     *v = (lanes)(((masks)*a & *m) | ((masks)*v & ~*m));
 }
 
-/* The nearest whole number in [lo, hi]. */
-INLINE void lanes_code(lanes *v, const lanes *lo, const lanes *hi)
+/* The nearest whole number in [lo, hi], which are given plus ROUND: such numbers compare
+ * as their bits do, and whole vectors have a minimum and maximum for those. */
+INLINE void lanes_code(lanes *v, const masks *lo, const masks *hi)
 {
-    *v = (*v + ROUND) - ROUND;
-    const masks below = *v < *lo;
-    lanes_pick(v, &below, lo);
-    const masks above = *v > *hi;
-    lanes_pick(v, &above, hi);
+    const lanes shifted = *v + ROUND;
+    masks bits = (masks)shifted;
+    const masks below = bits < *lo;
+    bits = (*lo & below) | (bits & ~below);
+    const masks above = bits > *hi;
+    bits = (*hi & above) | (bits & ~above);
+    *v = (lanes)bits - ROUND;
+}
+
+/* A bound for lanes_code. */
+INLINE void lanes_bound(masks *v, int code)
+{
+    lanes f;
+
+    lanes_all(&f, ROUND + (float)code);
+    *v = (masks)f;
+}
+
+/* The greatest of sixteen whole numbers, by halves. */
+INLINE int32_t masks_greatest(const masks *v)
+{
+    masks8 a8, b8;
+    masks4 a4, b4;
+    int32_t last[4];
+
+    memcpy(&a8, v, sizeof(a8));
+    memcpy(&b8, (const char *)v + sizeof(a8), sizeof(b8));
+    const masks8 more8 = a8 > b8;
+    a8 = (a8 & more8) | (b8 & ~more8);
+    memcpy(&a4, &a8, sizeof(a4));
+    memcpy(&b4, (const char *)&a8 + sizeof(a4), sizeof(b4));
+    const masks4 more4 = a4 > b4;
+    a4 = (a4 & more4) | (b4 & ~more4);
+    memcpy(last, &a4, sizeof(last));
+    const int32_t x = last[0] > last[1] ? last[0] : last[1];
+    const int32_t y = last[2] > last[3] ? last[2] : last[3];
+    return x > y ? x : y;
 }
 
 /* a / b, 0 where b is 0 */
@@ -139,30 +176,39 @@ WIDE const float *srch_importance(float *w, const struct srch_weighting *s, size
     return w;
 }
 
-/* The least and the greatest of n >= 1 values. */
+/* A number as an integer that compares as it does, but for -0 < 0; and back. */
+INLINE void lanes_order(masks *key, const lanes *v)
+{
+    const masks bits = (masks)*v;
+
+    *key = bits ^ ((bits >> 31) & 0x7fffffff);
+}
+
+static inline float from_order(int32_t key)
+{
+    return f32_from_bits((uint32_t)(key ^ ((key >> 31) & 0x7fffffff)));
+}
+
+/* The least and the greatest of n values, a multiple of 16. */
 INLINE void bounds(float *least, float *greatest, const float *x, size_t n)
 {
-    float lo[SRCH_LANES], hi[SRCH_LANES];
-    size_t i = 0;
+    lanes v;
+    masks lo, hi;
 
-    for (size_t j = 0; j < SRCH_LANES; j++)
-        lo[j] = hi[j] = x[0];
-    for (; i + SRCH_LANES <= n; i += SRCH_LANES)
-        for (size_t j = 0; j < SRCH_LANES; j++) {
-            lo[j] = x[i + j] < lo[j] ? x[i + j] : lo[j];
-            hi[j] = x[i + j] > hi[j] ? x[i + j] : hi[j];
-        }
-    for (size_t half = SRCH_LANES / 2; half; half /= 2)
-        for (size_t j = 0; j < half; j++) {
-            lo[j] = lo[j + half] < lo[j] ? lo[j + half] : lo[j];
-            hi[j] = hi[j + half] > hi[j] ? hi[j + half] : hi[j];
-        }
-    for (; i < n; i++) {
-        lo[0] = x[i] < lo[0] ? x[i] : lo[0];
-        hi[0] = x[i] > hi[0] ? x[i] : hi[0];
+    lanes_load(&v, x);
+    lanes_order(&lo, &v);
+    hi = lo;
+    for (size_t i = SRCH_LANES; i < n; i += SRCH_LANES) {
+        masks key;
+        lanes_load(&v, x + i);
+        lanes_order(&key, &v);
+        const masks below = key<lo, above = key> hi;
+        lo = (key & below) | (lo & ~below);
+        hi = (key & above) | (hi & ~above);
     }
-    *least = lo[0];
-    *greatest = hi[0];
+    lo = ~lo;
+    *least = from_order(~masks_greatest(&lo));
+    *greatest = from_order(masks_greatest(&hi));
 }
 
 WIDE float srch_extreme(const float *x, size_t n)
@@ -192,10 +238,11 @@ uint16_t srch_f16_up(float v)
 INLINE void symmetric_loop(lanes *lx, lanes *l2, const lanes *inverse, const float *x,
                            const float *w, size_t n, int levels, int even)
 {
-    lanes lo, hi, a = {0}, b = {0};
+    lanes a = {0}, b = {0};
+    masks lo, hi;
 
-    lanes_all(&lo, (float)-levels);
-    lanes_all(&hi, (float)(levels - 1));
+    lanes_bound(&lo, -levels);
+    lanes_bound(&hi, levels - 1);
     for (size_t i = 0; i < n; i++) {
         lanes code = x[i] * *inverse;
         lanes_code(&code, &lo, &hi);
@@ -216,15 +263,16 @@ INLINE void symmetric_sums(lanes *lx, lanes *l2, const lanes *inverse, const flo
         symmetric_loop(lx, l2, inverse, x, w, n, levels, 0);
 }
 
-/* The lane of the greatest value, the first of equals; -1 when all are NaN. */
-static int lanes_best(const float v[SRCH_LANES])
+/* The lane of the greatest gain, which is >= 0 (or NaN, which counts as 0); of those
+ * equal in their first twenty bits the first: less is the noise of F32 sums, and early
+ * starts use the codes better. */
+INLINE int lanes_best(const lanes *gain)
 {
-    int best = -1;
+    const masks lane = {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
+    const masks number = *gain >= 0.0F;
+    masks key = (((masks)*gain & number) & ~15) | lane;
 
-    for (int i = 0; i < SRCH_LANES; i++)
-        if (best < 0 ? v[i] == v[i] : v[i] > v[best])
-            best = i;
-    return best;
+    return 15 - (masks_greatest(&key) & 15);
 }
 
 /* Batches of sixteen starts, and how often each is fitted to its codes. */
@@ -236,37 +284,35 @@ static const struct {
     [SRCH_THOROUGH] = {2, 3},
 };
 
-/* What a later batch has to win by: less is the noise of F32 sums, and early starts use
- * the codes better. */
+/* What a later batch has to win by: more than noise, see lanes_best. */
 #define MORE 1.000001F
 
-/* Where the largest magnitude lands, in codes beyond the last one: first on the side
- * that has one code more, then on the other. */
-enum { SYMMETRIC_OTHER_SIDE = 11, BATCHES = 2 };
-static const float symmetric_start[BATCHES][SRCH_LANES] = {
-    {-1.0F, -0.6F, -0.3F, 0.0F,   0.3F,  0.6F,  0.9F,  1.3F, 1.7F, 2.2F, 2.8F, -0.5F, 0.0F,   0.4F, 0.9F,
-     1.5F                                                                                                     },
-    {-2.0F, -1.4F, -0.8F, -0.15F, 0.15F, 0.45F, 0.75F, 1.1F, 1.5F, 3.6F, 5.0F, -1.2F, -0.25F, 0.2F,
-     0.65F,                                                                                               2.5F},
+/* Where the largest magnitude lands: `side` * levels + `beyond`, in codes. Mostly on the
+ * side that has one code more. */
+enum { BATCHES = 2 };
+static const float symmetric_side[SRCH_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1,
+                                                 -1, -1, -1, 1,  1,  1,  1,  1};
+static const float symmetric_beyond[BATCHES][SRCH_LANES] = {
+    {1.0F, 0.6F, 0.3F, 0.0F,  -0.3F,  -0.6F,  -0.9F,  -1.3F, -1.7F, -2.2F, -2.8F, -1.5F, -1.0F,  -0.6F,
+     -0.1F,                                                                                                     0.5F},
+    {2.0F, 1.4F, 0.8F, 0.15F, -0.15F, -0.45F, -0.75F, -1.1F, -1.5F, -3.6F, -5.0F, -2.2F, -1.25F,
+     -0.8F,                                                                                             -0.35F, 1.5F},
 };
 
 WIDE float srch_symmetric(const float *x, const float *w, size_t n, int levels,
                           enum srch_effort effort)
 {
-    float least, greatest;
-    float start[SRCH_LANES], score[SRCH_LANES], scale[SRCH_LANES], best_score = 0, best_scale = 0;
-    lanes inverse, lx, l2, fit;
+    float least, greatest, score[SRCH_LANES], scale[SRCH_LANES], best_score = 0, best_scale = 0;
+    lanes side, beyond, inverse, lx, l2, fit;
 
     bounds(&least, &greatest, x, n);
     const float extreme = greatest >= -least ? greatest : least;
     if (fabsf(extreme) < SRCH_TINY)
         return 0;
+    lanes_load(&side, symmetric_side);
     for (int batch = 0; batch < efforts[effort].batches; batch++) {
-        for (int i = 0; i < SRCH_LANES; i++) {
-            const float at = (float)levels + symmetric_start[batch][i];
-            start[i] = (i < SYMMETRIC_OTHER_SIDE ? -at : at - 1.0F) / extreme;
-        }
-        lanes_load(&inverse, start);
+        lanes_load(&beyond, symmetric_beyond[batch]);
+        inverse = ((float)levels * side + beyond) * (1.0F / extreme);
         symmetric_sums(&lx, &l2, &inverse, x, w, n, levels);
         for (int step = 1; step < efforts[effort].steps; step++) {
             lanes_ratio(&inverse, &l2, &lx); /* the best scale for these codes */
@@ -276,8 +322,8 @@ WIDE float srch_symmetric(const float *x, const float *w, size_t n, int levels,
         const lanes gain = fit * lx;
         lanes_store(score, &gain);
         lanes_store(scale, &fit);
-        const int i = lanes_best(score);
-        if (i >= 0 && score[i] > best_score * MORE) {
+        const int i = lanes_best(&gain);
+        if (score[i] > best_score * MORE) {
             best_score = score[i];
             best_scale = scale[i];
         }
@@ -313,9 +359,16 @@ uint16_t srch_symmetric_f16(float scale, const float *x, const float *w, size_t 
         s[i] = f32_from_f16((uint16_t)((h & 0x8000) | (near < 0 ? 0 : near)));
     }
     srch_symmetric_sums(lx, l2, s, x, w, n, levels);
-    for (int i = 0; i < SRCH_LANES; i++)
-        lx[i] = s[i] * (2.0F * lx[i] - s[i] * l2[i]);
-    return f16_from_f32(s[lanes_best(lx)]);
+    int best = 0;
+    float most = 0;
+    for (int i = 0; i < SRCH_LANES; i++) {
+        const float gain = s[i] * (2.0F * lx[i] - s[i] * l2[i]);
+        if (gain > most) {
+            most = gain;
+            best = i;
+        }
+    }
+    return most > 0 ? f16_from_f32(s[best]) : 0;
 }
 
 /* ---- codes with an offset ------------------------------------------------------------ */
@@ -327,10 +380,11 @@ struct affine_sums {
 INLINE void affine_sums(struct affine_sums *s, const lanes *inverse, const lanes *offset,
                         const float *x, const float *w, size_t n, int max_code)
 {
-    lanes lo, hi, l = {0}, l2 = {0}, xl = {0};
+    lanes l = {0}, l2 = {0}, xl = {0};
+    masks lo, hi;
 
-    lanes_all(&lo, 0.0F);
-    lanes_all(&hi, (float)max_code);
+    lanes_bound(&lo, 0);
+    lanes_bound(&hi, max_code);
     for (size_t i = 0; i < n; i++) {
         lanes code = (x[i] - *offset) * *inverse;
         lanes_code(&code, &lo, &hi);
@@ -381,11 +435,11 @@ static const float affine_start[BATCHES][SRCH_LANES] = {
 WIDE struct srch_line srch_affine(const float *x, const float *w, size_t n, int max_code,
                                   int only_below, enum srch_effort effort)
 {
-    float lo, hi, start[SRCH_LANES], score[SRCH_LANES];
+    float lo, hi, score[SRCH_LANES];
     float s_all[SRCH_LANES], o_all[SRCH_LANES], best_score = 0;
     struct srch_line best = {0, 0};
     struct affine_sums s;
-    lanes inverse, offset, scale, one;
+    lanes start, inverse, offset, scale, one;
 
     bounds(&lo, &hi, x, n);
     lo = only_below && lo > 0 ? 0 : lo;
@@ -395,9 +449,8 @@ WIDE struct srch_line srch_affine(const float *x, const float *w, size_t n, int 
     const float sw = dot(w, ones, n), sx = dot(w, x, n);
     lanes_all(&one, 1.0F);
     for (int batch = 0; batch < efforts[effort].batches; batch++) {
-        for (int i = 0; i < SRCH_LANES; i++)
-            start[i] = ((float)max_code + affine_start[batch][i]) / (hi - lo);
-        lanes_load(&inverse, start);
+        lanes_load(&start, affine_start[batch]);
+        inverse = ((float)max_code + start) * (1.0F / (hi - lo));
         lanes_all(&offset, lo);
         affine_sums(&s, &inverse, &offset, x, w, n, max_code);
         affine_fit(&scale, &offset, &s, sw, sx, only_below);
@@ -410,8 +463,8 @@ WIDE struct srch_line srch_affine(const float *x, const float *w, size_t n, int 
         lanes_store(score, &gain);
         lanes_store(s_all, &scale);
         lanes_store(o_all, &offset);
-        const int i = lanes_best(score);
-        if (i >= 0 && score[i] > best_score * MORE) {
+        const int i = lanes_best(&gain);
+        if (score[i] > best_score * MORE) {
             best_score = score[i];
             best = (struct srch_line){s_all[i], o_all[i]};
         }
@@ -423,7 +476,8 @@ WIDE void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[
                              const float *x, const float *w, size_t n, int max_code)
 {
     float scale[SRCH_LANES], offset[SRCH_LANES];
-    lanes s, o, lo, hi, one, inverse, sum = {0};
+    lanes s, o, one, inverse, sum = {0};
+    masks lo, hi;
 
     for (int i = 0; i < SRCH_LANES; i++) {
         scale[i] = line[i].scale;
@@ -431,8 +485,8 @@ WIDE void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[
     }
     lanes_load(&s, scale);
     lanes_load(&o, offset);
-    lanes_all(&lo, 0.0F);
-    lanes_all(&hi, (float)max_code);
+    lanes_bound(&lo, 0);
+    lanes_bound(&hi, max_code);
     lanes_all(&one, 1.0F);
     lanes_ratio(&inverse, &one, &s);
     for (size_t i = 0; i < n; i++) {
@@ -481,7 +535,9 @@ struct srch_line srch_affine_f16(struct srch_line line, const float *x, const fl
                                                                                      : o)));
     }
     srch_affine_errors(err, near, x, w, n, max_code);
-    for (int i = 0; i < SRCH_LANES; i++)
-        err[i] = -err[i];
-    return near[lanes_best(err)];
+    int best = 0;
+    for (int i = 1; i < SRCH_LANES; i++)
+        if (err[i] < err[best])
+            best = i;
+    return near[best];
 }

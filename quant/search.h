@@ -43,6 +43,8 @@ enum srch_effort srch_effort(const struct srch_weighting *s, enum srch_effort pl
 /* sum x^2 / n */
 float srch_mean_square(const float *x, size_t n);
 
+/* In all of these n is a multiple of 16. */
+
 /* The value of largest magnitude, of equals the positive one. */
 float srch_extreme(const float *x, size_t n);
 

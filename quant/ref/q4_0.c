@@ -4,6 +4,7 @@
 #include "quant/half.h"
 #include "quant/ref/ref.h"
 #include "quant/search.h"
+#include "quant/wide.h"
 
 static void block_pack(struct block_q4_0 *b, const float *x)
 {
@@ -32,7 +33,7 @@ void q4_0_encode(void *dst, const float *src, size_t n, const float *importance)
         block_pack(&b[i], src + i * QK);
 }
 
-void q4_0_decode(float *dst, const void *src, size_t n)
+WIDE void q4_0_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q4_0 *b = src;
 

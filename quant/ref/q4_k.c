@@ -7,6 +7,7 @@
 #include "quant/ref/k_scales.h"
 #include "quant/ref/ref.h"
 #include "quant/search.h"
+#include "quant/wide.h"
 
 static void block_encode(struct block_q4_k *b, const float *x, const float *w,
                          enum srch_effort effort)
@@ -35,7 +36,7 @@ void q4_k_encode(void *dst, const float *src, size_t n, const float *importance)
     }
 }
 
-void q4_k_decode(float *dst, const void *src, size_t n)
+WIDE void q4_k_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q4_k *b = src;
 

@@ -5,6 +5,7 @@
 #include "quant/ref/q5_bits.h"
 #include "quant/ref/ref.h"
 #include "quant/search.h"
+#include "quant/wide.h"
 
 static void block_pack(struct block_q5_0 *b, const float *x)
 {
@@ -35,7 +36,7 @@ void q5_0_encode(void *dst, const float *src, size_t n, const float *importance)
         block_pack(&b[i], src + i * QK);
 }
 
-void q5_0_decode(float *dst, const void *src, size_t n)
+WIDE void q5_0_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q5_0 *b = src;
 

@@ -5,6 +5,7 @@
 #include "quant/ref/q5_bits.h"
 #include "quant/ref/ref.h"
 #include "quant/search.h"
+#include "quant/wide.h"
 
 static void block_encode(struct block_q5_1 *b, const float *x, const float *w,
                          enum srch_effort effort)
@@ -32,7 +33,7 @@ void q5_1_encode(void *dst, const float *src, size_t n, const float *importance)
         block_encode(b++, src + i, srch_weights(w, &s, src, i, QK), srch_effort(&s, SRCH_QUICK));
 }
 
-void q5_1_decode(float *dst, const void *src, size_t n)
+WIDE void q5_1_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q5_1 *b = src;
 

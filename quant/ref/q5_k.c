@@ -6,6 +6,7 @@
 #include "quant/ref/k_scales.h"
 #include "quant/ref/ref.h"
 #include "quant/search.h"
+#include "quant/wide.h"
 
 static void block_encode(struct block_q5_k *b, const float *x, const float *w,
                          enum srch_effort effort)
@@ -40,7 +41,7 @@ void q5_k_encode(void *dst, const float *src, size_t n, const float *importance)
     }
 }
 
-void q5_k_decode(float *dst, const void *src, size_t n)
+WIDE void q5_k_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q5_k *b = src;
 

@@ -5,6 +5,7 @@
 #include "quant/half.h"
 #include "quant/ref/ref.h"
 #include "quant/search.h"
+#include "quant/wide.h"
 
 #include <math.h>
 
@@ -138,7 +139,7 @@ void q6_k_encode(void *dst, const float *src, size_t n, const float *importance)
         block_encode(b++, src + i, srch_importance(w, &s, i, QK_K), srch_effort(&s, SRCH_QUICK));
 }
 
-void q6_k_decode(float *dst, const void *src, size_t n)
+WIDE void q6_k_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q6_k *b = src;
 
