@@ -259,11 +259,12 @@ static int commit(struct pipe *p, const char *path, const struct pipe_result *re
                   struct err *err)
 {
     struct buf text = {0}, name = {0};
+    const bool report = p->job->tensor_report && !out_is_device(path);
     struct out o;
     int rc = 0;
 
     out_init(&o);
-    if (p->job->tensor_report) {
+    if (report) {
         buf_fmt(&name, "%s.json", path);
         rc = buf_check(&name, err);
         if (!rc)
@@ -275,7 +276,7 @@ static int commit(struct pipe *p, const char *path, const struct pipe_result *re
     }
     if (!rc)
         rc = gguf_writer_commit(p->writer, err);
-    if (!rc && p->job->tensor_report)
+    if (!rc && report)
         rc = out_commit(&o, err);
     out_abandon(&o);
     buf_release(&text);

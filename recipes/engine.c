@@ -1,5 +1,6 @@
 #include "recipes/engine.h"
 
+#include "formats/apart.h"
 #include "formats/base/cpu.h"
 #include "formats/base/version.h"
 #include "recipes/engine_impl.h"
@@ -144,6 +145,18 @@ static int plan_report(struct engine *e, const char *file, struct err *err)
     if (path)
         (void)add_step(e, ENGINE_REPORT, file, path);
     return file && !path ? err_nomem(err) : 0;
+}
+
+/* No output may replace the recipe, the model or the text. */
+static int check_outputs(const struct engine *e, const char *recipe, struct err *err)
+{
+    const char *const in[] = {recipe, e->recipe.model, e->recipe.text};
+    int rc = 0;
+
+    for (size_t i = 0; i < e->n_steps; i++)
+        for (size_t k = 0; !rc && k < sizeof(in) / sizeof(in[0]); k++)
+            rc = apart(e->step[i].path, in[k], false, err);
+    return rc;
 }
 
 /* What makes the plan: steps in the order they are done. */
@@ -317,6 +330,8 @@ static int open_all(struct engine *e, const char *recipe, struct err *err)
         rc = cache_hash_file(e->text_sha, e->cache, e->recipe.text, err);
     if (!rc)
         rc = plan(e, err);
+    if (!rc)
+        rc = check_outputs(e, recipe, err);
     if (!rc)
         rc = recall_all(e, err);
     if (!rc && o->plan_only)

@@ -1,5 +1,6 @@
 /* pare bench MODEL: how fast a prompt is read and text is generated. */
 
+#include "formats/apart.h"
 #include "formats/base/buf.h"
 #include "formats/base/json.h"
 #include "formats/base/out.h"
@@ -220,7 +221,9 @@ int cmd_bench(struct cmd_env *env, int argc, char **argv, struct err *err)
         return rc;
     mo.cpu = common.cpu;
     mo.pre = o.pre;
-    rc = model_open(&m, operand[0], &mo, err);
+    rc = apart(o.json, operand[0], false, err);
+    if (!rc)
+        rc = model_open(&m, operand[0], &mo, err);
     if (!rc)
         rc = run(m, &o, operand[0], &common, &env->log, err);
     model_free(m);

@@ -1,3 +1,4 @@
+#include "formats/apart.h"
 #include "formats/base/map.h"
 #include "formats/base/out.h"
 #include "formats/base/rd.h"
@@ -147,6 +148,10 @@ int cmd_codec(struct cmd_env *env, int argc, char **argv, struct err *err)
     j.columns = (size_t)columns;
     j.in_path = operand[2];
     rc = choose(&j, operand[0], operand[1], err);
+    if (!rc)
+        rc = apart(operand[3], j.in_path, false, err);
+    if (!rc)
+        rc = apart(operand[3], importance_path, false, err);
     if (!rc && importance_path)
         rc = read_importance(&importance, importance_path, j.columns, err);
     if (!rc)

@@ -1,3 +1,4 @@
+#include "formats/apart.h"
 #include "quant/job.h"
 #include "tools/cmd.h"
 
@@ -86,6 +87,8 @@ int cmd_convert(struct cmd_env *env, int argc, char **argv, struct err *err)
     rc = read_type(&c, err);
     if (!rc && c.split)
         rc = opt_bytes(&c.split_bytes, c.split, err);
+    if (!rc)
+        rc = apart(operand[1], operand[0], c.split, err);
     if (!rc && !ckpt_is(operand[0]))
         rc = err_set(err, ERR_FORMAT, "%s: expected a folder with a config.json", operand[0]);
     const struct source_opts so = {.pre = c.pre, .name = c.name, .log = &env->log};

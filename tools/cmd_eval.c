@@ -1,5 +1,6 @@
 #include "eval/eval.h"
 #include "eval/report.h"
+#include "formats/apart.h"
 #include "formats/base/map.h"
 #include "formats/base/out.h"
 #include "runtime/model.h"
@@ -102,7 +103,12 @@ static int check(struct eval *e, struct err *err)
         return err_set(err, ERR_ARG, "--text FILE is missing: what to measure on");
     if (!report_math(&e->math, e->kernels))
         return err_set(err, ERR_ARG, "--kernels wants f32, bf16 or fast, not \"%s\"", e->kernels);
-    return 0;
+    int rc = apart(e->json, e->text, false, err);
+    if (!rc)
+        rc = apart(e->json, e->against, false, err);
+    for (size_t i = 0; !rc && i < e->n; i++)
+        rc = apart(e->json, e->path[i], false, err);
+    return rc;
 }
 
 int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)

@@ -1,3 +1,4 @@
+#include "formats/apart.h"
 #include "formats/base/out.h"
 #include "tools/cmd.h"
 #include "tools/inspect.h"
@@ -47,7 +48,9 @@ int cmd_inspect(struct cmd_env *env, int argc, char **argv, struct err *err)
     int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, &path, &n, 1, 1, err);
     if (rc || common.done)
         return rc;
-    rc = inspect_open(&m, path, err);
+    rc = apart(json, path, false, err);
+    if (!rc)
+        rc = inspect_open(&m, path, err);
     if (!rc && (json || check))
         rc = digest_hash(m.tensor, m.n_tensors, &common.par, &env->log, err);
     if (!rc && json)

@@ -1,6 +1,7 @@
 /* pare logits MODEL --ids FILE.json OUT.bin: raw little-endian F32 logits [n, vocab] of
  * each of the file's "sequences", one after another. */
 
+#include "formats/apart.h"
 #include "formats/base/json.h"
 #include "formats/base/out.h"
 #include "formats/base/rd.h"
@@ -181,7 +182,11 @@ int cmd_logits(struct cmd_env *env, int argc, char **argv, struct err *err)
         return rc;
     mo.cpu = common.cpu;
     mo.pre = pre;
-    rc = ids_load(&ids, path, err);
+    rc = apart(operand[1], operand[0], false, err);
+    if (!rc)
+        rc = apart(operand[1], path, false, err);
+    if (!rc)
+        rc = ids_load(&ids, path, err);
     if (!rc)
         rc = model_open(&m, operand[0], &mo, err);
     if (!rc)

@@ -1,3 +1,4 @@
+#include "formats/apart.h"
 #include "quant/job.h"
 #include "quant/mix.h"
 #include "quant/pipeline.h"
@@ -172,6 +173,8 @@ int cmd_quantize(struct cmd_env *env, int argc, char **argv, struct err *err)
     q.opts.par = common.par;
     q.opts.log = &env->log;
     rc = read_options(&q, operand[2], err);
+    if (!rc && !q.dry_run)
+        rc = apart(operand[1], operand[0], q.split, err);
     const struct source_opts so = {.log = &env->log};
     if (!rc)
         rc = source_open(&s, operand[0], &so, err);

@@ -8,9 +8,11 @@
 #include "tools/cmd.h"
 #include "tools/progress.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cmd {
     const char *name;
@@ -94,6 +96,16 @@ static int status_of(int rc)
     }
 }
 
+/* Results that did not reach their reader are a failure. */
+static int flushed(int rc)
+{
+    if ((fflush(stdout) || ferror(stdout)) && !rc) {
+        perror("pare: writing results");
+        return 1;
+    }
+    return rc;
+}
+
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
     struct progress progress;
@@ -101,27 +113,32 @@ static int run(const struct cmd *cmd, int argc, char **argv)
     struct cmd_env env = {.name = cmd->name, .usage = cmd->usage};
 
     progress_init(&progress, &env.log, cmd->name);
-    int rc = cmd->run(&env, argc, argv, &err);
+    const int rc = cmd->run(&env, argc, argv, &err);
     progress_end(&progress);
     if (rc)
         (void)fprintf(stderr, "pare %s: %s\n", cmd->name, err.msg);
-    /* results that did not reach their reader are a failure */
-    if ((fflush(stdout) || ferror(stdout)) && !rc) {
-        perror("pare: writing results");
-        rc = ERR_IO;
-    }
-    return status_of(rc);
+    return flushed(status_of(rc));
+}
+
+/* Keep 0, 1 and 2 taken when they come closed, or the next file opened would be one of
+ * them and messages go into it. Opened so that writing results fails. */
+static void hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
 }
 
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN);
+    hold_streams();
     if (argc < 2)
         return help(stderr);
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
-        return help(stdout);
+        return flushed(help(stdout));
     if (!strcmp(argv[1], "--version"))
-        return puts("pare " PARE_VERSION) < 0;
+        return flushed(puts("pare " PARE_VERSION) < 0);
     for (size_t i = 0; i < N_OF(cmds); i++)
         if (!strcmp(argv[1], cmds[i].name))
             return run(&cmds[i], argc - 1, argv + 1);

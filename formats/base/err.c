@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Holds any path, and what is said about it. */
+enum { TEXT_BYTES = 8192 };
+
 /* A message is one line, whatever bytes a file's names hold. */
 static void one_line(char *s)
 {
@@ -13,38 +16,48 @@ static void one_line(char *s)
             *s = '?';
 }
 
+/* Of a text too long for a message the middle goes: the file's name stands at its
+ * start, what was found at its end. Paths can be thousands of bytes. */
+static void squeeze(struct err *e, const char *text)
+{
+    enum { HEAD = 200, DOTS = 3, TAIL = ERR_MSG_BYTES - 1 - HEAD - DOTS };
+    const size_t n = strlen(text);
+
+    if (n < sizeof(e->msg)) {
+        memcpy(e->msg, text, n + 1);
+    } else {
+        memcpy(e->msg, text, HEAD);
+        memcpy(e->msg + HEAD, "...", DOTS);
+        memcpy(e->msg + HEAD + DOTS, text + n - TAIL, TAIL + 1);
+    }
+    one_line(e->msg);
+}
+
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 {
+    char text[TEXT_BYTES];
     va_list ap;
 
     e->code = code;
     va_start(ap, fmt);
-    (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    one_line(e->msg);
+    squeeze(e, text);
     return code;
 }
 
 int err_wrap(struct err *e, const char *fmt, ...)
 {
-    char context[ERR_MSG_BYTES];
+    char text[TEXT_BYTES + ERR_MSG_BYTES + 2];
     va_list ap;
 
     va_start(ap, fmt);
-    (void)vsnprintf(context, sizeof(context) - 3, fmt, ap);
+    (void)vsnprintf(text, TEXT_BYTES, fmt, ap);
     va_end(ap);
-    one_line(context);
-    size_t n = strlen(context);
-    memcpy(context + n, ": ", 3);
-    n += 2;
-
-    /* The outermost context matters most: the tail is what gets cut. */
-    size_t tail = strlen(e->msg);
-    if (tail > sizeof(e->msg) - 1 - n)
-        tail = sizeof(e->msg) - 1 - n;
-    memmove(e->msg + n, e->msg, tail);
-    memcpy(e->msg, context, n);
-    e->msg[n + tail] = '\0';
+    const size_t n = strlen(text);
+    memcpy(text + n, ": ", 2);
+    memcpy(text + n + 2, e->msg, strlen(e->msg) + 1);
+    squeeze(e, text);
     return e->code;
 }
 

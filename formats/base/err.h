@@ -26,7 +26,8 @@ struct err {
 
 #define WARN_UNUSED __attribute__((warn_unused_result))
 
-/* Fill `e` and return `code`, so that `return err_set(...)` reads as one act. */
+/* Fill `e` and return `code`, so that `return err_set(...)` reads as one act. Of a text
+ * that is too long the middle is left out. */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4), nonnull(1, 3)));
 

@@ -29,7 +29,8 @@ static int map_fd(struct map *out, int fd, const char *path, struct err *err)
 int map_open(struct map *out, const char *path, struct err *err)
 {
     *out = (struct map){0};
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* a pipe is refused below, not waited for */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_errno(err, path);
     const int rc = map_fd(out, fd, path, err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,17 +18,45 @@ void out_init(struct out *o)
 
 static int names_set(struct out *o, const char *path, struct err *err)
 {
-    struct stat st;
     struct buf part = {0};
 
     /* a device or pipe can't be replaced by a rename: write straight to it */
-    if (stat(path, &st) || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
-        buf_fmt(&part, "%s.part", path);
-    else
-        buf_str(&part, path);
+    buf_fmt(&part, "%s%s", path, out_is_device(path) ? "" : ".part");
     o->path = strdup(path);
     o->part = part.p;
     return part.bad || !o->path ? err_nomem(err) : 0;
+}
+
+/* Take the part file for us alone: two writers of one file would mix their bytes. Once
+ * the lock is ours the file must still be the one of that name, as its last writer may
+ * have renamed it. Returns the descriptor; < 0: errno. */
+static int take(const char *part)
+{
+    struct stat ours, named;
+
+    for (;;) {
+        const int fd = open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0)
+            return fd;
+        if (fstat(fd, &ours)) {
+            (void)close(fd);
+            return -1;
+        }
+        if (!S_ISREG(ours.st_mode))
+            return fd;
+        if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+            (void)close(fd);
+            errno = EWOULDBLOCK;
+            return -1;
+        }
+        if (!stat(part, &named) && named.st_dev == ours.st_dev && named.st_ino == ours.st_ino) {
+            if (!ftruncate(fd, 0))
+                return fd;
+            (void)close(fd);
+            return -1;
+        }
+        (void)close(fd);
+    }
 }
 
 int out_open(struct out *o, const char *path, struct err *err)
@@ -40,9 +69,11 @@ int out_open(struct out *o, const char *path, struct err *err)
     int rc = names_set(o, path, err);
     if (rc)
         goto fail;
-    o->fd = open(o->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    o->fd = take(o->part);
     if (o->fd < 0) {
-        rc = err_errno(err, o->part);
+        rc = errno == EWOULDBLOCK
+                 ? err_set(err, ERR_IO, "%s: another process is writing this file", o->part)
+                 : err_errno(err, o->part);
         goto fail;
     }
     return 0;
@@ -52,6 +83,13 @@ fail:
     free(o->part);
     out_init(o);
     return rc;
+}
+
+bool out_is_device(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
 int out_write(struct out *o, const void *data, size_t n, struct err *err)

@@ -6,6 +6,7 @@
 
 #include "formats/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,12 @@ struct out {
 void out_init(struct out *o);
 
 /* Start writing. When path names a device (/dev/null, /dev/full) or a pipe, the
- * bytes go there directly. Errors: ERR_IO with the path. */
+ * bytes go there directly. Errors: ERR_IO with the path (also when another process is
+ * writing the same file). */
 int out_open(struct out *o, const char *path, struct err *err) WARN_UNUSED;
+
+/* Does path name a device or a pipe? Nothing else is written beside one. */
+bool out_is_device(const char *path);
 
 /* Append n bytes. Errors: ERR_IO with the path (disk full and the like). */
 int out_write(struct out *o, const void *data, size_t n, struct err *err) WARN_UNUSED;

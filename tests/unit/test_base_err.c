@@ -29,22 +29,26 @@ static void test_err_wrap(void **state)
     assert_string_equal(e.msg, "part 2: inner");
 }
 
-/* Too much text is cut at the tail and stays terminated. */
-static void test_err_wrap_long(void **state)
+/* Of too much text the middle goes: both ends say something. */
+static void test_err_long(void **state)
 {
-    char text[2 * ERR_MSG_BYTES];
+    char text[8 * ERR_MSG_BYTES];
     struct err e;
 
     (void)state;
     memset(text, 'x', sizeof(text));
     text[sizeof(text) - 1] = '\0';
-    (void)err_set(&e, ERR_IO, "%s", text);
+    (void)err_set(&e, ERR_IO, "/%s: too long", text);
     assert_int_equal(strlen(e.msg), ERR_MSG_BYTES - 1);
+    assert_memory_equal(e.msg, "/xxx", 4);
+    assert_non_null(strstr(e.msg, "x...x"));
+    assert_string_equal(e.msg + ERR_MSG_BYTES - 1 - 11, "x: too long");
     (void)err_wrap(&e, "outer");
     assert_int_equal(strlen(e.msg), ERR_MSG_BYTES - 1);
-    assert_memory_equal(e.msg, "outer: xxx", 10);
+    assert_memory_equal(e.msg, "outer: /xxx", 11);
     (void)err_wrap(&e, "%s", text);
     assert_int_equal(strlen(e.msg), ERR_MSG_BYTES - 1);
+    assert_string_equal(e.msg + ERR_MSG_BYTES - 1 - 11, "x: too long");
 }
 
 /* Names come out of files: whatever they hold, a message is one line. */
@@ -78,8 +82,8 @@ static void test_err_errno(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_err_set),       cmocka_unit_test(test_err_wrap),
-        cmocka_unit_test(test_err_wrap_long), cmocka_unit_test(test_err_is_one_line),
+        cmocka_unit_test(test_err_set),   cmocka_unit_test(test_err_wrap),
+        cmocka_unit_test(test_err_long),  cmocka_unit_test(test_err_is_one_line),
         cmocka_unit_test(test_err_errno),
     };
 

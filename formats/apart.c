@@ -1,0 +1,108 @@
+#include "formats/apart.h"
+
+#include "formats/base/buf.h"
+#include "formats/gguf_split.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static bool ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), k = strlen(end);
+
+    return n >= k && !strcmp(s + n - k, end);
+}
+
+static bool same(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return !stat(a, &x) && !stat(b, &y) && !S_ISCHR(x.st_mode) && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Is `folder` the one that `path` lies in? */
+static bool lies_in(const char *path, const char *folder)
+{
+    struct buf dir = {0};
+
+    if (base_name(path) == path)
+        buf_str(&dir, ".");
+    else
+        buf_put(&dir, path, (size_t)(base_name(path) - path));
+    const bool yes = !dir.bad && same(dir.p, folder);
+    buf_release(&dir);
+    return yes;
+}
+
+/* The kinds of files a checkpoint is read from. */
+static bool of_checkpoint(const char *path)
+{
+    static const char *const ends[] = {".safetensors",
+                                       ".safetensors.index.json",
+                                       "config.json",
+                                       "tokenizer.json",
+                                       "special_tokens_map.json",
+                                       "added_tokens.json",
+                                       "vocab.json",
+                                       ".model",
+                                       ".txt",
+                                       ".jinja",
+                                       ".md"};
+    struct stat st;
+
+    if (stat(path, &st))
+        return false;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (ends_with(path, ends[i]))
+            return true;
+    return false;
+}
+
+/* Is `out` one of the parts that `in` is one of, or, when `split`, are its parts named
+ * as those? Up to 65535 parts exist: their names are compared, not each file. */
+static bool among_parts(const char *out, const char *in, bool split)
+{
+    struct buf dir = {0};
+    size_t in_n, out_n;
+
+    if (!gguf_split_prefix(&in_n, in))
+        return false;
+    buf_put(&dir, in, (size_t)(base_name(in) - in));
+    buf_str(&dir, ".");
+    const size_t folder_n = (size_t)(base_name(in) - in);
+    const char *name = base_name(out);
+    if (!gguf_split_prefix(&out_n, out)) {
+        const size_t n = strlen(out);
+        out_n = n - (ends_with(out, ".gguf") ? 5 : 0);
+        if (!split)
+            out_n = 0;
+    }
+    const size_t prefix_n = in_n - folder_n;
+    const bool yes = !dir.bad && out_n == (size_t)(name - out) + prefix_n &&
+                     !memcmp(name, in + folder_n, prefix_n) && lies_in(out, dir.p);
+    buf_release(&dir);
+    return yes;
+}
+
+int apart(const char *out, const char *in, bool split, struct err *err)
+{
+    struct buf part = {0};
+
+    if (!out || !in)
+        return 0;
+    buf_fmt(&part, "%s.part", out);
+    int rc = buf_check(&part, err);
+    if (!rc && (same(out, in) || same(part.p, in) || among_parts(out, in, split) ||
+                (lies_in(out, in) && of_checkpoint(out))))
+        rc = err_set(err, ERR_ARG, "%s: would replace what is read from %s", out, in);
+    buf_release(&part);
+    return rc;
+}

@@ -1,0 +1,140 @@
+# shellcheck shell=sh
+# What the bad_*.sh tests share; sourced, no test by itself. After it: $d is an empty folder
+# that goes away, $demo a small real checkpoint, $m.gguf the same converted.
+set -u
+PARE=${PARE:-build/release/pare}
+demo=recipes/demo
+d=$(mktemp -d) || exit 1
+mounted=
+trap '[ -z "$mounted" ] || umount "$mounted" 2>/dev/null; rm -rf "$d"' EXIT
+case $PARE in # sanitizers reserve terabytes of addresses
+*asan* | *tsan*) kib=unlimited ;;
+*) kib=4194304 ;;
+esac
+
+# ok STATUS WHAT
+ok() {
+    if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
+}
+
+# pare ARGUMENTS...: in bounded time and memory; stdout to $d/out, stderr to $d/err
+pare() {
+    (
+        ulimit -v $kib
+        exec timeout -k 1 20 "$PARE" "$@" >"$d/out" 2>"$d/err" </dev/null
+    )
+}
+
+# Only warnings and one line that names the command, which `run` may have preceded by its steps.
+one_line() {
+    grep -v ': warning: ' "$d/err" >"$d/line"
+    [ "$1" != run ] || tail -n 1 "$d/err" >"$d/line"
+    [ "$(wc -l <"$d/line")" = 1 ] && grep -q "^pare $1: ." "$d/line"
+}
+
+# fails STATUS WORDS COMMAND ARGUMENTS...: that exit status, one line with those words
+fails() {
+    status=$1 words=$2
+    shift 2
+    pare "$@"
+    got=$?
+    [ $got = "$status" ] && one_line "$1" && grep -qF -e "$words" "$d/line" && return 0
+    echo "# pare $*: exit $got, expected $status and \"$words\", in one line: $(head -c 600 "$d/err")" |
+        tr '\n' '|' && echo
+    return 1
+}
+
+# survives COMMAND ARGUMENTS...: done, or refused in one line; nothing else
+survives() {
+    pare "$@"
+    got=$?
+    [ $got = 0 ] && return 0
+    [ $got = 1 ] && one_line "$1" && return 0
+    echo "# pare $*: exit $got: $(head -c 600 "$d/err")" | tr '\n' '|' && echo
+    return 1
+}
+
+# Nothing was left under an output's name, nor half of it; a recipe's cache is its own.
+clean() {
+    left=$(find "$d/to" -type f ! -path '*/.cache/lock' ! -path '*/.cache/hashes.json' | head -3)
+    rm -rf "$d/to"
+    mkdir "$d/to"
+    [ -z "$left" ] && return 0
+    echo "# left behind: $left"
+    return 1
+}
+
+# small COMMAND MODEL: $@ of a command with little work to do, writing below $d/to
+small() {
+    case $1 in
+    convert) set -- convert "$2" "$d/to/o.gguf" ;;
+    quantize) set -- quantize "$2" "$d/to/o.gguf" Q4_K_M ;;
+    eval) set -- eval "$2" --text "$d/text" --ctx 32 --chunks 1 --json "$d/to/o.json" ;;
+    generate) set -- generate "$2" -p "Once upon" -n 2 ;;
+    logits) set -- logits "$2" --ids "$d/ids.json" "$d/to/o.bin" ;;
+    bench) set -- bench "$2" -p 2 -n 2 --runs 1 --json "$d/to/o.json" ;;
+    inspect) set -- inspect "$2" --tensors --json "$d/to/o.json" ;;
+    tokenize) set -- tokenize "$2" -p "Once upon" ;;
+    run)
+        printf 'name: x\nmodel: "%s"\nquantize: [Q8_0]\nevaluate: {text: "%s", ctx: 32, chunks: 1}\nreport: {json: r.json}\n' \
+            "$2" "$d/text" >"$d/r.yaml"
+        set -- run "$d/r.yaml" --out "$d/to"
+        ;;
+    esac
+    if [ -n "$words" ]; then fails 1 "$words" "$@"; else survives "$@"; fi || return 1
+    if [ $got = 0 ]; then rm -rf "$d/to" && mkdir "$d/to"; else clean; fi
+}
+
+# each WORDS MODEL: every command that takes a model fails with these words, or survives when
+# there are none. `inspect` and `tokenize` read only its head or tokenizer, and must survive.
+each() {
+    commands="quantize eval generate logits bench run" bad=0
+    [ ! -d "$2" ] || commands="convert $commands"
+    for command in $commands inspect tokenize; do
+        words=$1
+        case $command in inspect | tokenize) words= ;; esac
+        small $command "$2" || bad=1
+    done
+    return $bad
+}
+
+# one WORDS MODEL: the same with the next of these commands, where it is one of many cases
+turn=0
+one() {
+    turn=$(((turn + 1) % 7)) bad=0
+    # shellcheck disable=SC2046  # a list of words
+    set -- "$1" "$2" $(printf 'logits generate quantize eval bench run %s' "$([ -d "$2" ] && echo convert || echo logits)")
+    words=$1 model=$2
+    shift 2
+    shift $turn
+    small "$1" "$model" || bad=1
+    words=
+    case $((turn % 2)) in 0) small inspect "$model" ;; 1) small tokenize "$model" ;; esac || bad=1
+    return $bad
+}
+
+# fresh: a copy of the checkpoint to break, $d/ck
+fresh() {
+    rm -rf "$d/ck"
+    mkdir "$d/ck"
+    cp "$demo"/*config.json "$demo"/tokenizer.json "$demo"/model.safetensors "$d/ck/"
+}
+
+# le BYTES NUMBER: little endian
+le() {
+    perl -e 'my ($n, $v) = @ARGV; print substr(pack("Q<", $v), 0, $n)' "$1" "$2"
+}
+
+# put FILE OFFSET: overwrite with stdin
+put() {
+    dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+# ms NUMBER: sleep so many milliseconds
+ms() {
+    sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
+}
+
+mkdir "$d/to"
+head -c 2000 "$demo/evaluation.txt" >"$d/text"
+echo '{"sequences": [[1, 2, 3]]}' >"$d/ids.json"
