@@ -33,15 +33,16 @@ static size_t unfinished(const char *p, size_t n)
 }
 
 /* Print what `b` holds, but for an unfinished sequence, which stays. */
-static void print_text(struct buf *b, bool all)
+static int print_text(struct buf *b, bool all, struct err *err)
 {
     const size_t keep = all ? 0 : unfinished(b->p, b->n);
     const size_t n = b->n - keep;
 
-    (void)fwrite(b->p, 1, n, stdout);
-    (void)fflush(stdout);
+    if (fwrite(b->p, 1, n, stdout) != n || fflush(stdout))
+        return err_errno(err, "writing the text");
     memmove(b->p, b->p + n, keep);
     b->n = keep;
+    return 0;
 }
 
 static int encode(struct tok_ids *ids, const struct tok *t, const struct opts *o, struct err *err)
@@ -76,35 +77,39 @@ static int echo_prompt(struct gen *g, const struct tok_ids *ids, bool special, s
         rc = tok_decode(&g->text, g->tok, ids->id[i], special, err);
     if (!rc)
         rc = buf_check(&g->text, err);
+    return rc ? rc : print_text(&g->text, false, err);
+}
+
+/* Choose a token and print it; *end: it ends the text. */
+static int step(bool *end, int32_t *id, struct gen *g, struct err *err)
+{
+    int rc = log_stop(g->log, err);
+
     if (!rc)
-        print_text(&g->text, false);
-    return rc;
+        rc = sampler_next(id, g->sampler, g->logits, err);
+    *end = !rc && tok_is_end(g->tok, *id);
+    if (rc || *end)
+        return rc;
+    rc = tok_decode(&g->text, g->tok, *id, false, err);
+    if (!rc)
+        rc = buf_check(&g->text, err);
+    return rc ? rc : print_text(&g->text, false, err);
 }
 
 /* Up to n tokens, until one that ends a text. */
 static int generate(struct gen *g, size_t n, struct err *err)
 {
+    bool end = false;
     int rc = 0;
 
-    for (size_t i = 0; !rc && i < n; i++) {
+    for (size_t i = 0; !rc && !end && i < n; i++) {
         int32_t id;
-        rc = log_stop(g->log, err);
-        if (!rc)
-            rc = sampler_next(&id, g->sampler, g->logits, err);
-        if (rc || tok_is_end(g->tok, id))
-            break;
-        rc = tok_decode(&g->text, g->tok, id, false, err);
-        if (!rc)
-            rc = buf_check(&g->text, err);
-        if (rc)
-            break;
-        print_text(&g->text, false);
-        if (i + 1 < n)
+        rc = step(&end, &id, g, err);
+        if (!rc && !end && i + 1 < n)
             rc = sess_eval(g->s, &id, 1, g->logits, 1, err);
     }
-    print_text(&g->text, true);
-    (void)putchar('\n');
-    return rc;
+    buf_str(&g->text, "\n");
+    return rc ? rc : print_text(&g->text, true, err);
 }
 
 static int run(const struct model *m, const struct opts *o, const struct par *par,

@@ -46,6 +46,8 @@ check "equal seeds, equal texts" cmp "$dir/e" "$dir/f"
 check "other seeds, other texts" sh -c '! cmp -s "$1" "$2"' - "$dir/e" "$dir/g"
 say h -p "$prompt" --temp 3 --top-k 1
 check "top-k 1 is greedy at any temperature" cmp "$dir/a" "$dir/h"
+"$PARE" generate "$model" -p a >/dev/full 2>"$dir/stderr"
+check "a full disk is an error" sh -c 'test $1 = 1 && grep -q "writing the text" "$2"' - $? "$dir/stderr"
 refuses 2 "either -p PROMPT or -f FILE" generate "$model"
 refuses 2 "either -p PROMPT or -f FILE" generate "$model" -p a -f b
 refuses 2 "temp wants a number" generate "$model" -p a --temp -1
