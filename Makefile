@@ -59,7 +59,7 @@ all: $(PARE)
 # Flags a file needs beyond the common ones follow its name, nothing else does.
 $(B)/%_avx2.o:   ISA := -mavx2 -mfma -mf16c
 $(B)/%_avx512.o: ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl \
-	-mavx512vnni -mavx512bf16
+	-mavx512vnni
 $(B)/%_amx.o:    ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl \
 	-mavx512vnni -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
 

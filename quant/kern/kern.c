@@ -8,12 +8,22 @@ void kern_init(struct kern *k, unsigned cpu)
     *k = (struct kern){.isa = "scalar"};
     kern_init_scalar(k);
 #if defined(__x86_64__)
-    if (cpu & CPU_AVX512) {
+    if (cpu & CPU_AVX2) {
+        kern_init_avx2_dec(k);
+        kern_init_avx2_ops(k);
+        kern_init_avx2_attn(k);
+        kern_init_avx2_gemm(k);
+        kern_init_avx2_vec(k);
+        k->isa = "avx2";
+    }
+    /* these files may hold any instruction of both */
+    if (cpu & CPU_AVX512 && cpu & CPU_VNNI) {
         kern_init_avx512_dec(k);
         kern_init_avx512_ops(k);
         kern_init_avx512_attn(k);
         kern_init_avx512_gemm(k);
         kern_init_avx512_vec(k);
+        kern_init_avx512_int8(k);
         k->isa = "avx512";
     }
     if (cpu & CPU_AMX) {

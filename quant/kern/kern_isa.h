@@ -16,11 +16,17 @@ void kern_init_scalar_gemm(struct kern *k);
 void kern_init_scalar_attn(struct kern *k);
 
 /* Parts of the wider ones: which instructions a file may use is in its name. */
+void kern_init_avx2_dec(struct kern *k);
+void kern_init_avx2_ops(struct kern *k);
+void kern_init_avx2_attn(struct kern *k);
+void kern_init_avx2_gemm(struct kern *k);
+void kern_init_avx2_vec(struct kern *k);
 void kern_init_avx512_dec(struct kern *k);
 void kern_init_avx512_ops(struct kern *k);
 void kern_init_avx512_attn(struct kern *k);
 void kern_init_avx512_gemm(struct kern *k);
 void kern_init_avx512_vec(struct kern *k);
+void kern_init_avx512_int8(struct kern *k);
 void kern_init_amx_gemm(struct kern *k);
 
 /* A row of activations in 8 bits: x[i] ~ d[i / 32] * q[i], q in -127 .. 127. The

@@ -167,31 +167,6 @@ static void pack_bf16(void *dst, const float *x, size_t k)
     }
 }
 
-/* ---- integers of a row ---------------------------------------------------------------- */
-
-KERN_INLINE void ints(int8_t *q, float *scale, float *min, const uint8_t *block, size_t k,
-                      size_t bytes, int runs, run_fn *get)
-{
-    for (size_t at = 0; at < k / 32; block += bytes) {
-#pragma GCC unroll 8
-        for (int r = 0; r < runs; r++, at++) {
-            const struct run run = get(block, r);
-
-            _mm256_storeu_si256((__m256i *)(void *)(q + 32 * at), run.q);
-            scale[2 * at] = run.s0;
-            scale[2 * at + 1] = run.s1;
-            min[at] = run.min;
-        }
-    }
-}
-
-#define INTS(type, name, block, runs)                                                              \
-    static void name##_ints(int8_t *q, float *scale, float *min, const void *src, size_t k)        \
-    {                                                                                              \
-        ints(q, scale, min, src, k, sizeof(block), runs, run_##name);                              \
-    }
-KERN_RUN_TYPES(INTS)
-
 void kern_init_avx512_vec(struct kern *k)
 {
     k->pack_vec[KERN_BF16] = pack_bf16;
@@ -201,7 +176,6 @@ void kern_init_avx512_vec(struct kern *k)
     k->vec[KERN_F32][DTYPE_BF16] = k->vec[KERN_BF16][DTYPE_BF16] = bf16_vec;
 #define ROW(type, name, block, runs)                                                               \
     k->vec[KERN_F32][type] = k->vec[KERN_BF16][type] = name##_vec;                                 \
-    k->vec[KERN_INT8][type] = name##_vec_int8;                                                     \
-    k->ints[type] = name##_ints;
+    k->vec[KERN_INT8][type] = name##_vec_int8;
     KERN_RUN_TYPES(ROW)
 }
