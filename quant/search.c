@@ -1,13 +1,14 @@
 #include "quant/search.h"
 
 #include "quant/half.h"
-#include "quant/wide.h"
+#include "quant/lanes.h"
 
 #include <math.h>
 #include <string.h>
 
-typedef float lanes __attribute__((vector_size(4 * SRCH_LANES)));
-typedef int32_t masks __attribute__((vector_size(4 * SRCH_LANES)));
+_Static_assert((int)LANES == (int)SRCH_LANES, "a candidate in every lane");
+
+typedef int32_t masks __attribute__((vector_size(4 * LANES)));
 typedef int32_t masks8 __attribute__((vector_size(32)));
 typedef int32_t masks4 __attribute__((vector_size(16)));
 
@@ -18,23 +19,6 @@ typedef int32_t masks4 __attribute__((vector_size(16)));
 enum { F16_MOST = 0x7bff }; /* 65504 */
 
 /* ---- lanes ---------------------------------------------------------------------- */
-
-INLINE void lanes_load(lanes *v, const float *p)
-{
-    memcpy(v, p, sizeof(*v));
-}
-
-INLINE void lanes_store(float *p, const lanes *v)
-{
-    memcpy(p, v, sizeof(*v));
-}
-
-INLINE void lanes_all(lanes *v, float x)
-{
-    static const lanes one = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-
-    *v = x * one; /* a broadcast, unlike a list of sixteen x */
-}
 
 /* v = m ? a : v */
 INLINE void lanes_pick(lanes *v, const masks *m, const lanes *a)

@@ -1,8 +1,8 @@
 #include "quant/codec.h"
 #include "quant/half.h"
+#include "quant/lanes.h"
 #include "quant/pipe/pipe.h"
 #include "quant/rows.h"
-#include "quant/wide.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,25 +29,38 @@ size_t pipe_group_scratch(const struct source_tensor *t)
     return (size_t)((pipe_group_rows(t) + 1) * source_row_len(t));
 }
 
-/* Sums over one row in eight fixed lanes, so that vectors and scalars agree. */
+/* Sums over one row: F32 in sixteen lanes over a strip, the strips in F64, which leaves
+ * six digits. */
 WIDE static void row_sums(struct pipe_group *g, const float *x, const float *y, size_t n)
 {
-    double e[8] = {0}, s[8] = {0};
-    size_t i = 0;
+    enum { STRIP = 256 };
 
-    for (; i + 8 <= n; i += 8)
-        for (size_t j = 0; j < 8; j++) {
-            const double d = (double)x[i + j] - (double)y[i + j];
-            e[j] += d * d;
-            s[j] += (double)x[i + j] * (double)x[i + j];
+    for (size_t i = 0; i < n;) {
+        const size_t end = n - i < STRIP ? n : i + STRIP;
+        lanes a, b, e = {0}, s = {0};
+        float part[2][LANES];
+        double err2 = 0, sum2 = 0;
+        for (; i + LANES <= end; i += LANES) {
+            lanes_load(&a, x + i);
+            lanes_load(&b, y + i);
+            b -= a;
+            e += b * b;
+            s += a * a;
         }
-    for (; i < n; i++) {
-        const double d = (double)x[i] - (double)y[i];
-        e[0] += d * d;
-        s[0] += (double)x[i] * (double)x[i];
+        for (; i < end; i++) {
+            const double d = (double)x[i] - (double)y[i];
+            err2 += d * d;
+            sum2 += (double)x[i] * (double)x[i];
+        }
+        lanes_store(part[0], &e);
+        lanes_store(part[1], &s);
+        for (size_t j = 0; j < LANES; j++) {
+            err2 += (double)part[0][j];
+            sum2 += (double)part[1][j];
+        }
+        g->err2 += err2;
+        g->sum2 += sum2;
     }
-    g->err2 += ((e[0] + e[4]) + (e[1] + e[5])) + ((e[2] + e[6]) + (e[3] + e[7]));
-    g->sum2 += ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
 }
 
 static int encode(struct pipe_group *g, float *x, bool measure)
