@@ -176,7 +176,7 @@ static bool no_worse(double *ratio, const struct sums *s, const json_val *theirs
     else
         return true;
     if (want == 0)
-        *ratio = s->e > 0 ? INFINITY : 1;
+        *ratio = s->e > 0 ? (double)INFINITY : 1;
     return *ratio <= 1 + 1e-9;
 }
 
