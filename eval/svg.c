@@ -14,7 +14,8 @@ enum {
     ZERO_BAND = 26, /* px below a logarithmic axis for what is as good as 0 */
     RADIUS = 4,
     CHAR_WIDTH = 8, /* px of a label's letter, at its 12 px */
-    LINE_HEIGHT = 14
+    LINE_HEIGHT = 14,
+    TICKS_MAX = 20
 };
 
 /* An axis: values lo .. hi lie at px0 .. px1. */
@@ -37,9 +38,15 @@ struct plot {
     size_t n_taken;
 };
 
+/* Beyond this no axis has labels that differ. */
+static bool sane(double v)
+{
+    return fabs(v) < 1e12;
+}
+
 static bool shown(const struct svg_point *s)
 {
-    return isfinite(s->x) && isfinite(s->y);
+    return sane(s->x) && sane(s->y);
 }
 
 static double axis_px(const struct axis *a, double v)
@@ -98,7 +105,7 @@ static void range_y(struct plot *s)
             s->zero_band = true;
             continue;
         }
-        const double error = isfinite(q->error) ? q->error : 0;
+        const double error = sane(q->error) ? q->error : 0;
         lo = fmin(lo, s->y.log ? fmax(q->y - error, q->y / 2) : q->y - error);
         hi = fmax(hi, q->y + error);
     }
@@ -152,9 +159,11 @@ static void tick_y(struct plot *s, double px, double v)
 static void ticks_linear_y(struct plot *s)
 {
     const double step = nice_step(s->y.hi - s->y.lo, 5);
+    const double first = ceil(s->y.lo / step);
 
-    for (double k = ceil(s->y.lo / step); k * step <= s->y.hi; k++)
-        tick_y(s, axis_px(&s->y, k * step), k * step);
+    /* counted, because a huge k + 1 is k */
+    for (int i = 0; i < TICKS_MAX && (first + i) * step <= s->y.hi; i++)
+        tick_y(s, axis_px(&s->y, (first + i) * step), (first + i) * step);
 }
 
 static void ticks_log_y(struct plot *s)
@@ -162,8 +171,9 @@ static void ticks_log_y(struct plot *s)
     static const double part[] = {1, 2, 5};
     const double decades = log10(s->y.hi / s->y.lo);
     const size_t n = decades > 2.5 ? 1 : 3;
+    const double apart = fmax(1, ceil(decades / 8)); /* decades from label to label */
 
-    for (double k = floor(log10(s->y.lo)); k <= log10(s->y.hi); k++)
+    for (double k = floor(log10(s->y.lo)); k <= log10(s->y.hi); k += apart)
         for (size_t i = 0; i < n; i++) {
             const double v = part[i] * pow(10, k);
             if (v >= s->y.lo && v <= s->y.hi)
@@ -177,9 +187,10 @@ static void draw_axes(struct plot *s)
 {
     const double step = nice_step(s->x.hi - s->x.lo, s->p->width > 500 ? 7 : 4);
     const double middle = 0.5 * (MARGIN_TOP + s->p->height - MARGIN_BOTTOM);
+    const double first = ceil(s->x.lo / step);
 
-    for (double k = ceil(s->x.lo / step); k * step <= s->x.hi; k++)
-        tick_x(s, k * step);
+    for (int i = 0; i < TICKS_MAX && (first + i) * step <= s->x.hi; i++)
+        tick_x(s, (first + i) * step);
     if (s->y.log)
         ticks_log_y(s);
     else
@@ -222,7 +233,7 @@ static void draw_mark(struct plot *s, const struct svg_point *q)
     buf_fmt(s->b, "<circle class=\"mark\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"><title>", x, y, RADIUS);
     figure_text(s->b, q->note ? q->note : q->label);
     buf_str(s->b, "</title></circle>\n");
-    if (q->error > 0 && isfinite(q->error) && !at_zero(s, q->y)) {
+    if (q->error > 0 && sane(q->error) && !at_zero(s, q->y)) {
         const double low = s->y.log ? fmax(q->y - q->error, s->y.lo) : q->y - q->error;
         const double top = axis_px(&s->y, q->y + q->error), bottom = axis_px(&s->y, low);
         buf_fmt(s->b, "<path class=\"bar\" d=\"M%.1f %.1fV%.1fM%.1f %.1fh8M%.1f %.1fh8\"/>", x, top,

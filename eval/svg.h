@@ -13,7 +13,7 @@
 struct svg_point {
     const char *label;
     const char *note; /* shown under the pointer */
-    double x, y;      /* finite, or the point is left out */
+    double x, y;      /* below 1e12, or the point is left out */
     double error;     /* half the bar's length; NaN: no bar */
 };
 
