@@ -186,7 +186,9 @@ static bool serious(const struct err *err)
     return err->code == ERR_NOMEM || err->code == ERR_INTERRUPTED;
 }
 
-int engine_recall(struct report_model *out, bool *found, struct engine *e,
+/* What a finished step left in the cache; *found is false when it did not, or its file
+ * is no longer what it was. Texts go to the arena; *out is owned. */
+static int recall(struct report_model *out, bool *found, struct engine *e,
                   const struct engine_step *s, struct err *err)
 {
     char hex[HASH_HEX_BYTES];
@@ -215,7 +217,7 @@ int engine_recall(struct report_model *out, bool *found, struct engine *e,
 
 static int recall_make(struct engine *e, struct variant *v, struct report_model *m, struct err *err)
 {
-    int rc = engine_recall(m, &v->make->cached, e, v->make, err);
+    int rc = recall(m, &v->make->cached, e, v->make, err);
 
     v->make->bytes = m->bytes;
     return rc;
@@ -226,7 +228,7 @@ static int recall_score(struct engine *e, struct engine_step *s, struct report_m
                         struct err *err)
 {
     struct report_model scored;
-    const int rc = s ? engine_recall(&scored, &s->cached, e, s, err) : 0;
+    const int rc = s ? recall(&scored, &s->cached, e, s, err) : 0;
 
     if (rc || !s || !s->cached)
         return rc;
@@ -378,11 +380,6 @@ size_t engine_n_steps(const struct engine *e)
 const struct engine_step *engine_step(const struct engine *e, size_t i)
 {
     return i < e->n_steps ? &e->step[i] : NULL;
-}
-
-const char *engine_out_dir(const struct engine *e)
-{
-    return e->out_dir;
 }
 
 const struct report *engine_report(const struct engine *e)

@@ -47,9 +47,9 @@ int engine_open(struct engine **out, const char *recipe, const struct engine_opt
                 struct err *err) WARN_UNUSED;
 void engine_free(struct engine *e); /* accepts NULL */
 
+/* The steps in the order they are done; NULL past the end. */
 size_t engine_n_steps(const struct engine *e);
 const struct engine_step *engine_step(const struct engine *e, size_t i);
-const char *engine_out_dir(const struct engine *e);
 
 /* Do what is not finished. After a failure finished steps stay finished. */
 int engine_run(struct engine *e, struct err *err) WARN_UNUSED;

@@ -46,11 +46,6 @@ struct engine {
 /* The source, opened once. */
 int engine_source(struct engine *e, struct err *err) WARN_UNUSED;
 
-/* What a finished step left in the cache; *found is false when it did not, or its file
- * is no longer what it was. Texts go to the arena; *out is owned. */
-int engine_recall(struct report_model *out, bool *found, struct engine *e,
-                  const struct engine_step *s, struct err *err) WARN_UNUSED;
-
 /* The job that makes a variant. */
 int engine_job(struct job **out, struct engine *e, const struct variant *v, bool size_only,
                struct err *err) WARN_UNUSED;

@@ -35,7 +35,7 @@ static int use_unknown_key(void *arg, struct err *err)
     return rc == ERR_FORMAT ? 0 : rc;
 }
 
-/* cJSON can't tell why it failed, so a file of the cache that is met without memory counts
+/* The JSON parser can't tell why it failed, so a file of the cache that is met without memory counts
  * as unreadable, and nobody would notice: each try begins without. */
 static void forget(const char *dir)
 {
