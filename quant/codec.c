@@ -60,9 +60,9 @@ static int refuse(const struct codec *c, const float *src, size_t n, struct err 
     while (i + 1 < n && fabsf(src[i]) < c->max)
         i++;
     if (isnan(src[i]))
-        return err_set(err, ERR_FORMAT, "column %zu: value is NaN", i);
+        return err_set(err, ERR_FORMAT, "column %zu: expected a finite number, found NaN", i);
     if (isinf(src[i]))
-        return err_set(err, ERR_FORMAT, "column %zu: value is infinite", i);
+        return err_set(err, ERR_FORMAT, "column %zu: expected a finite number, found infinity", i);
     return err_set(err, ERR_FORMAT, "column %zu: value %g is too large for %s", i, (double)src[i],
                    dtype_get(c->type)->name);
 }

@@ -52,6 +52,8 @@ static int write_variant(struct engine *e, struct variant *v, struct report_mode
     if (rc)
         return rc;
     rc = pipe_write(&result, v->path, job_pipe(job), err);
+    if (rc == ERR_FORMAT) /* the source's values, not the output */
+        rc = err_wrap(err, "%s", e->recipe.model);
     /* m->result stays: it may be known from a run whose file was deleted */
     m->bytes = result.bytes;
     m->params = result.params;

@@ -189,8 +189,13 @@ static int open_source(struct model *m, const char *path, const struct model_opt
     if (rc)
         return rc;
     m->params = source_params(m->source);
-    if (!source_arch(m->source) || !m->params)
-        return err_set(err, ERR_UNSUPPORTED, "%s: an architecture pare does not know", path);
+    if (!source_arch(m->source) || !m->params) {
+        struct meta_str name = {0};
+        if (!meta_str(source_meta(m->source), "general.architecture", &name))
+            return err_set(err, ERR_FORMAT, "%s: general.architecture is missing", path);
+        return err_set(err, ERR_UNSUPPORTED, "%s: architecture \"%.*s\" is not supported", path,
+                       (int)(name.n < 60 ? name.n : 60), name.p);
+    }
     if (source_vocab(m->source))
         rc = tok_new(&m->tok, source_vocab(m->source), err);
     if (!rc)

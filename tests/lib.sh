@@ -27,9 +27,9 @@ pare() {
 
 # Only warnings and one line that names the command, which `run` may have preceded by its steps.
 one_line() {
-    grep -v ': warning: ' "$d/err" >"$d/line"
+    grep -av ": warning: " "$d/err" >"$d/line"
     [ "$1" != run ] || tail -n 1 "$d/err" >"$d/line"
-    [ "$(wc -l <"$d/line")" = 1 ] && grep -q "^pare $1: ." "$d/line"
+    [ "$(wc -l <"$d/line")" = 1 ] && grep -aq "^pare $1: ." "$d/line"
 }
 
 # fails STATUS WORDS COMMAND ARGUMENTS...: that exit status, one line with those words
@@ -38,7 +38,7 @@ fails() {
     shift 2
     pare "$@"
     got=$?
-    [ $got = "$status" ] && one_line "$1" && grep -qF -e "$words" "$d/line" && return 0
+    [ $got = "$status" ] && one_line "$1" && grep -aqF -e "$words" "$d/line" && return 0
     echo "# pare $*: exit $got, expected $status and \"$words\", in one line: $(head -c 600 "$d/err")" |
         tr '\n' '|' && echo
     return 1

@@ -9,6 +9,7 @@
 #include "runtime/session.h"
 #include "tools/cmd.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { BATCH = 512, ROWS = 64 }; /* tokens at once; rows of logits held at once */
@@ -85,7 +86,18 @@ struct job {
     const struct log *log;
 };
 
-static int write_batch(const struct job *j, size_t n, struct err *err)
+/* rows[n, n_vocab] of a sequence, from its position `first`. */
+static int check_finite(const float *rows, size_t n, size_t n_vocab, size_t first, struct err *err)
+{
+    for (size_t i = 0; i < n * n_vocab; i++)
+        if (!isfinite(rows[i]))
+            return err_set(err, ERR_FORMAT, "position %zu, token %zu: a logit that is not finite",
+                           first + i / n_vocab, i % n_vocab);
+    return 0;
+}
+
+/* n tokens, the first of them at position `first`. */
+static int write_batch(const struct job *j, size_t n, size_t first, struct err *err)
 {
     const size_t n_vocab = model_n_vocab(j->m);
     int rc = 0;
@@ -93,6 +105,8 @@ static int write_batch(const struct job *j, size_t n, struct err *err)
     for (size_t at = 0; !rc && at < n; at += ROWS) {
         const size_t k = n - at < ROWS ? n - at : ROWS;
         rc = sess_logits(j->s, at, k, j->logits, err);
+        if (!rc)
+            rc = check_finite(j->logits, k, n_vocab, first + at, err);
         if (!rc)
             rc = out_write(j->out, j->logits, k * n_vocab * sizeof(float), err);
     }
@@ -110,7 +124,7 @@ static int write_seq(const struct job *j, const int32_t *id, size_t n, struct er
         if (!rc)
             rc = sess_eval(j->s, id + at, k, NULL, 0, err);
         if (!rc)
-            rc = write_batch(j, k, err);
+            rc = write_batch(j, k, at, err);
     }
     return rc;
 }

@@ -137,6 +137,8 @@ static int write_file(struct quantize *q, const struct source *s, const char *to
         rc = pipe_size(&r.bytes, job_pipe(job), err);
     else if (!rc)
         rc = pipe_write(&r, to, job_pipe(job), err);
+    if (rc == ERR_FORMAT) /* the source's values, not the output */
+        rc = err_wrap(err, "%s", source_path(s));
     if (!rc && q->dry_run)
         print_types(s, job_pipe(job)->types);
     if (!rc)

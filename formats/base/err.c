@@ -1,5 +1,7 @@
 #include "formats/base/err.h"
 
+#include "formats/base/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,12 +10,15 @@
 /* Holds any path, and what is said about it. */
 enum { TEXT_BYTES = 8192 };
 
-/* A message is one line, whatever bytes a file's names hold. */
+/* A message is one line of UTF-8, whatever bytes a file's names hold. */
 static void one_line(char *s)
 {
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f)
-            *s = '?';
+    for (size_t n = strlen(s), k; n; s += k, n -= k) {
+        bool good;
+        k = utf8_step(&good, s, n);
+        if (!good || (unsigned char)*s < 0x20 || *s == 0x7f)
+            memset(s, '?', k);
+    }
 }
 
 /* Of a text too long for a message the middle goes: the file's name stands at its

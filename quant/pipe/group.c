@@ -138,9 +138,10 @@ static int copy(struct pipe_group *g)
         if (g->type == DTYPE_F16 || g->type == DTYPE_BF16)
             bad = bad_16(p, len, g->type == DTYPE_F16 ? 0x7c00U : 0x7f80U);
         if (bad < len)
-            return err_set(&g->err, ERR_FORMAT,
-                           "tensor %s: row %llu: column %zu: value is NaN or infinite", g->t->name,
-                           (unsigned long long)(g->r0 + r), bad);
+            return err_set(
+                &g->err, ERR_FORMAT,
+                "tensor %s: row %llu: column %zu: expected a finite number, found NaN or infinity",
+                g->t->name, (unsigned long long)(g->r0 + r), bad);
         memcpy(g->out + r * row_bytes, p, row_bytes);
     }
     return 0;

@@ -56,6 +56,6 @@ ok "unknown verb" fails 2 '"pack"' "$PARE" codec pack Q8_0 "$tmp/x.f32" "$tmp/y"
 ok "a type to read only" fails 2 "not encoded" "$PARE" codec encode I8 "$tmp/x.f32" "$tmp/y" --columns 256
 printf '\000\000\200\177' >"$tmp/inf"
 head -c 124 "$tmp/x.f32" >>"$tmp/inf"
-ok "infinity" fails 1 "row 0: column 0: value is infinite" "$PARE" codec encode Q8_0 "$tmp/inf" "$tmp/y" --columns 32
+ok "infinity" fails 1 "row 0: column 0: expected a finite number, found infinity" "$PARE" codec encode Q8_0 "$tmp/inf" "$tmp/y" --columns 32
 ok "nothing left behind" absent "$tmp/y" "$tmp/y.part"
 echo "1..$n"

@@ -61,6 +61,10 @@ static void test_err_is_one_line(void **state)
     assert_string_equal(e.msg, "a?b?[2Jc?");
     (void)err_wrap(&e, "p\r\nq");
     assert_string_equal(e.msg, "p??q: a?b?[2Jc?");
+    (void)err_set(&e, ERR_IO,
+                  "a\xff\xc3"
+                  "b"); /* what is no text does not */
+    assert_string_equal(e.msg, "a??b");
     (void)err_set(&e, ERR_IO, "\xc3\xa9"); /* text beyond ASCII stays */
     assert_string_equal(e.msg, "\xc3\xa9");
 }
