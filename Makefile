@@ -56,6 +56,9 @@ PARE := $(B)/pare
 
 all: $(PARE)
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+
 # Flags a file needs beyond the common ones follow its name, nothing else does.
 $(B)/%_avx2.o:   ISA := -mavx2 -mfma -mf16c
 $(B)/%_avx512.o: ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl \
@@ -75,33 +78,33 @@ $(B)/flags: FORCE
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(CFLAGS) $(ISA) -MMD -MP -c -o $@ $<
+	$(Q)$(if $(V),,echo "  CC    $<";) $(CC) $(FLAGS) $(CFLAGS) $(ISA) -MMD -MP -c -o $@ $<
 
 $(LIB): $(call obj,$(LIB_C))
 	@rm -f $@
-	ar rcsD $@ $^
+	$(Q)ar rcsD $@ $^
 
 $(PARE): $(call obj,$(TOOL_C)) $(LIB)
-	$(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # ---- test programs: one executable a file, TAP on stdout ----------------------
 $(call exe,$(UNIT_C)): $(B)/%: $(B)/%.o $(call obj,$(TEST_C)) $(LIB)
-	$(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 $(call exe,$(GOLD_C)): $(B)/%: $(B)/%.o $(call obj,$(TEST_C)) $(LIB)
-	$(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/tests/check/check: $(call obj,$(CHECK_C)) $(call obj,$(TEST_C)) $(LIB)
-	$(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=posix_memalign
 $(call exe,$(OOM_C)): $(B)/%: $(B)/%.o $(B)/tests/oom/alloc.o $(call obj,$(TEST_C)) $(LIB)
-	$(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) $(WRAPS) -o $@ $^ $(LIBS)
+	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) $(WRAPS) -o $@ $^ $(LIBS)
 
 # With CONFIG=fuzz these explore; with any other they replay the files they are given.
 $(call exe,$(FUZZ_C)): $(B)/%: $(B)/%.o \
 		$(if $(filter fuzz,$(CONFIG)),,$(B)/tests/fuzz/replay.o) $(LIB)
-	$(CC) $(patsubst -fsanitize=fuzzer-no-link%,-fsanitize=fuzzer%,$(FLAGS_$(CONFIG))) \
+	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(patsubst -fsanitize=fuzzer-no-link%,-fsanitize=fuzzer%,$(FLAGS_$(CONFIG))) \
 		$(LDFLAGS) -o $@ $^ $(LIBS)
 
 TESTS := $(call exe,$(UNIT_C) $(GOLD_C) $(OOM_C) $(FUZZ_C)) $(B)/tests/check/check
@@ -147,7 +150,7 @@ clean:
 	rm -rf build
 
 help:
-	@sed -n 's/^# \{0,1\}//; 1,/^$$/p' Makefile | sed '/^$$/q'
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 FORCE:
 .PHONY: all tests demo test lint fuzz bench install format clean help FORCE

@@ -8,7 +8,8 @@ B=${B:-build/release}
 PARE=${PARE:-$B/pare}
 PARE_GOLDEN=${PARE_GOLDEN:-../shared/golden}
 CMOCKA_MESSAGE_OUTPUT=TAP
-export B PARE PARE_GOLDEN CMOCKA_MESSAGE_OUTPUT
+GOMP_SPINCOUNT=100 # as main.c sets it
+export GOMP_SPINCOUNT B PARE PARE_GOLDEN CMOCKA_MESSAGE_OUTPUT
 log=$(mktemp)
 trap 'rm -f "$log" "$log.one"' EXIT
 

@@ -195,14 +195,15 @@ int cmd_bench(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
     struct opts o = {.n_prompt = 512, .n_gen = 128, .runs = 3, .kernels = "bf16"};
     const struct opt opts[] = {
-        {"p",       "N",    "tokens of the prompt (512); 0: no prompt run",        OPT_INT, &o.n_prompt, 0,
-         1 << 24                                                                                                        },
-        {"n",       "N",    "tokens to generate (128); 0: no generation run",      OPT_INT, &o.n_gen,    0, 1 << 24     },
-        {"runs",    "N",    "timed runs, after one that is not (3)",               OPT_INT, &o.runs,     1, RUNS_MAX - 1},
-        {"kernels", "KIND", "activations in f32, bf16 (default) or 8 bits (fast)", OPT_STR,
-         &o.kernels,                                                                                     0, 0           },
-        {"pre",     "NAME", "pre-tokenizer, where it is not recognised",           OPT_STR, &o.pre,      0, 0           },
-        {"json",    "FILE", "write the numbers there too",                         OPT_STR, &o.json,     0, 0           },
+        {"p",             "N",    "tokens of the prompt (512); 0: no prompt run",        OPT_INT, &o.n_prompt, 0,
+         1 << 24                                                                                                              },
+        {"n",             "N",    "tokens to generate (128); 0: no generation run",      OPT_INT, &o.n_gen,    0, 1 << 24     },
+        {"runs",          "N",    "timed runs, after one that is not (3)",               OPT_INT, &o.runs,     1, RUNS_MAX - 1},
+        {"kernels",       "KIND", "activations in f32, bf16 (default) or 8 bits (fast)", OPT_STR,
+         &o.kernels,                                                                                           0, 0           },
+        {"pre-tokenizer", "NAME", "pre-tokenizer, where it is not recognised",           OPT_STR, &o.pre,      0,
+         0                                                                                                                    },
+        {"json",          "FILE", "write the numbers there too",                         OPT_STR, &o.json,     0, 0           },
     };
     const char *operand[1];
     size_t n_operands;

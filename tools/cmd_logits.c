@@ -174,9 +174,9 @@ int cmd_logits(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
     const char *path = NULL, *kernels = "f32", *pre = NULL;
     const struct opt opts[] = {
-        {"ids",     "FILE.json", "{\"sequences\": [[id, ...], ...]}",         OPT_STR, &path,    0, 0},
-        {"kernels", "KIND",      "f32 (default), bf16 or fast",               OPT_STR, &kernels, 0, 0},
-        {"pre",     "NAME",      "pre-tokenizer, where it is not recognised", OPT_STR, &pre,     0, 0},
+        {"ids",           "FILE.json", "{\"sequences\": [[id, ...], ...]}",         OPT_STR, &path,    0, 0},
+        {"kernels",       "KIND",      "f32 (default), bf16 or fast",               OPT_STR, &kernels, 0, 0},
+        {"pre-tokenizer", "NAME",      "pre-tokenizer, where it is not recognised", OPT_STR, &pre,     0, 0},
     };
     const char *operand[2];
     size_t n_operands;

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -129,8 +130,23 @@ static void hold_streams(void)
             (void)open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
 }
 
+/* libgomp's threads spin for milliseconds at every barrier before they sleep, which
+ * on a busy machine costs most of the time (docs/speed.md). It reads its settings
+ * before main, hence the second start; the user's own settings stand. */
+static void restart_calm(char **argv)
+{
+#ifdef _OPENMP
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") || setenv("GOMP_SPINCOUNT", "100", 1))
+        return;
+    (void)execv("/proc/self/exe", argv); /* when that fails, go on as we are */
+#else
+    (void)argv;
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    restart_calm(argv);
     (void)signal(SIGPIPE, SIG_IGN);
     hold_streams();
     if (argc < 2)
