@@ -40,6 +40,7 @@ static inline uint16_t bf16_from_f32(float f)
     return (uint16_t)((u + 0x7fffU + (u >> 16 & 1U)) >> 16);
 }
 
+/* binary16. */
 float f32_from_f16(uint16_t h);
 /* Too large becomes infinite. */
 uint16_t f16_from_f32(float f);
@@ -48,7 +49,8 @@ uint16_t f16_from_f32(float f);
 void f32_from_f16_n(float *dst, const void *src, size_t n);
 void f16_from_f32_n(void *dst, const float *src, size_t n);
 
-float f32_from_e4m3(uint8_t b); /* OCP E4M3: no infinity, 0x7f and 0xff are NaN */
+/* OCP 8-bit floats. E4M3 has no infinity; 0x7f and 0xff are NaN. */
+float f32_from_e4m3(uint8_t b);
 float f32_from_e5m2(uint8_t b);
 
 #endif /* QUANT_HALF_H */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The definition of every kernel. */
 void kern_init_scalar(struct kern *k);
 /* Parts of kern_init_scalar, by file. */
 void kern_init_scalar_ints(struct kern *k);
