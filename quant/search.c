@@ -203,7 +203,8 @@ WIDE float srch_extreme(const float *x, size_t n)
     return greatest >= -least ? greatest : least;
 }
 
-uint16_t srch_f16(float v)
+/* The nearest finite F16. */
+static uint16_t finite_f16(float v)
 {
     const uint16_t h = f16_from_f32(v);
 
@@ -212,7 +213,7 @@ uint16_t srch_f16(float v)
 
 uint16_t srch_f16_up(float v)
 {
-    const uint16_t h = srch_f16(v);
+    const uint16_t h = finite_f16(v);
 
     return f32_from_f16(h) < v && h < F16_MOST ? (uint16_t)(h + 1) : h;
 }
@@ -331,7 +332,7 @@ WIDE void srch_symmetric_sums(float lx[SRCH_LANES], float l2[SRCH_LANES],
 
 uint16_t srch_symmetric_f16(float scale, const float *x, const float *w, size_t n, int levels)
 {
-    const uint16_t h = srch_f16(scale);
+    const uint16_t h = finite_f16(scale);
     const int mag = h & 0x7fff;
     float s[SRCH_LANES], lx[SRCH_LANES], l2[SRCH_LANES];
 
@@ -502,7 +503,7 @@ WIDE void srch_codes(int8_t *code, const float *x, size_t n, float scale, float 
 struct srch_line srch_affine_f16(struct srch_line line, const float *x, const float *w, size_t n,
                                  int max_code)
 {
-    const uint16_t scale = srch_f16(line.scale), offset = srch_f16(line.offset);
+    const uint16_t scale = finite_f16(line.scale), offset = finite_f16(line.offset);
     const int mag = offset & 0x7fff;
     struct srch_line near[SRCH_LANES];
     float err[SRCH_LANES];

@@ -71,8 +71,7 @@ struct srch_line srch_affine_f16(struct srch_line line, const float *x, const fl
 void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[SRCH_LANES],
                         const float *x, const float *w, size_t n, int max_code);
 
-/* The nearest finite F16; the smallest F16 >= v (v >= 0). */
-uint16_t srch_f16(float v);
+/* The smallest F16 >= v (v >= 0), or the largest there is. */
 uint16_t srch_f16_up(float v);
 
 /* For sixteen scales: sum w x code and sum w code^2 with code in [-levels, levels - 1]. */
