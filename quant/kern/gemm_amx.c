@@ -16,7 +16,8 @@ enum {
     TERMS = 3,
     TILE = 1024,     /* bytes of a tile */
     STEP = 32,       /* columns of a tile */
-    ROWS = 32,       /* weight rows of a panel and activation rows of a block */
+    ROWS = 32,       /* weight rows of a strip and activation rows of a block */
+    STRIPS = 2,      /* of a panel: more of each row of y is written at a time */
     PAIR = 2 * TILE, /* two tiles: the rows of a panel or block, one term */
     HEAD = 64,       /* of a panel: its number of terms */
     CHUNK = 256      /* columns decoded at a time: a whole number of any blocks */
@@ -27,15 +28,16 @@ static size_t steps(size_t k)
     return (k + STEP - 1) / STEP;
 }
 
-/* Panel: HEAD, then for each term and step two tiles. */
+/* Panel: HEAD, then for each strip, term and step two tiles. Strips lie as far apart
+ * as their full number of terms asks for. */
 static size_t panel_bytes_3(size_t k)
 {
-    return HEAD + steps(k) * PAIR * 3;
+    return HEAD + steps(k) * PAIR * 3 * STRIPS;
 }
 
 static size_t panel_bytes_2(size_t k)
 {
-    return HEAD + steps(k) * PAIR * 2;
+    return HEAD + steps(k) * PAIR * 2 * STRIPS;
 }
 
 static size_t act_bytes_3(size_t k)
@@ -205,9 +207,10 @@ static void pack_terms(uint8_t *panel, const struct kern *kern, enum dtype t,
 {
     int terms = 1;
 
-    for (size_t half = 0; half < 2; half++) {
+    for (size_t half = 0; half < 2 * STRIPS && half * 16 < n; half++) {
+        const size_t strip = steps(k) * PAIR * (size_t)max_terms;
         const uint8_t *row[16];
-        uint8_t *tile = panel + HEAD + half * TILE;
+        uint8_t *tile = panel + HEAD + half / 2 * strip + half % 2 * TILE;
         int here = 1;
 
         for (size_t r = 0; r < 16; r++)
@@ -333,14 +336,17 @@ static inline __attribute__((always_inline)) void mul_terms(float *y, size_t ld_
                                                             int x_terms, int w_terms)
 {
     const size_t n_steps = steps(k), ld = n_steps * PAIR;
+    const size_t strip = ld * (x_terms == 1 ? 2 : 3); /* as packed: see panel_bytes */
 
     tiles_on();
     for (size_t i = 0; i < m; i += ROWS, act += ld * (size_t)x_terms) {
-        struct dest to = {y + i * ld_y, ld_y, m - i < ROWS ? m - i : ROWS};
+        for (size_t j = 0; j < n; j += ROWS) {
+            struct dest to = {y + i * ld_y + j, ld_y, m - i < ROWS ? m - i : ROWS};
 
-        sums_zero();
-        add_steps(act, w, n_steps, ld, x_terms, w_terms, &to);
-        put(y + i * ld_y, ld_y, m - i, n);
+            sums_zero();
+            add_steps(act, w + j / ROWS * strip, n_steps, ld, x_terms, w_terms, &to);
+            put(y + i * ld_y + j, ld_y, m - i, n - j < ROWS ? n - j : ROWS);
+        }
     }
     _tile_release();
 }
@@ -384,8 +390,8 @@ static void mul_1(float *y, size_t ld_y, const void *act, const void *panel, siz
 
 void kern_init_amx_gemm(struct kern *k)
 {
-    k->gemm[KERN_F32] =
-        (struct kern_gemm){ROWS, ROWS, panel_bytes_3, act_bytes_3, pack_3, pack_act_3, mul_3};
-    k->gemm[KERN_BF16] =
-        (struct kern_gemm){ROWS, ROWS, panel_bytes_2, act_bytes_1, pack_2, pack_act_1, mul_1};
+    k->gemm[KERN_F32] = (struct kern_gemm){ROWS * STRIPS, ROWS,       panel_bytes_3, act_bytes_3,
+                                           pack_3,        pack_act_3, mul_3};
+    k->gemm[KERN_BF16] = (struct kern_gemm){ROWS * STRIPS, ROWS,       panel_bytes_2, act_bytes_1,
+                                            pack_2,        pack_act_1, mul_1};
 }

@@ -69,7 +69,7 @@ static struct product product_new(struct rnd *r, enum dtype t, enum kern_math ma
     struct product p = {.t = t, .math = math, .m = many ? 1 + rnd_below(r, 70) : 1};
     const struct dtype_info *info = dtype_get(t);
 
-    p.n = 1 + rnd_below(r, 40);
+    p.n = 1 + rnd_below(r, 80);
     p.k = rnd_columns(r, t);
     p.ld_x = p.k + rnd_below(r, 3);
     p.ld_y = p.n + rnd_below(r, 3);
