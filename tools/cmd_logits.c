@@ -138,6 +138,8 @@ static int write_all(const struct job *j, const struct ids *ids, struct err *err
         rc = write_seq(j, ids->id + done, ids->n[i], err);
         done += ids->n[i];
         log_progress(j->log, "tokens", done, ids->n_ids);
+        if (rc == ERR_ARG) /* ids come from a file */
+            err->code = ERR_FORMAT;
         if (rc)
             rc = err_wrap(err, "sequence %zu", i);
     }

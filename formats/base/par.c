@@ -13,7 +13,12 @@ static int omp_get_thread_num(void)
 
 struct par par_init(int n_threads)
 {
-    return (struct par){.n_threads = n_threads > 0 ? n_threads : cpu_count()};
+    enum { SURE = 64 };
+    const int cpus = cpu_count(), most = cpus > SURE ? cpus : SURE;
+
+    if (n_threads > most)
+        n_threads = most;
+    return (struct par){.n_threads = n_threads > 0 ? n_threads : cpus};
 }
 
 void par_for(const struct par *par, size_t n, par_fn *fn, void *arg)

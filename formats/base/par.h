@@ -13,7 +13,8 @@ struct par {
 /* Work on piece i, as thread 0 .. n_threads-1 (for per-thread scratch). */
 typedef void par_fn(void *arg, size_t i, int thread);
 
-/* n_threads, or every CPU this process may use when it is 0. */
+/* n_threads, or every CPU this process may use when it is 0. More than the CPUs and
+ * than 64 are not made: OpenMP ends the process when the system has no more. */
 struct par par_init(int n_threads);
 
 /* Call fn for each i in [0, n); returns when all are done. Pieces are handed
