@@ -22,9 +22,9 @@ MAKEFLAGS += -r
 .SUFFIXES:
 
 FLAGS_release := -O2 -fopenmp
-FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-FLAGS_tsan    := -O1 -fsanitize=thread
-FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FLAGS_asan    := -O1 -Wno-unknown-pragmas -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan    := -O1 -Wno-unknown-pragmas -fsanitize=thread
+FLAGS_fuzz    := -O1 -Wno-unknown-pragmas -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 $(if $(FLAGS_$(CONFIG)),,$(error CONFIG=$(CONFIG): one of release asan tsan fuzz))
 ifeq ($(CONFIG),fuzz)
 CC := clang-14
