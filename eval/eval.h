@@ -23,7 +23,7 @@ enum {
 
 /* How `pare eval` multiplies unless told otherwise: it measures what the file lost, not
  * what kernels add to it. */
-#define EVAL_MATH KERN_F32
+#define EVAL_MATH KERN_BF16
 
 struct eval_opts {
     const char *text_name; /* of the text, for messages */

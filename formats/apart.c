@@ -28,18 +28,16 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* Is `folder` the one that `path` lies in? */
-static bool lies_in(const char *path, const char *folder)
+/* Is `folder` the one that `path` lies in? Names are built in `dir`, which says when
+ * memory ran out. */
+static bool lies_in(const char *path, const char *folder, struct buf *dir)
 {
-    struct buf dir = {0};
-
+    dir->n = 0;
     if (base_name(path) == path)
-        buf_str(&dir, ".");
+        buf_str(dir, ".");
     else
-        buf_put(&dir, path, (size_t)(base_name(path) - path));
-    const bool yes = !dir.bad && same(dir.p, folder);
-    buf_release(&dir);
-    return yes;
+        buf_put(dir, path, (size_t)(base_name(path) - path));
+    return !dir->bad && same(dir->p, folder);
 }
 
 /* The kinds of files a checkpoint is read from. */
@@ -68,7 +66,7 @@ static bool of_checkpoint(const char *path)
 
 /* Is `out` one of the parts that `in` is one of, or, when `split`, are its parts named
  * as those? Up to 65535 parts exist: their names are compared, not each file. */
-static bool among_parts(const char *out, const char *in, bool split)
+static bool among_parts(const char *out, const char *in, bool split, struct buf *tmp)
 {
     struct buf dir = {0};
     size_t in_n, out_n;
@@ -87,22 +85,25 @@ static bool among_parts(const char *out, const char *in, bool split)
     }
     const size_t prefix_n = in_n - folder_n;
     const bool yes = !dir.bad && out_n == (size_t)(name - out) + prefix_n &&
-                     !memcmp(name, in + folder_n, prefix_n) && lies_in(out, dir.p);
+                     !memcmp(name, in + folder_n, prefix_n) && lies_in(out, dir.p, tmp);
+    tmp->bad = tmp->bad || dir.bad;
     buf_release(&dir);
     return yes;
 }
 
 int apart(const char *out, const char *in, bool split, struct err *err)
 {
-    struct buf part = {0};
+    struct buf tmp = {0};
 
     if (!out || !in)
         return 0;
-    buf_fmt(&part, "%s.part", out);
-    int rc = buf_check(&part, err);
-    if (!rc && (same(out, in) || same(part.p, in) || among_parts(out, in, split) ||
-                (lies_in(out, in) && of_checkpoint(out))))
+    buf_fmt(&tmp, "%s.part", out);
+    const bool replaces =
+        !tmp.bad && (same(out, in) || same(tmp.p, in) || among_parts(out, in, split, &tmp) ||
+                     (lies_in(out, in, &tmp) && of_checkpoint(out)));
+    int rc = buf_check(&tmp, err);
+    if (!rc && replaces)
         rc = err_set(err, ERR_ARG, "%s: would replace what is read from %s", out, in);
-    buf_release(&part);
+    buf_release(&tmp);
     return rc;
 }

@@ -83,11 +83,13 @@ for c in "eval $d/whole.q --text $demo/evaluation.txt --ctx 64" "generate $d/who
     # shellcheck disable=SC2086  # a list of words
     "$PARE" $c >"$d/out" 2>"$d/err" &
     pid=$!
-    sleep 0.3
+    ms 100
     kill -INT $pid 2>/dev/null
     wait $pid
     got=$?
-    [ $got = 1 ] && [ "$(wc -l <"$d/err")" = 1 ] && grep -qi "^pare ${c%% *}: .*interrupted" "$d/err" || [ "$got$c" = "0inspect $d/whole.gguf --verify" ]
+    # quick ones may have ended by themselves
+    [ $got = 1 ] && [ "$(wc -l <"$d/err")" = 1 ] && grep -qi "^pare ${c%% *}: .*interrupted" "$d/err" ||
+        case "$got${c%% *}" in 0inspect | 0generate) true ;; *) false ;; esac
     ok $? "SIGINT: ${c%% *} $got"
 done
 
