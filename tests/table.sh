@@ -37,6 +37,7 @@ done
 
 row() { # row TYPE: one line of Markdown
     for who in pare peer; do
+        [ "$who$1" != peerBF16 ] || continue # the same bytes but for the metadata
         size=$(wc -c <"$work/$who-$1.gguf" | awk '{ printf "%.1f", $1 / 1e6 }')
         [ $who = peer ] || timed "own-$1" "$PARE" eval "$work/pare-$1.gguf" --text "$TEXT" --chunks "$CHUNKS"
         figures=$(grep "/$who-$1.gguf" "$work/eval" | awk '{ sub(/.*MiB +[0-9.]+ +/, ""); print }')
@@ -48,6 +49,5 @@ row() { # row TYPE: one line of Markdown
     timed "own-peer-$1-llama" "$peer/llama-perplexity" -m "$work/peer-$1.gguf" -f "$TEXT" -c 512 --chunks "$CHUNKS" -t 2 --no-escape $flags
     echo "llama-perplexity peer $1 | $(grep -o 'PPL = .*' "$work/own-peer-$1-llama.log") | $(cat "$work/own-peer-$1-llama.s") s"
 }
-cp "$work/pare-BF16.gguf" "$work/peer-BF16.gguf"
 for t in BF16 $TYPES; do row "$t"; done
 cat "$work/eval"
