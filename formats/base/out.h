@@ -11,10 +11,11 @@
 #include <stdint.h>
 
 struct out {
-    char *path; /* owned; the final name */
-    char *part; /* owned; what is being written */
-    int fd;     /* -1 when closed */
-    uint64_t n; /* bytes written */
+    char *path;     /* owned; the final name */
+    char *part;     /* owned; what is being written */
+    int fd;         /* -1 when closed */
+    uint64_t n;     /* bytes written */
+    uint64_t begun; /* of these, on their way to the disk */
 };
 
 /* An `out` that out_abandon accepts before anything was opened. */
