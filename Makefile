@@ -128,7 +128,7 @@ test-%:
 
 lint:
 	@sh .ci/packages.sh build test
-	@$(MAKE) --no-print-directory -j$$(nproc) all WERROR=-Werror
+	@$(MAKE) --no-print-directory -j$$(nproc) tests WERROR=-Werror
 	@PARE=$(PARE) B=$(B) sh tests/run.sh lint
 
 FUZZ_SECONDS ?= 60
