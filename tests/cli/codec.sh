@@ -1,30 +1,6 @@
 #!/bin/sh
 # pare codec: rows to blocks and back, and sizes that don't fit.
-PARE=${PARE:-build/release/pare}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-n=0
-ok() { # ok NAME COMMAND...: the command succeeds
-    name=$1
-    shift
-    n=$((n + 1))
-    if "$@" >"$tmp/log" 2>&1; then echo "ok $n - $name"; else
-        echo "not ok $n - $name"
-        sed 's/^/# /' "$tmp/log"
-    fi
-}
-# fails STATUS TEXT COMMAND...: it exits with STATUS, saying TEXT in one line
-fails() {
-    status=$1 text=$2
-    shift 2
-    "$@" >"$tmp/out" 2>"$tmp/err"
-    got=$?
-    [ $got = "$status" ] && [ "$(wc -l <"$tmp/err")" = 1 ] && grep -qF -e "$text" "$tmp/err" && return
-    echo "exit $got, expected $status and \"$text\":"
-    cat "$tmp/err"
-    return 1
-}
-absent() { for f in "$@"; do [ ! -e "$f" ] || { echo "$f exists"; return 1; }; done; }
+. tests/steps.sh
 size() { [ "$(wc -c <"$1")" = "$2" ] || { wc -c "$1"; return 1; }; }
 
 # 8 rows of 256: the bytes of an integer ramp read as BF16, all finite
