@@ -20,7 +20,11 @@ void figure_mean(char out[FIGURE_BYTES], struct stats_mean m, int decimals)
     const int decimals_max = 8;
 
     if (!(m.error > 0) || !isfinite(m.value) || fabs(m.value) >= 1e12 || m.error >= 1e12) {
-        figure_num(out, m.value, decimals);
+        /* no error to go by (one window): at least four digits that mean something */
+        const int least =
+            m.value == 0 || !isfinite(m.value) ? 0 : 3 - (int)floor(log10(fabs(m.value)));
+        decimals = least > decimals ? least : decimals;
+        figure_num(out, m.value, decimals < decimals_max ? decimals : decimals_max);
         return;
     }
     int show = 1 - (int)floor(log10(m.error));

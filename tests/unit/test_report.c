@@ -189,6 +189,8 @@ static void test_report_figures(void **state)
     assert_string_equal(s, "123456 ± 4321");
     figure_mean(s, (struct stats_mean){4.81237, (double)NAN}, 4);
     assert_string_equal(s, "4.8124");
+    figure_mean(s, (struct stats_mean){0.00134123, (double)NAN}, 0);
+    assert_string_equal(s, "0.001341");
     figure_mean(s, (struct stats_mean){(double)NAN, (double)NAN}, 4);
     assert_string_equal(s, "-");
     figure_mean(s, (struct stats_mean){1e300, 1e300}, 4);
