@@ -32,7 +32,7 @@ endif
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wvla -Wundef -Wwrite-strings -Wcast-qual \
-	-Wformat=2 -Wpointer-arith $(WERROR)
+	-Wformat=2 -Wpointer-arith -Wno-missing-field-initializers $(WERROR)
 PKGS   := libcjson yaml-0.1 libpcre2-8 libcrypto
 FLAGS  := -std=c11 -g $(FLAGS_$(CONFIG)) $(WARN) -fno-common -fvisibility=hidden \
 	-ffp-contract=off -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -include tests/lint/banned.h
@@ -40,7 +40,7 @@ CFLAGS ?=
 LIBS    = $(shell pkg-config --libs $(PKGS)) -lmvec -lm -lpthread
 
 LAYERS := formats quant runtime eval distill recipes
-LIB_C  := $(sort $(foreach d,$(LAYERS),$(wildcard $(d)/*.c $(d)/*/*.c)))
+LIB_C  := $(sort $(foreach d,$(LAYERS),$(wildcard $(d)/*.c $(d)/*/*.c $(d)/*/*/*.c)))
 TOOL_C := $(sort $(wildcard tools/*.c))
 UNIT_C := $(sort $(wildcard tests/unit/test_*.c))
 CHECK_C := $(sort $(wildcard tests/check/*.c))

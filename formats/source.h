@@ -36,8 +36,9 @@ struct source_tensor {
     int n_dims;
     uint64_t dims[GGUF_MAX_DIMS]; /* as in the GGUF: fastest first, after `change` */
     enum arch_change change;
-    uint32_t heads; /* for CHANGE_PERMUTE_*: heads the rows divide into */
-    size_t n_parts; /* rows divide evenly among them */
+    uint32_t heads;  /* for CHANGE_PERMUTE_*: heads the rows divide into */
+    bool transposed; /* each part is stored [row length, rows] */
+    size_t n_parts;  /* rows divide evenly among them */
     const struct source_part *part;
 };
 
@@ -87,7 +88,7 @@ uint64_t source_row_len(const struct source_tensor *t);
 uint64_t source_n_rows(const struct source_tensor *t);
 
 /* Where row r of the GGUF tensor lies: the stored row, after part and permutation.
- * Not for CHANGE_TRANSPOSE. `row_bytes` is of the stored type. */
+ * Not when it is transposed. `row_bytes` is of the stored type. */
 const uint8_t *source_row(const struct source_tensor *t, uint64_t r, size_t row_bytes);
 
 #endif /* FORMATS_SOURCE_H */

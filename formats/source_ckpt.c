@@ -31,12 +31,12 @@ struct view {
 /* The stored shape in GGUF order, after the row's change; dimensions of one go away
  * for CHANGE_SQUEEZE. Returns how many. */
 static int gguf_shape(uint64_t dims[ST_MAX_DIMS], const struct st_tensor *st,
-                      enum arch_change change)
+                      enum arch_change change, bool transposed)
 {
     int n = 0;
 
     for (int i = 0; i < st->n_dims; i++) {
-        const uint64_t d = st->dims[change == CHANGE_TRANSPOSE ? i : st->n_dims - 1 - i];
+        const uint64_t d = st->dims[transposed ? i : st->n_dims - 1 - i];
         if (change != CHANGE_SQUEEZE || d != 1)
             dims[n++] = d;
     }
@@ -49,10 +49,10 @@ static int check_shape(const struct view *v, const struct st_tensor *st,
     uint64_t want[4], found[ST_MAX_DIMS];
     const int stacked = row->flags & TENSOR_EXPERTS ? 1 : 0;
     const int n = arch_dims(want, row, v->params, layer < 0 ? 0 : (size_t)layer) - stacked;
-    const bool reverse = row->change != CHANGE_TRANSPOSE;
+    const bool reverse = !(row->flags & TENSOR_TRANSPOSED);
     char a[96], b[200];
 
-    if (gguf_shape(found, st, row->change) == n &&
+    if (gguf_shape(found, st, row->change, !reverse) == n &&
         !memcmp(want, found, (size_t)n * sizeof(want[0])))
         return 0;
     return err_set(err, ERR_FORMAT, "tensor %s: expected shape %s by config.json, found %s",
@@ -110,6 +110,7 @@ static int describe(struct source_tensor *t, struct view *v, const struct st_ten
         .layer = arch_in_block(row) ? layer : -1,
         .type = st->type,
         .change = row->change,
+        .transposed = row->flags & TENSOR_TRANSPOSED,
         .dims = {1, 1, 1, 1},
     };
     if (!arch_expand(name, sizeof(name), row->gguf, layer, 0))

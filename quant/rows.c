@@ -52,7 +52,7 @@ int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n
     if (!dtype_row_bytes(&row_bytes, t->type, len))
         return err_set(err, ERR_FORMAT, "tensor %s: rows of %zu values are no whole %s blocks",
                        t->name, len, dtype_get(t->type)->name);
-    if (t->change == CHANGE_TRANSPOSE) {
+    if (t->transposed) {
         if (dtype_get(t->type)->block != 1)
             return err_set(err, ERR_UNSUPPORTED, "tensor %s: %s cannot be transposed", t->name,
                            dtype_get(t->type)->name);
@@ -70,6 +70,6 @@ int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n
 
 bool rows_verbatim(const struct source_tensor *t, enum dtype type)
 {
-    return t->type == type && t->change != CHANGE_TRANSPOSE && t->change != CHANGE_ADD_ONE &&
+    return t->type == type && !t->transposed && t->change != CHANGE_ADD_ONE &&
            t->change != CHANGE_NEG_EXP;
 }

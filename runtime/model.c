@@ -84,8 +84,6 @@ static int load_uses(struct weights *w, struct model *m, const struct weight_use
 
 static int load_layer(struct model *m, size_t i, struct err *err)
 {
-    const struct arch_traits *traits = &source_arch(m->source)->traits;
-    const size_t every = (size_t)traits->window_every;
     struct layer *l = &m->layer[i];
     int rc = 0;
 
@@ -94,8 +92,7 @@ static int load_layer(struct model *m, size_t i, struct err *err)
     l->head_k = (size_t)arch_int(m->params, ARCH_HEAD_K, i);
     l->head_v = (size_t)arch_int(m->params, ARCH_HEAD_V, i);
     l->n_ff = (size_t)arch_int(m->params, ARCH_N_FF, i);
-    if (every == 1 || (every && i % every != every - 1))
-        l->window = (size_t)arch_int(m->params, ARCH_WINDOW, i);
+    l->window = (size_t)arch_int(m->params, ARCH_WINDOW, i);
 
     const struct part *const parts[] = {m->plan.mixer, m->plan.ffn};
     rc = load_uses(&l->w, m, m->plan.placement->uses, (int)i, err);

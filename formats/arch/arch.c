@@ -65,47 +65,62 @@ bool key_expand(char *dst, size_t size, const char *key, const struct arch *a)
 
 /* ---- dimensions ------------------------------------------------------------- */
 
-static uint64_t heads_times(const struct arch_params *p, enum arch_param heads,
-                            enum arch_param width, size_t layer)
+/* times * a * b; a row's dimension is the sum of its terms. */
+struct term {
+    uint64_t times; /* 0: no term */
+    enum arch_param a, b;
+};
+
+enum { UNIT = ARCH_PARAM_COUNT }; /* as a factor: 1 */
+
+static const struct term dims_of[][3] = {
+    [DIM_EMBD] = {{1, ARCH_N_EMBD, UNIT}          },
+    [DIM_VOCAB] = {{1, ARCH_N_VOCAB, UNIT}         },
+    [DIM_FF] = {{1, ARCH_N_FF, UNIT}            },
+    [DIM_FF_2] = {{2, ARCH_N_FF, UNIT}            },
+    [DIM_FF_EXPERT] = {{1, ARCH_N_FF_EXPERT, UNIT}     },
+    [DIM_FF_EXPERT_2] = {{2, ARCH_N_FF_EXPERT, UNIT}     },
+    [DIM_FF_SHARED] = {{1, ARCH_N_FF_SHARED, UNIT}     },
+    [DIM_EXPERT] = {{1, ARCH_N_EXPERT, UNIT}        },
+    [DIM_Q] = {{1, ARCH_N_HEAD, ARCH_HEAD_K}   },
+    [DIM_Q_2] = {{2, ARCH_N_HEAD, ARCH_HEAD_K}   },
+    [DIM_K] = {{1, ARCH_N_HEAD_KV, ARCH_HEAD_K}},
+    [DIM_V] = {{1, ARCH_N_HEAD_KV, ARCH_HEAD_V}},
+    [DIM_O] = {{1, ARCH_N_HEAD, ARCH_HEAD_V}   },
+    [DIM_QKV] = {{1, ARCH_N_HEAD, ARCH_HEAD_K},
+                  {1, ARCH_N_HEAD_KV, ARCH_HEAD_K},
+                  {1, ARCH_N_HEAD_KV, ARCH_HEAD_V}},
+    [DIM_HEAD_K] = {{1, ARCH_HEAD_K, UNIT}},
+    [DIM_HEAD] = {{1, ARCH_N_HEAD, UNIT}          },
+    [DIM_HEAD_KV] = {{1, ARCH_N_HEAD_KV, UNIT}          },
+    [DIM_CTX] = {{1, ARCH_N_CTX, UNIT}       },
+    [DIM_ROT_HALF] = {{1, ARCH_N_ROT, UNIT}           }, /* halved in arch_dim */
+    [DIM_SSM_CONV] = {{1, ARCH_SSM_CONV, UNIT}           },
+    [DIM_SSM_STATE] = {{1, ARCH_SSM_STATE, UNIT}        },
+    [DIM_SSM_INNER] = {{1, ARCH_SSM_INNER, UNIT}       },
+    [DIM_SSM_INNER_2] = {{2, ARCH_SSM_INNER, UNIT}       },
+    [DIM_SSM_RANK] = {{1, ARCH_SSM_DT_RANK, UNIT}       },
+    [DIM_SSM_X] = {{1, ARCH_SSM_DT_RANK, UNIT},      {2, ARCH_SSM_STATE, UNIT}},
+    [DIM_Q_LORA] = {{1, ARCH_Q_LORA, UNIT}     },
+    [DIM_KV_LORA] = {{1, ARCH_KV_LORA, UNIT}                               },
+    [DIM_ONE] = {{1, UNIT, UNIT}                          },
+};
+
+static uint64_t factor(enum arch_param which, const struct arch_params *p, size_t layer)
 {
-    return arch_int(p, heads, layer) * arch_int(p, width, layer);
+    return which == (enum arch_param)UNIT ? 1 : arch_int(p, which, layer);
 }
 
 uint64_t arch_dim(enum arch_dim d, const struct arch_params *p, size_t layer)
 {
-    switch (d) {
-    case DIM_END:
-        return 0;
-    case DIM_EMBD:
-        return arch_int(p, ARCH_N_EMBD, layer);
-    case DIM_VOCAB:
-        return arch_int(p, ARCH_N_VOCAB, layer);
-    case DIM_FF:
-        return arch_int(p, ARCH_N_FF, layer);
-    case DIM_FF_EXPERT:
-        return arch_int(p, ARCH_N_FF_EXPERT, layer);
-    case DIM_EXPERT:
-        return arch_int(p, ARCH_N_EXPERT, layer);
-    case DIM_Q:
-        return heads_times(p, ARCH_N_HEAD, ARCH_HEAD_K, layer);
-    case DIM_K:
-        return heads_times(p, ARCH_N_HEAD_KV, ARCH_HEAD_K, layer);
-    case DIM_V:
-        return heads_times(p, ARCH_N_HEAD_KV, ARCH_HEAD_V, layer);
-    case DIM_O:
-        return heads_times(p, ARCH_N_HEAD, ARCH_HEAD_V, layer);
-    case DIM_QKV:
-        return arch_dim(DIM_Q, p, layer) + arch_dim(DIM_K, p, layer) + arch_dim(DIM_V, p, layer);
-    case DIM_HEAD_K:
-        return arch_int(p, ARCH_HEAD_K, layer);
-    case DIM_CTX:
-        return arch_int(p, ARCH_N_CTX, layer);
-    case DIM_ROT_HALF:
-        return arch_int(p, ARCH_N_ROT, layer) / 2;
-    case DIM_ONE:
-        return 1;
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < 3; i++) {
+        const struct term *t = &dims_of[d][i];
+        if (t->times)
+            n += t->times * factor(t->a, p, layer) * factor(t->b, p, layer);
     }
-    return 0;
+    return d == DIM_ROT_HALF ? n / 2 : n;
 }
 
 int arch_dims(uint64_t dims[4], const struct arch_tensor *row, const struct arch_params *p,

@@ -7,8 +7,8 @@
  * what its layers compute. Converter, quantizer, runtime and trainer read these
  * rows and never compare a family's name.
  *
- * Adding a family: one file with a `const struct arch arch_<name>` (declared in
- * arch_rows.h), one line in arch.c's table. A trait, default or dimension nobody has yet
+ * Adding a family: one file in families/ with a `const struct arch arch_<name>` (declared
+ * in arch_rows.h), one line in arch.c's table. A trait, default or dimension nobody has yet
  * is added here, with its formula. */
 
 #include "formats/base/arena.h"
@@ -29,7 +29,7 @@ enum arch_param {
     ARCH_N_EMBD,    /* residual width */
     ARCH_N_FF,      /* feed-forward width; may differ by layer */
     ARCH_N_HEAD,    /* query heads; may differ by layer */
-    ARCH_N_HEAD_KV, /* key-value heads; may differ by layer */
+    ARCH_N_HEAD_KV, /* key-value heads; may differ by layer; 0 where a layer is recurrent */
     ARCH_HEAD_K,    /* width of a query or key head */
     ARCH_HEAD_V,    /* width of a value head */
     ARCH_N_VOCAB,
@@ -41,34 +41,87 @@ enum arch_param {
     ARCH_ROPE_CTX,    /* positions before extension */
     ARCH_ROPE_LOW,    /* llama3: low_freq_factor */
     ARCH_ROPE_HIGH,   /* llama3: high_freq_factor */
-    ARCH_ROPE_ATTN,   /* yarn: factor on cos and sin; not set: 0.1 ln(factor) + 1 */
+    ARCH_ROPE_ATTN,   /* yarn, longrope: factor on cos and sin; not set: worked out */
     ARCH_ROPE_FAST,   /* yarn: beta_fast */
     ARCH_ROPE_SLOW,   /* yarn: beta_slow */
     ARCH_ROPE_LOGMUL, /* yarn: mscale_all_dim's multiplier */
     ARCH_ROPE_EXT,    /* yarn: extrapolation_factor; carried, transformers has no use for it */
     ARCH_ROPE_EXACT,  /* yarn: 1: the ramp's ends are not rounded outward (truncate: false) */
-    ARCH_WINDOW,      /* sliding window: a position sees this many, itself included */
+    ARCH_ROPE_PART,   /* part of a head that is rotated (partial_rotary_factor) */
+    ARCH_ROPE_TEMP,   /* llama4, ministral3: queries *= 1 + this * ln(1 + floor(pos / TEMP_CTX)) */
+    ARCH_ROPE_TEMP_CTX,
+    ARCH_WINDOW, /* sliding window: a position sees this many, itself included */
+    ARCH_CHUNK,  /* chunked attention: a position sees its own chunk of this many */
+    /* windowed layers' own values, where they differ from the others' (see arch_num) */
+    ARCH_HEAD_K_SWA,
+    ARCH_HEAD_V_SWA,
+    ARCH_N_HEAD_KV_SWA,
+    ARCH_N_ROT_SWA,
+    ARCH_ROPE_BASE_SWA,
+    ARCH_ROPE_TYPE_SWA,
+    /* mixture of experts */
     ARCH_N_EXPERT,
     ARCH_N_EXPERT_USED,
     ARCH_N_FF_EXPERT,
-    ARCH_KV_LORA, /* MLA: rank of the compressed keys and values */
+    ARCH_N_EXPERT_SHARED,    /* experts every token visits, stored as one wide one */
+    ARCH_N_FF_SHARED,        /* its width */
+    ARCH_EXPERT_GROUPS,      /* routing picks groups first ... */
+    ARCH_EXPERT_GROUPS_USED, /* ... so many of them */
+    ARCH_EXPERT_SCALE,       /* on the chosen experts' weights */
+    ARCH_EXPERT_NORM,        /* 1: their weights are made to sum to 1 */
+    ARCH_ROUTER,             /* enum arch_router */
+    ARCH_N_DENSE,            /* leading layers without experts */
+    ARCH_EXPERT_STEP,        /* every so many layers have experts */
+    /* multi-head latent attention */
+    ARCH_KV_LORA, /* rank of the compressed keys and values */
     ARCH_Q_LORA,
-    ARCH_SSM_CONV, /* state space: convolution width, state, inner width, dt rank */
-    ARCH_SSM_STATE,
-    ARCH_SSM_INNER,
-    ARCH_SSM_DT_RANK,
-    ARCH_LOGIT_SCALE, /* logits *= this */
-    ARCH_LOGIT_CAP,   /* logits = cap * tanh(logits / cap) */
-    ARCH_ATTN_CAP,
-    ARCH_ATTN_SCALE, /* instead of 1 / sqrt(head) */
-    ARCH_EMBD_SCALE,
+    ARCH_HEAD_K_MLA, /* width of a query or key head before compression, its rotated part included */
+    ARCH_HEAD_V_MLA,
+    /* recurrent layers */
+    ARCH_SSM_CONV,    /* convolution width */
+    ARCH_SSM_STATE,   /* state per channel; delta net: key head width */
+    ARCH_SSM_INNER,   /* inner width */
+    ARCH_SSM_DT_RANK, /* Mamba: rank of the time step; Mamba 2: heads; delta net: value heads */
+    ARCH_SSM_GROUPS,  /* B and C are shared by inner / groups; delta net: key heads */
+    ARCH_SSM_NORMS,   /* 1: dt, B and C are RMS-normalised (FalconMamba) */
+    ARCH_CONV_CACHE,  /* short convolution: its width */
+    ARCH_FULL_EVERY,  /* every so many layers attend, the others are recurrent */
+    /* multipliers and caps */
+    ARCH_EMBD_SCALE,     /* embeddings *= this */
+    ARCH_RESIDUAL_SCALE, /* what a part adds to the residual *= this */
+    ARCH_LOGIT_SCALE,    /* logits *= this */
+    ARCH_LOGIT_DIVISOR,  /* logits /= this */
+    ARCH_LOGIT_CAP,      /* logits = cap * tanh(logits / cap) */
+    ARCH_ATTN_CAP,       /* the same for attention scores */
+    ARCH_ATTN_SCALE,     /* instead of 1 / sqrt(head) */
+    ARCH_CLAMP_QKV,      /* queries, keys and values are cut off at +- this */
+    ARCH_ALIBI_MAX,      /* ALiBi's largest bias */
+    ARCH_ACT_LIMIT,      /* gate and up are cut off at this (ACT_SWIGLU_OAI) */
+    ARCH_XIELU_ALPHA_P,  /* by layer */
+    ARCH_XIELU_ALPHA_N,
+    ARCH_XIELU_BETA,
+    ARCH_XIELU_EPS,
+    /* Traits that config.json may change; where no key row sets them: the family's trait */
+    ARCH_ACT,      /* enum arch_act */
+    ARCH_POSITION, /* enum arch_position */
+    ARCH_PARALLEL, /* 1: mixer and feed-forward read the same residual and are added together */
+    ARCH_QK_NORM,  /* enum arch_qk_norm */
+    /* Choices by layer, 0 or 1 (see struct arch_choice) */
+    ARCH_AT_WINDOW,    /* ARCH_WINDOW and the *_SWA values hold here; default 1 */
+    ARCH_AT_ROPE,      /* positions are rotated here; default 1 */
+    ARCH_AT_RECURRENT, /* the mixer is traits.recurrent instead of traits.mixer; default 0 */
+    ARCH_AT_EXPERTS,   /* the feed-forward is a mixture; default 1 where there are experts */
+    ARCH_AT_MIXER,     /* there is a mixer; default 1 */
+    ARCH_AT_FFN,       /* there is a feed-forward; default 1 */
     ARCH_PARAM_COUNT
 };
 
 enum arch_rope_scaling { ARCH_ROPE_NONE,
                          ARCH_ROPE_LINEAR,
                          ARCH_ROPE_LLAMA3, /* its divisors are ROLE_ROPE_FREQS: nothing else to do */
-                         ARCH_ROPE_YARN };
+                         ARCH_ROPE_YARN,
+                         ARCH_ROPE_LONG, /* two sets of divisors, ROLE_ROPE_LONG beyond ROPE_CTX */
+                         ARCH_ROPE_TABLE /* its divisors are ROLE_ROPE_FREQS (proportional) */ };
 
 struct arch_value {
     bool set;
@@ -82,7 +135,8 @@ struct arch_params {
     struct arena arena; /* per_layer arrays */
 };
 
-/* 0 where not set. */
+/* 0 where not set. In a layer with ARCH_AT_WINDOW, a parameter that has a *_SWA value
+ * has that one. */
 double arch_num(const struct arch_params *p, enum arch_param which, size_t layer);
 uint64_t arch_int(const struct arch_params *p, enum arch_param which, size_t layer);
 bool arch_has(const struct arch_params *p, enum arch_param which);
@@ -99,12 +153,15 @@ enum arch_default {
 };
 
 enum arch_key_flag {
-    KEY_IN_GGUF = 1,    /* a GGUF of the family always has it: absent there is an error */
-    KEY_GGUF_CONST = 2, /* ARCH_CONST's value is also what absence in a GGUF means */
-    KEY_NULL_NONE = 4,  /* null in config.json: not set; without the flag: as absent */
-    KEY_ZERO = 8,       /* not only positive values make sense */
-    KEY_GIVEN = 16,     /* written only when its value was given */
-    KEY_DERIVED = 32    /* written only when it was not */
+    KEY_IN_GGUF = 1,       /* a GGUF of the family always has it: absent there is an error */
+    KEY_GGUF_CONST = 2,    /* ARCH_CONST's value is also what absence in a GGUF means */
+    KEY_NULL_NONE = 4,     /* null in config.json: not set; without the flag: as absent */
+    KEY_ZERO = 8,          /* not only positive values make sense */
+    KEY_GIVEN = 16,        /* written only when its value was given */
+    KEY_DERIVED = 32,      /* written only when it was not */
+    KEY_AT_ATTENTION = 64, /* 0 in recurrent layers and those without a mixer: a list when there are any */
+    KEY_AT_FFN = 128,      /* 0 in layers without a feed-forward */
+    KEY_LIST = 256         /* written as a list though every layer has the same */
 };
 
 /* Several rows may fill one parameter: the first that is present wins. In a GGUF an
@@ -118,6 +175,41 @@ struct arch_key {
     enum arch_default when_absent;
     double value;
     enum arch_param other, other2; /* in rows before this one */
+    unsigned flags;
+    const char *names; /* "silu=0|gelu_new=1": texts config.json may hold, and what they mean;
+                          a text that is not here is an error naming those that are. NULL: numbers */
+};
+
+/* ACT_* by config.json's names. */
+#define ARCH_ACT_NAMES                                                                     \
+    "silu=0|swish=0|gelu_pytorch_tanh=1|gelu_new=1|gelu_fast=1|gelu_python_tanh=1|gelu=2|" \
+    "gelu_python=2|relu2=3|relu=4|xielu=5|quick_gelu=7"
+
+/* How a choice by layer is made. Layers count from 0. */
+enum arch_rule {
+    RULE_LIST,    /* an array with an entry for each layer: 1 where it is one of `names` */
+    RULE_LETTERS, /* a string with a letter for each layer, the same */
+    RULE_MEMBER,  /* an array of the layers' numbers */
+    RULE_LAST,    /* l % n == n - 1: every n-th */
+    RULE_OFFSET,  /* l % n == offset */
+    RULE_FROM,    /* l >= n */
+    RULE_ZERO,    /* the parameter `number` is 0 in the layer */
+    RULE_ALL
+};
+
+enum arch_choice_flag { CHOICE_NOT = 1 /* 0 and 1 exchanged */ };
+
+/* One way to make a choice; the first row of a parameter that can be applied does. From
+ * config.json rows with `config` count when the key is there; from a GGUF, rows with
+ * `gguf`; rows with neither count for both. */
+struct arch_choice {
+    enum arch_param param; /* ARCH_AT_* */
+    enum arch_rule rule;
+    const char *config;     /* key of the list, the letters or n; "a|b" */
+    const char *gguf;       /* the same; lists there are of booleans or numbers: 1 where not 0 */
+    const char *names;      /* "sliding_attention|local"; numbers and booleans as text */
+    unsigned n, offset;     /* without keys; 0 for RULE_LAST and OFFSET: the row is not applied */
+    enum arch_param number; /* n from this parameter instead, where it is set; RULE_ZERO's. 0: none */
     unsigned flags;
 };
 
@@ -134,25 +226,35 @@ struct arch_only {
 enum arch_role {
     ROLE_NONE,
     ROLE_TOKEN_EMBD,
+    ROLE_TOKEN_EMBD_NORM,
+    ROLE_TOKEN_EMBD_NORM_BIAS,
     ROLE_POS_EMBD,
     ROLE_OUTPUT, /* absent in tied models: the token embedding serves */
+    ROLE_OUTPUT_BIAS,
     ROLE_OUTPUT_NORM,
     ROLE_OUTPUT_NORM_BIAS,
     ROLE_ROPE_FREQS, /* divisors of the rotary frequencies */
+    ROLE_ROPE_LONG,  /* longrope's, beyond the original context, and within it */
+    ROLE_ROPE_SHORT,
     ROLE_ATTN_NORM,
     ROLE_ATTN_NORM_BIAS,
-    ROLE_ATTN_Q,
+    ROLE_ATTN_NORM_2, /* parallel blocks: the attention's own, where ATTN_NORM is the feed-forward's */
+    ROLE_ATTN_NORM_2_BIAS,
+    ROLE_ATTN_Q, /* with an output gate (traits.attn_gate): head by head, query then gate */
     ROLE_ATTN_Q_BIAS,
     ROLE_ATTN_K,
     ROLE_ATTN_K_BIAS,
-    ROLE_ATTN_V,
+    ROLE_ATTN_V, /* absent where values are the keys (Gemma 4) */
     ROLE_ATTN_V_BIAS,
     ROLE_ATTN_QKV, /* fused, rows of Q, then K, then V */
     ROLE_ATTN_QKV_BIAS,
     ROLE_ATTN_OUT,
     ROLE_ATTN_OUT_BIAS,
-    ROLE_ATTN_Q_NORM, /* per head */
+    ROLE_ATTN_Q_NORM, /* see enum arch_qk_norm */
+    ROLE_ATTN_Q_NORM_BIAS,
     ROLE_ATTN_K_NORM,
+    ROLE_ATTN_K_NORM_BIAS,
+    ROLE_ATTN_SINKS, /* [head]: a score that takes part in the softmax and has no value */
     ROLE_ATTN_POST_NORM,
     ROLE_FFN_NORM,
     ROLE_FFN_NORM_BIAS,
@@ -160,29 +262,53 @@ enum arch_role {
     ROLE_FFN_GATE_BIAS,
     ROLE_FFN_UP,
     ROLE_FFN_UP_BIAS,
+    ROLE_FFN_GATE_UP, /* fused: rows of gate, then up */
     ROLE_FFN_DOWN,
     ROLE_FFN_DOWN_BIAS,
     ROLE_FFN_POST_NORM,
     ROLE_FFN_ROUTER,
-    ROLE_FFN_GATE_EXPS, /* stacked: [in, out, expert] */
+    ROLE_FFN_ROUTER_BIAS,
+    ROLE_FFN_CHOICE_BIAS, /* [expert]: added to the scores when experts are chosen, not to weights */
+    ROLE_FFN_GATE_EXPS,   /* stacked: [in, out, expert] */
+    ROLE_FFN_GATE_EXPS_BIAS,
     ROLE_FFN_UP_EXPS,
+    ROLE_FFN_UP_EXPS_BIAS,
+    ROLE_FFN_GATE_UP_EXPS, /* fused: rows of gate, then up */
     ROLE_FFN_DOWN_EXPS,
+    ROLE_FFN_DOWN_EXPS_BIAS,
+    ROLE_FFN_GATE_SHARED, /* the expert every token visits */
+    ROLE_FFN_UP_SHARED,
+    ROLE_FFN_DOWN_SHARED,
+    ROLE_FFN_SHARED_ROUTER, /* [in]: sigmoid of x . this on the shared expert's output */
     ROLE_SSM_IN,
     ROLE_SSM_CONV,
     ROLE_SSM_CONV_BIAS,
     ROLE_SSM_X,
     ROLE_SSM_DT,
     ROLE_SSM_DT_BIAS,
+    ROLE_SSM_DT_NORM,
+    ROLE_SSM_B_NORM,
+    ROLE_SSM_C_NORM,
     ROLE_SSM_A,
     ROLE_SSM_D,
+    ROLE_SSM_NORM, /* gated, before the output */
     ROLE_SSM_OUT,
+    ROLE_SSM_GATE,       /* delta net: z */
+    ROLE_SSM_BETA,       /* delta net: b */
+    ROLE_SSM_ALPHA,      /* delta net: a */
+    ROLE_SSM_BETA_ALPHA, /* fused */
+    ROLE_CONV_IN,        /* short convolution: rows of B, C, x */
+    ROLE_CONV,
+    ROLE_CONV_OUT,
     ROLE_MLA_Q_A,
     ROLE_MLA_Q_A_NORM,
     ROLE_MLA_Q_B,
     ROLE_MLA_KV_A,
     ROLE_MLA_KV_A_NORM,
-    ROLE_MLA_K_B,
-    ROLE_MLA_V_B,
+    ROLE_MLA_KV_B,    /* [rank, head * (nope + v)] where it is not split */
+    ROLE_MLA_K_B,     /* [nope, rank, head] */
+    ROLE_MLA_V_B,     /* [rank, v, head] */
+    ROLE_LAYER_SCALE, /* [1]: the residual after the layer *= this */
     ROLE_COUNT
 };
 
@@ -192,38 +318,74 @@ enum arch_dim {
     DIM_EMBD,
     DIM_VOCAB,
     DIM_FF,
+    DIM_FF_2, /* 2 * DIM_FF */
     DIM_FF_EXPERT,
+    DIM_FF_EXPERT_2,
+    DIM_FF_SHARED,
     DIM_EXPERT,
     DIM_Q,   /* heads * head_k */
+    DIM_Q_2, /* with the output gate */
     DIM_K,   /* kv heads * head_k */
     DIM_V,   /* kv heads * head_v */
     DIM_O,   /* heads * head_v */
     DIM_QKV, /* DIM_Q + DIM_K + DIM_V */
     DIM_HEAD_K,
+    DIM_HEAD,    /* heads */
+    DIM_HEAD_KV, /* kv heads */
     DIM_CTX,
     DIM_ROT_HALF, /* n_rot / 2 */
+    DIM_SSM_CONV,
+    DIM_SSM_STATE,
+    DIM_SSM_INNER,
+    DIM_SSM_INNER_2, /* 2 * inner: x and z */
+    DIM_SSM_RANK,    /* dt_rank */
+    DIM_SSM_X,       /* dt_rank + 2 * state */
+    DIM_Q_LORA,
+    DIM_KV_LORA,
     DIM_ONE
 };
 
-/* What happens to a tensor between a checkpoint and a GGUF. */
+/* Which stored rows become a tensor's rows, and in which order (formats/source_map.h
+ * has the formulas), and what happens to the values. */
 enum arch_change {
     CHANGE_NONE,
-    CHANGE_PERMUTE_Q, /* rows of each query head: two rotary halves -> interleaved pairs */
-    CHANGE_PERMUTE_K, /* the same for key heads */
-    CHANGE_TRANSPOSE, /* Conv1D weights: [in, out] -> [out, in] */
-    CHANGE_ADD_ONE,   /* norm weights stored as w - 1 */
-    CHANGE_NEG_EXP,   /* A_log -> -exp(A_log) */
-    CHANGE_SQUEEZE    /* drop dimensions of 1 */
+    CHANGE_PERMUTE_Q,   /* rows of each query head: two rotary halves -> interleaved pairs */
+    CHANGE_PERMUTE_K,   /* the same for key heads */
+    CHANGE_QKV_HEADS,   /* fused rows [head][q, k, v] -> [q, k, v][head] */
+    CHANGE_QKV_GROUPS,  /* fused rows [kv head][queries, k, v] -> [q, k, v] */
+    CHANGE_FIRST_HALF,  /* the first half of the stored rows */
+    CHANGE_SECOND_HALF, /* and the second */
+    CHANGE_EVEN,        /* stored rows 0, 2, 4 ... */
+    CHANGE_ODD,         /* and 1, 3, 5 ... */
+    CHANGE_MLA_K,       /* of [head][nope, v] rows: each head's nope, transposed */
+    CHANGE_MLA_V,       /* of the same: each head's v */
+    CHANGE_ADD_ONE,     /* norm weights stored as w - 1 */
+    CHANGE_NEG_EXP,     /* A_log -> -exp(A_log) */
+    CHANGE_SQUEEZE      /* drop dimensions of 1 */
 };
 
 enum arch_tensor_flag {
-    TENSOR_OPTIONAL = 1, /* may be absent */
-    TENSOR_EXPERTS = 2,  /* `hf` has "{e}": one tensor per expert, stacked in the GGUF */
-    TENSOR_TIED = 4,     /* may be absent when config.json ties it to the token embedding; one that
+    TENSOR_OPTIONAL = 1,    /* may be absent */
+    TENSOR_EXPERTS = 2,     /* `hf` has "{e}": one tensor per expert, stacked in the GGUF */
+    TENSOR_TIED = 4,        /* may be absent when config.json ties it to the token embedding; one that
                             is there is kept, as transformers and the reference converter do */
-    TENSOR_MADE = 8      /* not in a checkpoint: made from parameters (rope_freqs) */
+    TENSOR_MADE = 8,        /* not in a checkpoint: made from parameters (rope_freqs) */
+    TENSOR_TRANSPOSED = 16, /* stored [in, out] (Conv1D) or [expert, in, out]; `change` counts rows
+                               after the transposition */
+    TENSOR_STACKED = 32     /* stored with the experts as its first dimension already */
 };
 
+/* The layers a row belongs to. */
+enum arch_where {
+    AT_ALL,
+    AT_ATTENTION, /* ARCH_AT_MIXER and not ARCH_AT_RECURRENT */
+    AT_RECURRENT, /* ARCH_AT_MIXER and ARCH_AT_RECURRENT */
+    AT_DENSE,     /* ARCH_AT_FFN and not ARCH_AT_EXPERTS */
+    AT_EXPERTS,   /* ARCH_AT_FFN and ARCH_AT_EXPERTS */
+    AT_FFN        /* ARCH_AT_FFN */
+};
+
+/* Trailing members may be left out of a row. */
 struct arch_tensor {
     enum arch_role role;
     const char *hf;        /* "{}" is the block, "{e}" the expert, "a|b" alternatives; NULL with
@@ -232,42 +394,72 @@ struct arch_tensor {
     enum arch_dim dims[4]; /* in GGUF order: fastest first */
     enum arch_change change;
     unsigned flags;
-    const char *when; /* present only when config.json sets this to true; NULL: always */
+    const char *when;      /* present only when config.json sets this to true; "!x": to false.
+                              NULL: always */
+    enum arch_where where; /* in other layers it must be absent */
+    enum arch_param scale; /* values are multiplied by this parameter; 0: they are not */
 };
 
 /* ---- traits: what the layers compute ------------------------------------- */
 
 enum arch_norm { NORM_RMS,
                  NORM_LAYER };
+/* x += part(norm(x)); x += norm(part(x)); x += norm(part(norm(x))) */
 enum arch_norm_place { NORM_PRE,
                        NORM_POST,
-                       NORM_SANDWICH,
-                       NORM_PARALLEL };
+                       NORM_SANDWICH };
 enum arch_position { POS_ROPE_PAIRS,
                      POS_ROPE_HALVES,
                      POS_LEARNED,
                      POS_ALIBI,
                      POS_NONE };
-enum arch_mixer { MIXER_ATTENTION,
+enum arch_mixer { MIXER_NONE,
+                  MIXER_ATTENTION,
                   MIXER_MLA,
-                  MIXER_SSM };
+                  MIXER_MAMBA,
+                  MIXER_MAMBA2,
+                  MIXER_DELTA_NET,
+                  MIXER_SHORT_CONV };
 enum arch_ffn { FFN_GATED,
                 FFN_PLAIN,
-                FFN_EXPERTS };
-enum arch_act { ACT_SILU,
-                ACT_GELU_TANH,
-                ACT_GELU_ERF,
-                ACT_RELU2 };
+                FFN_NONE };
+/* ARCH_ACT_NAMES gives their numbers. */
+enum arch_act { ACT_SILU = 0,
+                ACT_GELU_TANH = 1,
+                ACT_GELU_ERF = 2,
+                ACT_RELU2 = 3,
+                ACT_RELU = 4,
+                ACT_XIELU = 5,      /* Apertus: alpha_p, alpha_n, beta, eps by layer */
+                ACT_SWIGLU_OAI = 6, /* (up + 1) * gate * sigmoid(1.702 gate), both cut off */
+                ACT_GELU_QUICK = 7 };
+enum arch_qk_norm { QK_NONE,
+                    QK_HEAD, /* each head, one weight vector for all */
+                    QK_EACH, /* each head, a weight vector of its own */
+                    QK_FULL, /* all heads as one vector */
+                    QK_L2 /* each head, RMS without weights, after rotation, where it is rotated */ };
+/* Scores -> weights of the chosen experts. The numbers are llama.cpp's. */
+enum arch_router { ROUTER_SOFTMAX = 1,
+                   ROUTER_SIGMOID = 2,
+                   ROUTER_SOFTMAX_CHOSEN = 3 /* softmax over the chosen ones only */ };
 
+/* Zero is the most common case. */
 struct arch_traits {
     enum arch_norm norm;
+    bool norm_plain; /* norms of the blocks and the output have no weights */
     enum arch_norm_place norm_place;
+    bool parallel;
     enum arch_position position;
-    enum arch_mixer mixer; /* of every layer; families that mix kinds give mixer_at */
-    enum arch_ffn ffn;
+    enum arch_mixer mixer;     /* MIXER_ATTENTION almost everywhere */
+    enum arch_mixer recurrent; /* in layers with ARCH_AT_RECURRENT */
+    bool both;                 /* every layer has mixer and recurrent side by side, added */
+    enum arch_qk_norm qk_norm;
+    bool qk_norm_late; /* after rotation instead of before */
+    bool v_norm;       /* values are RMS-normalised by head, without weights */
+    bool attn_gate;    /* attention's output *= sigmoid(gate), the gate coming with the query */
+    enum arch_ffn ffn; /* of layers without experts */
     enum arch_act act;
-    int window_every; /* layers with l % window_every != window_every - 1 use ARCH_WINDOW,
-                         where it is set; 1: every layer; 0: none */
+    enum arch_router router;  /* 0: ROUTER_SOFTMAX */
+    bool expert_weight_first; /* the weight scales the expert's input, not its output */
 };
 
 /* ---- a family -------------------------------------------------------------- */
@@ -283,7 +475,9 @@ struct arch {
                                                  A set ends with a row of zeros */
     const struct arch_tensor *const *tensors; /* row sets, the same way */
     const struct arch_only *only;             /* ends with a NULL config */
-    const char *const *ignored;               /* checkpoint tensors to skip: "{}" as above; ends with NULL */
+    const char *const *ignored;               /* checkpoint tensors to skip: "{}" as above, "*" at
+                                                 the end for anything; ends with NULL */
+    const struct arch_choice *choices;        /* ends with a row of zeros; NULL: none */
     bool tied;                                /* tie_word_embeddings where config.json is silent */
     struct arch_traits traits;
 };
@@ -307,7 +501,9 @@ int arch_params_from_meta(struct arch_params *out, const struct arch *a, const s
 /* Accepts an all-zero struct. */
 void arch_params_release(struct arch_params *p);
 
-/* Append the family's keys ("llama.block_count", ...). */
+/* Append the family's keys ("llama.block_count", ...), then a "pare.arch.*" key for every
+ * parameter and choice that reading those back would not give: class defaults other
+ * programs do not know, windows they drop. arch_params_from_meta reads these first. */
 int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct arch_params *p,
                         struct err *err) WARN_UNUSED;
 

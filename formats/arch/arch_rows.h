@@ -9,8 +9,21 @@
 /* The families, one file each. */
 extern const struct arch arch_llama, arch_mistral;
 
+/* Shared key sets (families/sets.c): block count, context, width, feed-forward width, heads and
+ * key-value heads; vocab_size written or not; RMS norm's epsilon. */
+extern const struct arch_key arch_keys_common[], arch_keys_vocab[], arch_keys_vocab_silent[],
+    arch_keys_rms[];
 /* rope.* keys, filled by rope_from_config and rope_from_meta. */
 extern const struct arch_key arch_keys_rope[];
+
+/* Shared tensor sets, in the names most checkpoints use. `pairs`: Q and K permuted. */
+extern const struct arch_tensor arch_rows_ends[], arch_rows_norms[], arch_rows_attn[],
+    arch_rows_attn_pairs[], arch_rows_qkv_bias[], arch_rows_bias_if_asked[],
+    arch_rows_bias_if_asked_pairs[], arch_rows_qk_norm[], arch_rows_gated[],
+    arch_rows_mlp_bias_if_asked[], arch_rows_experts[], arch_rows_shared_expert[];
+
+/* Buffers of rotary frequencies that old checkpoints carry. */
+extern const char *const arch_ignored_rotary[];
 
 /* Set a parameter; negative zero and NaN never get here. */
 void param_set(struct arch_params *p, enum arch_param which, double v);

@@ -167,7 +167,7 @@ void pipe_group_forget(const struct pipe_group *g)
         const size_t row_bytes = p->bytes / (size_t)per_part;
 
         /* a transposed tensor's rows lie all over it: wait for the last */
-        if (p->map && t->change != CHANGE_TRANSPOSE)
+        if (p->map && !t->transposed)
             map_forget(p->map, (size_t)(p->data - p->map->data) + (size_t)in * row_bytes,
                        (size_t)n * row_bytes);
         else if (p->map && g->last)

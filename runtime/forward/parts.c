@@ -23,10 +23,9 @@ static const struct {
     const char *name;
     const struct placement *p;
 } placements[] = {
-    [NORM_PRE] = {"norms before the parts",              &placement_pre},
-    [NORM_POST] = {"norms after the parts",               NULL          },
-    [NORM_SANDWICH] = {"norms before and after the parts",    NULL          },
-    [NORM_PARALLEL] = {"parallel attention and feed-forward", NULL          },
+    [NORM_PRE] = {"norms before the parts",           &placement_pre},
+    [NORM_POST] = {"norms after the parts",            NULL          },
+    [NORM_SANDWICH] = {"norms before and after the parts", NULL          },
 };
 
 static const struct {
@@ -35,7 +34,10 @@ static const struct {
 } mixers[] = {
     [MIXER_ATTENTION] = {"attention",                   &part_attention},
     [MIXER_MLA] = {"multi-head latent attention", NULL           },
-    [MIXER_SSM] = {"state space layers",          NULL           },
+    [MIXER_MAMBA] = {"Mamba layers",                NULL           },
+    [MIXER_MAMBA2] = {"Mamba 2 layers",              NULL           },
+    [MIXER_DELTA_NET] = {"gated delta net layers",      NULL           },
+    [MIXER_SHORT_CONV] = {"short convolutions",          NULL           },
 };
 
 static const struct {
@@ -44,7 +46,7 @@ static const struct {
 } ffns[] = {
     [FFN_GATED] = {"gated feed-forward", &part_ffn_gated},
     [FFN_PLAIN] = {"plain feed-forward", NULL           },
-    [FFN_EXPERTS] = {"mixture of experts", NULL           },
+    [FFN_NONE] = {"no feed-forward",    NULL           },
 };
 
 static const struct {
@@ -55,6 +57,7 @@ static const struct {
     [ACT_GELU_TANH] = {"GELU (tanh)",  false},
     [ACT_GELU_ERF] = {"GELU",         false},
     [ACT_RELU2] = {"squared ReLU", false},
+    [ACT_GELU_QUICK] = {"quick GELU",   false},
 };
 
 static const struct weight_use top_uses[] = {

@@ -73,7 +73,8 @@ static void test_rows_transposed(void **state)
     enum { LEN = 5, ROWS = 600 };
     static float a[LEN * ROWS], got[LEN * ROWS];
     const struct source_part part = {(const uint8_t *)a, sizeof(a), NULL};
-    const struct source_tensor t = tensor(&part, 1, DTYPE_F32, LEN, ROWS, CHANGE_TRANSPOSE);
+    struct source_tensor t = tensor(&part, 1, DTYPE_F32, LEN, ROWS, CHANGE_NONE);
+    t.transposed = true;
     struct err err;
 
     for (size_t i = 0; i < LEN * ROWS; i++)
