@@ -71,7 +71,7 @@ struct term {
     enum arch_param a, b;
 };
 
-enum { UNIT = ARCH_PARAM_COUNT }; /* as a factor: 1 */
+#define UNIT ARCH_PARAM_COUNT /* as a factor: 1 */
 
 static const struct term dims_of[][3] = {
     [DIM_EMBD] = {{1, ARCH_N_EMBD, UNIT}          },
@@ -108,7 +108,7 @@ static const struct term dims_of[][3] = {
 
 static uint64_t factor(enum arch_param which, const struct arch_params *p, size_t layer)
 {
-    return which == (enum arch_param)UNIT ? 1 : arch_int(p, which, layer);
+    return which == UNIT ? 1 : arch_int(p, which, layer);
 }
 
 uint64_t arch_dim(enum arch_dim d, const struct arch_params *p, size_t layer)
