@@ -390,6 +390,6 @@ int source_from_ckpt(struct source *s, const struct source_opts *opts, struct er
     if (!rc)
         rc =
             vocab_from_checkpoint(&s->vocab, s->ckpt, (size_t)arch_int(&s->params, ARCH_N_VOCAB, 0),
-                                  opts->pre, opts->log, err);
+                                  opts->pre, s->arch->vocab, opts->log, err);
     return rc ? rc : fill_meta(s, opts, err);
 }

@@ -1,6 +1,7 @@
 #include "formats/vocab.h"
 
 #include "formats/base/buf.h"
+#include "formats/base/rd.h"
 #include "formats/vocab/vocab_parts.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@ int vocab_new(struct vocab **out, struct err *err)
         return err_nomem(err);
     v->bos = v->eos = v->unk = v->sep = v->pad = v->mask = v->eot = v->eom = -1;
     v->add_bos = v->add_eos = v->add_sep = v->space_prefix = -1;
-    v->lowercase = v->strip_accents = -1;
+    v->lowercase = v->strip_accents = v->remove_extra_spaces = -1;
     v->pre = "default";
     *out = v;
     return 0;
@@ -115,33 +116,18 @@ bool vocab_is_byte(const char *text, size_t n)
            text[5] == '>';
 }
 
-/* A small JSON file of the folder; *out stays NULL when it is absent. */
-static int load_json(json_val **out, const struct ckpt *c, const char *name, struct err *err)
+static int read_json(struct vocab *v, const struct ckpt *c, const struct vocab_files *f,
+                     struct err *err)
 {
-    struct map m;
-    bool found;
+    int rc;
 
-    int rc = ckpt_map(&m, &found, c, name, err);
-    if (rc || !found)
-        return rc;
-    rc = json_parse(out, m.data ? (const char *)m.data : "", m.size, err);
-    map_release(&m);
-    return rc ? err_wrap(err, "%s/%s", ckpt_dir(c), name) : 0;
-}
-
-/* What the reference does for this class of models beyond the general rules: the
- * space prefix is taken from tokenizer_config.json, and two vocabulary sizes are known
- * for what they are (Granite's code models; Code Llama with infill). */
-static void llama_rules(struct vocab *v, const struct vocab_files *f)
-{
-    bool prefix;
-
-    if (json_bool(json_get(f->tokenizer_config, "add_prefix_space"), &prefix))
-        v->space_prefix = prefix;
-    if (f->n_vocab == 49152)
-        v->add_bos = 0;
-    if (f->n_vocab == 32016 && v->eot < 0)
-        v->eot = 32010;
+    if (!vocab_is_fallback(f->tokenizer))
+        rc = vocab_read_bpe(v, f, err);
+    else if (f->rules->text_bpe)
+        rc = vocab_read_text_bpe(v, f, err);
+    else
+        rc = vocab_read_fallback(v, f, err);
+    return rc ? err_wrap(err, "%s/tokenizer.json", ckpt_dir(c)) : 0;
 }
 
 static int read_model(struct vocab *v, const struct ckpt *c, const struct vocab_files *f,
@@ -150,6 +136,8 @@ static int read_model(struct vocab *v, const struct ckpt *c, const struct vocab_
     struct map model;
     bool found;
 
+    if (f->tokenizer && f->rules->json_first)
+        return read_json(v, c, f, err);
     int rc = ckpt_map(&model, &found, c, "tokenizer.model", err);
     if (rc)
         return rc;
@@ -158,12 +146,10 @@ static int read_model(struct vocab *v, const struct ckpt *c, const struct vocab_
         map_release(&model);
         return rc ? err_wrap(err, "%s/tokenizer.model", ckpt_dir(c)) : 0;
     }
-    if (!f->tokenizer)
-        return err_set(err, ERR_UNSUPPORTED, "%s: neither tokenizer.json nor tokenizer.model",
-                       ckpt_dir(c));
-    rc = vocab_is_fallback(f->tokenizer) ? vocab_read_fallback(v, f, err)
-                                         : vocab_read_bpe(v, f, err);
-    return rc ? err_wrap(err, "%s/tokenizer.json", ckpt_dir(c)) : 0;
+    if (f->tokenizer)
+        return read_json(v, c, f, err);
+    return err_set(err, ERR_UNSUPPORTED, "%s: neither tokenizer.json nor tokenizer.model",
+                   ckpt_dir(c));
 }
 
 static int read_all(struct vocab *v, const struct ckpt *c, const struct vocab_files *f,
@@ -173,46 +159,46 @@ static int read_all(struct vocab *v, const struct ckpt *c, const struct vocab_fi
 
     if (!rc)
         rc = vocab_read_special(v, f, v->kind == VOCAB_SPM, err);
+    if (!rc)
+        rc = vocab_read_added(v, f, err);
     if (rc)
         return rc;
-    llama_rules(v, f);
+    vocab_apply_rules(v, f);
     v->add_space_prefix = v->space_prefix < 0 ? v->kind == VOCAB_SPM : v->space_prefix;
     return 0;
 }
 
-int vocab_from_checkpoint(struct vocab **out, const struct ckpt *c, size_t n_vocab, const char *pre,
-                          const struct log *log, struct err *err)
+/* vocab_size, rounded up where the class asks for that. */
+static size_t padded(size_t n, const struct vocab_files *f)
 {
-    struct vocab_files f = {.tokenizer_config = ckpt_tokenizer_config(c),
-                            .config = ckpt_config(c),
-                            .n_vocab = n_vocab,
-                            .pre = pre,
-                            .log = log};
-    json_val *tokenizer = NULL, *added = NULL, *chat = NULL;
-    struct map jinja = {0};
+    int64_t to = f->rules->pad_to;
+    size_t more;
+
+    if (f->rules->pad_to)
+        (void)json_int(json_get(f->config, "pad_vocab_size_multiple"), &to);
+    if (to <= 1 || to > 4096 || !add_ok(&more, n, (size_t)to - 1))
+        return n;
+    return more / (size_t)to * (size_t)to;
+}
+
+int vocab_from_checkpoint(struct vocab **out, const struct ckpt *c, size_t n_vocab, const char *pre,
+                          const struct vocab_rules *rules, const struct log *log, struct err *err)
+{
+    static const struct vocab_rules none = {0};
+    struct vocab_open o;
     struct vocab *v = NULL;
-    bool found;
 
     *out = NULL;
-    int rc = load_json(&tokenizer, c, "tokenizer.json", err);
-    if (!rc)
-        rc = load_json(&added, c, "added_tokens.json", err);
-    if (!rc)
-        rc = load_json(&chat, c, "chat_template.json", err);
-    if (!rc)
-        rc = ckpt_map(&jinja, &found, c, "chat_template.jinja", err);
+    int rc = vocab_open(&o, c, err);
     if (!rc)
         rc = vocab_new(&v, err);
     if (rc)
         goto done;
-    f.tokenizer = tokenizer;
-    f.added_tokens = added;
-    f.chat_json = chat;
-    if (found) {
-        f.chat_jinja = jinja.data ? (const char *)jinja.data : "";
-        f.chat_jinja_bytes = jinja.size;
-    }
-    rc = read_all(v, c, &f, err);
+    o.f.pre = pre;
+    o.f.rules = rules ? rules : &none;
+    o.f.log = log;
+    o.f.n_vocab = padded(n_vocab, &o.f);
+    rc = read_all(v, c, &o.f, err);
     if (rc)
         goto done;
     *out = v;
@@ -220,9 +206,6 @@ int vocab_from_checkpoint(struct vocab **out, const struct ckpt *c, size_t n_voc
 
 done:
     vocab_free(v);
-    map_release(&jinja);
-    json_free(tokenizer);
-    json_free(added);
-    json_free(chat);
+    vocab_open_release(&o);
     return rc;
 }

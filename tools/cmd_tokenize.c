@@ -1,3 +1,4 @@
+#include "formats/arch/arch.h"
 #include "formats/base/map.h"
 #include "formats/checkpoint.h"
 #include "formats/gguf.h"
@@ -41,7 +42,10 @@ static int open_checkpoint(struct opened *o, const char *path, const char *pre,
     const json_val *config = ckpt_config(o->ckpt);
     if (!json_int(json_get(config, "vocab_size"), &n))
         (void)json_int(json_path(config, "text_config.vocab_size"), &n);
-    return vocab_from_checkpoint(&o->vocab, o->ckpt, n > 0 ? (size_t)n : 0, pre, log, err);
+    const char *class = json_str(json_first(json_get(config, "architectures")));
+    const struct arch *arch = class ? arch_by_class(class) : NULL;
+    return vocab_from_checkpoint(&o->vocab, o->ckpt, n > 0 ? (size_t)n : 0, pre,
+                                 arch ? arch->vocab : NULL, log, err);
 }
 
 static int open_tokenizer(struct opened *o, const char *path, const char *pre,

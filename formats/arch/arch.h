@@ -16,6 +16,7 @@
 #include "formats/base/json.h"
 #include "formats/dtype.h"
 #include "formats/meta.h"
+#include "formats/vocab_rules.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -480,6 +481,7 @@ struct arch {
     const struct arch_choice *choices;        /* ends with a row of zeros; NULL: none */
     bool tied;                                /* tie_word_embeddings where config.json is silent */
     struct arch_traits traits;
+    const struct vocab_rules *vocab; /* formats/vocab_rules.h; NULL: the general rules only */
 };
 
 /* NULL when there is none. arch_by_name: the first row of that name; a GGUF's row is

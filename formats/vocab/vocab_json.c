@@ -266,3 +266,106 @@ int vocab_read_fallback(struct vocab *v, const struct vocab_files *f, struct err
     v->n_merges = 0;
     return rc;
 }
+
+/* Is it one of tokenizer_config.json's named tokens? */
+static bool named_special(const json_val *config, const char *text)
+{
+    static const char *const keys[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                       "pad_token", "cls_token", "mask_token"};
+    static const char *const lists[] = {"additional_special_tokens", "extra_special_tokens"};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        const json_val *t = json_get(config, keys[i]);
+        if (is(t, text) || is(json_get(t, "content"), text))
+            return true;
+    }
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        for (const json_val *t = json_first(json_get(config, lists[i])); t; t = json_next(t))
+            if (is(t, text) || is(json_get(t, "content"), text))
+                return true;
+    return false;
+}
+
+/* Tokens that mark the parts of an answer: the text of a chat keeps them. */
+static bool is_visible(const char *text)
+{
+    static const char *const all[] = {"<|channel>",   "<channel|>",       "<|tool_call>",
+                                      "<tool_call|>", "<|tool_response>", "<tool_response|>",
+                                      "<|\"|>"};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        if (!strcmp(all[i], text))
+            return true;
+    return false;
+}
+
+/* Every token scores -1000; one of the base vocabulary is control only when
+ * tokenizer_config.json names it. The size is the tokenizer's own. */
+int vocab_read_text_bpe(struct vocab *v, const struct vocab_files *f, struct err *err)
+{
+    struct vocab_files own = *f;
+    const size_t n_base = json_len(json_path(f->tokenizer, "model.vocab"));
+
+    v->kind = VOCAB_TEXT_BPE;
+    own.n_vocab = 0;
+    int rc = read_tokens(v, &own, -1000.0F, -1000.0F, err);
+    for (const json_val *t = json_first(json_get(f->tokenizer, "added_tokens")); t && !rc;
+         t = json_next(t)) {
+        const char *text = json_str(json_get(t, "content"));
+        size_t id = 0;
+        rc = read_id(&id, json_get(t, "id"), text, v->n_tokens, err);
+        if (!rc)
+            rc = vocab_put(v, id, text, strlen(text), -1000.0F,
+                           id < n_base ? VOCAB_NORMAL : VOCAB_USER, err);
+    }
+    for (size_t i = 0; i < v->n_tokens && !rc; i++) {
+        struct vocab_token *t = &v->token[i];
+        if (vocab_is_byte(t->text.p, t->text.n))
+            t->type = VOCAB_BYTE;
+        else if (named_special(f->tokenizer_config, t->text.p))
+            t->type = VOCAB_CONTROL;
+        if (is_visible(t->text.p))
+            t->type = VOCAB_USER;
+    }
+    return rc ? rc : read_merges(v, json_path(f->tokenizer, "model.merges"), err);
+}
+
+static unsigned added_flags(const json_val *t)
+{
+    static const struct {
+        const char *key;
+        unsigned flag;
+    } keys[] = {
+        {"lstrip",      VOCAB_LSTRIP     },
+        {"rstrip",      VOCAB_RSTRIP     },
+        {"single_word", VOCAB_SINGLE_WORD},
+        {"normalized",  VOCAB_NORMALIZED },
+        {"special",     VOCAB_SPECIAL    },
+    };
+    unsigned flags = 0;
+    bool on;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+        if (json_bool(json_get(t, keys[i].key), &on) && on)
+            flags |= keys[i].flag;
+    if (!json_get(t, "normalized") && !(flags & VOCAB_SPECIAL))
+        flags |= VOCAB_NORMALIZED;
+    return flags;
+}
+
+int vocab_read_added(struct vocab *v, const struct vocab_files *f, struct err *err)
+{
+    const json_val *added = json_get(f->tokenizer, "added_tokens");
+
+    if (!json_is_array(added))
+        return 0;
+    v->added = arena_array(&v->arena, json_len(added) + 1, sizeof(*v->added));
+    if (!v->added)
+        return err_nomem(err);
+    for (const json_val *t = json_first(added); t; t = json_next(t)) {
+        int64_t id;
+        if (json_int(json_get(t, "id"), &id) && id >= 0 && (uint64_t)id < v->n_tokens)
+            v->added[v->n_added++] = (struct vocab_added){(uint32_t)id, added_flags(t)};
+    }
+    return 0;
+}

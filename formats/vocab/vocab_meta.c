@@ -27,12 +27,13 @@ static const struct id_key id_keys[] = {
 
 /* Keys whose value is a bool, -1 while absent. */
 static const struct id_key bool_keys[] = {
-    {KEY "add_bos_token",            offsetof(struct vocab, add_bos)      },
-    {KEY "add_eos_token",            offsetof(struct vocab, add_eos)      },
-    {KEY "add_sep_token",            offsetof(struct vocab, add_sep)      },
-    {KEY "add_space_prefix",         offsetof(struct vocab, space_prefix) },
-    {KEY "normalizer.lowercase",     offsetof(struct vocab, lowercase)    },
-    {KEY "normalizer.strip_accents", offsetof(struct vocab, strip_accents)},
+    {KEY "add_bos_token",            offsetof(struct vocab, add_bos)            },
+    {KEY "add_eos_token",            offsetof(struct vocab, add_eos)            },
+    {KEY "add_sep_token",            offsetof(struct vocab, add_sep)            },
+    {KEY "add_space_prefix",         offsetof(struct vocab, space_prefix)       },
+    {KEY "remove_extra_whitespaces", offsetof(struct vocab, remove_extra_spaces)},
+    {KEY "normalizer.lowercase",     offsetof(struct vocab, lowercase)          },
+    {KEY "normalizer.strip_accents", offsetof(struct vocab, strip_accents)      },
 };
 
 enum {
@@ -40,19 +41,57 @@ enum {
     N_BOOLS = sizeof(bool_keys) / sizeof(*bool_keys)
 };
 
+static const char *const kind_name[] = {
+    [VOCAB_NONE] = "none",  [VOCAB_BPE] = "gpt2",       [VOCAB_SPM] = "llama",
+    [VOCAB_UNIGRAM] = "t5", [VOCAB_WORDPIECE] = "bert", [VOCAB_TEXT_BPE] = "gemma4"};
+
+enum { N_KINDS = sizeof(kind_name) / sizeof(*kind_name) };
+
+/* Is the rank of a token its merges', not its score's? */
+static bool by_merges(enum vocab_kind k)
+{
+    return k == VOCAB_BPE || k == VOCAB_TEXT_BPE;
+}
+
+static bool has_scores(enum vocab_kind k)
+{
+    return k == VOCAB_SPM || k == VOCAB_UNIGRAM || k == VOCAB_TEXT_BPE;
+}
+
+static size_t slot_of(const struct id_key *keys, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(keys[i].key + strlen(KEY), key))
+            return keys[i].at;
+    return 0; /* the kind, which no key sets */
+}
+
+int32_t *vocab_id_slot(struct vocab *v, const char *key)
+{
+    const size_t at = slot_of(id_keys, N_IDS, key);
+
+    return at ? (int32_t *)(void *)((char *)v + at) : NULL;
+}
+
+int *vocab_bool_slot(struct vocab *v, const char *key)
+{
+    const size_t at = slot_of(bool_keys, N_BOOLS, key);
+
+    return at ? (int *)(void *)((char *)v + at) : NULL;
+}
+
 static int get_kind(struct vocab *v, const struct meta *meta, struct err *err)
 {
     struct meta_str s;
 
     if (!meta_str(meta, KEY "model", &s))
         return err_set(err, ERR_UNSUPPORTED, "no " KEY "model: the file has no tokenizer");
-    if (s.n == 4 && !memcmp(s.p, "gpt2", 4))
-        v->kind = VOCAB_BPE;
-    else if (s.n == 5 && !memcmp(s.p, "llama", 5))
-        v->kind = VOCAB_SPM;
-    else
+    for (int k = VOCAB_BPE; k < N_KINDS && v->kind == VOCAB_NONE; k++)
+        if (s.n == strlen(kind_name[k]) && !memcmp(s.p, kind_name[k], s.n))
+            v->kind = (enum vocab_kind)k;
+    if (v->kind == VOCAB_NONE)
         return err_set(err, ERR_UNSUPPORTED,
-                       KEY "model is \"%.*s\": only gpt2 and llama are supported",
+                       KEY "model is \"%.*s\": expected gpt2, llama, t5, bert or gemma4",
                        (int)(s.n < 40 ? s.n : 40), s.p);
     if (!meta_str(meta, KEY "pre", &s))
         return 0;
@@ -127,7 +166,7 @@ static int get_merges(struct vocab *v, const struct meta *meta, struct err *err)
     const struct meta_array *a = meta_array(meta, KEY "merges", META_STR);
     struct meta_strs it;
 
-    if (!a && v->kind == VOCAB_BPE)
+    if (!a && by_merges(v->kind))
         return err_set(err, ERR_FORMAT, KEY "merges: absent, or no array of strings");
     if (!a)
         return 0;
@@ -253,14 +292,14 @@ static int set_tokens(struct meta *meta, const struct vocab *v, struct err *err)
         uint32_t bits;
         memcpy(&bits, &v->token[i].score, sizeof(bits));
         put_str(&text, v->token[i].text.p, v->token[i].text.n);
-        if (v->kind == VOCAB_SPM)
+        if (has_scores(v->kind))
             buf_u32(&scores, bits);
         buf_u32(&types, v->token[i].type);
     }
     for (size_t i = 0; i < v->n_merges; i++)
         put_str(&merges, v->merge[i].p, v->merge[i].n);
     int rc = set_array(meta, KEY "tokens", META_STR, v->n_tokens, &text, err);
-    if (!rc && v->kind == VOCAB_SPM)
+    if (!rc && has_scores(v->kind))
         rc = set_array(meta, KEY "scores", META_F32, v->n_tokens, &scores, err);
     if (!rc)
         rc = set_array(meta, KEY "token_type", META_I32, v->n_tokens, &types, err);
@@ -299,8 +338,8 @@ int vocab_to_meta(struct meta *meta, const struct vocab *v, struct err *err)
 {
     if (v->kind == VOCAB_NONE)
         return 0;
-    int rc = meta_set_str(meta, KEY "model", v->kind == VOCAB_SPM ? "llama" : "gpt2", err);
-    if (!rc)
+    int rc = meta_set_str(meta, KEY "model", kind_name[v->kind], err);
+    if (!rc && v->kind != VOCAB_TEXT_BPE)
         rc = meta_set_str(meta, KEY "pre", v->pre, err);
     if (!rc)
         rc = set_tokens(meta, v, err);

@@ -9,6 +9,8 @@
 #include "formats/base/err.h"
 #include "formats/base/json.h"
 #include "formats/base/log.h"
+#include "formats/base/map.h"
+#include "formats/checkpoint.h"
 #include "formats/vocab.h"
 
 #include <stdbool.h>
@@ -27,10 +29,26 @@ struct vocab_files {
     const json_val *chat_json;        /* chat_template.json */
     const char *chat_jinja;           /* chat_template.jinja */
     size_t chat_jinja_bytes;
-    size_t n_vocab;  /* 0: as many as the tokenizer has */
-    const char *pre; /* NULL: recognise it */
+    const json_val *generation; /* generation_config.json */
+    const char *text;           /* tokenizer.json as it is */
+    size_t text_bytes;
+    size_t n_vocab;                  /* 0: as many as the tokenizer has */
+    const char *pre;                 /* NULL: recognise it */
+    const struct vocab_rules *rules; /* NULL: none */
     const struct log *log;
 };
+
+/* The files themselves, open. */
+struct vocab_open {
+    struct vocab_files f;
+    json_val *tokenizer, *added, *chat; /* owned */
+    struct map text, jinja;             /* owned */
+};
+
+/* Open what the folder has of them; pre, rules, log and n_vocab are the caller's to set.
+ * Errors name the file. Release *o also then. */
+int vocab_open(struct vocab_open *o, const struct ckpt *c, struct err *err) WARN_UNUSED;
+void vocab_open_release(struct vocab_open *o);
 
 /* An empty vocabulary: no ids, nothing said. */
 int vocab_new(struct vocab **out, struct err *err) WARN_UNUSED;
@@ -57,6 +75,9 @@ int vocab_read_bpe(struct vocab *v, const struct vocab_files *f, struct err *err
  * SentencePiece would hold. */
 int vocab_read_fallback(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
 
+/* The same kept as it is: ranked merges, types as the reference gives them. */
+int vocab_read_text_bpe(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
+
 /* Does tokenizer.json describe that kind? */
 bool vocab_is_fallback(const json_val *tokenizer);
 
@@ -64,9 +85,20 @@ bool vocab_is_fallback(const json_val *tokenizer);
 int vocab_read_spm(struct vocab *v, const void *data, size_t size, const struct vocab_files *f,
                    struct err *err) WARN_UNUSED;
 
+/* How tokenizer.json's added tokens are found in a text: v->added. */
+int vocab_read_added(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
+
 /* Special ids, add_bos and its kin, chat templates. limit: ids of n_tokens and
  * above are dropped. */
 int vocab_read_special(struct vocab *v, const struct vocab_files *f, bool limit,
                        struct err *err) WARN_UNUSED;
+
+/* What the class of models asks for; f->rules is not NULL. */
+void vocab_apply_rules(struct vocab *v, const struct vocab_files *f);
+
+/* Where the id, or the bool, of a key lives ("eot_token_id", "add_bos_token"); NULL: no
+ * such key. */
+int32_t *vocab_id_slot(struct vocab *v, const char *key);
+int *vocab_bool_slot(struct vocab *v, const char *key);
 
 #endif /* FORMATS_VOCAB_VOCAB_PARTS_H */

@@ -206,6 +206,43 @@ static int put_decoder(struct vocab *v, const json_val *decoder, const struct lo
     return rc;
 }
 
+/* An added token as it is written, control only when it is marked special. */
+static int put_marked(struct vocab *v, uint64_t id, const json_val *t, struct err *err)
+{
+    const char *text = json_str(json_get(t, "content"));
+    bool special = false;
+
+    if (!text || id >= v->n_tokens)
+        return 0;
+    (void)json_bool(json_get(t, "special"), &special);
+    return vocab_put(v, (size_t)id, text, strlen(text), -1000.0F,
+                     special ? VOCAB_CONTROL : VOCAB_USER, err);
+}
+
+/* What tokenizer_config.json and then tokenizer.json call their added tokens, the later
+ * over the earlier. */
+static int put_all_marked(struct vocab *v, const struct vocab_files *f, struct err *err)
+{
+    const json_val *decoder = json_get(f->tokenizer_config, "added_tokens_decoder");
+    const json_val *added = json_get(f->tokenizer, "added_tokens");
+    int rc = 0;
+
+    for (const json_val *t = json_is_object(decoder) ? json_first(decoder) : NULL; t && !rc;
+         t = json_next(t)) {
+        char *end;
+        const unsigned long long id = strtoull(json_key(t), &end, 10);
+        if (!*end && end != json_key(t))
+            rc = put_marked(v, id, t, err);
+    }
+    for (const json_val *t = json_is_array(added) ? json_first(added) : NULL; t && !rc;
+         t = json_next(t)) {
+        int64_t id;
+        if (json_int(json_get(t, "id"), &id) && id >= 0)
+            rc = put_marked(v, (uint64_t)id, t, err);
+    }
+    return rc;
+}
+
 int vocab_read_spm(struct vocab *v, const void *data, size_t size, const struct vocab_files *f,
                    struct err *err)
 {
@@ -219,7 +256,9 @@ int vocab_read_spm(struct vocab *v, const void *data, size_t size, const struct 
         rc = put_pieces(v, r, f->log, err);
     if (!rc)
         rc = put_added(v, f->added_tokens, f->log, err);
-    if (!rc)
+    if (!rc && f->rules && f->rules->json_added)
+        rc = put_all_marked(v, f, err);
+    else if (!rc)
         rc = put_decoder(v, json_get(f->tokenizer_config, "added_tokens_decoder"), f->log, err);
     v->kind = VOCAB_SPM;
     return rc;

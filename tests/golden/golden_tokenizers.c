@@ -320,7 +320,7 @@ static int check_model(struct tap *t, const char *root, const json_val *model, s
     int rc = ckpt_open(&c, path, err);
     if (!rc) {
         (void)json_int(json_get(ckpt_config(c), "vocab_size"), &n_vocab);
-        rc = vocab_from_checkpoint(&v, c, (size_t)n_vocab, NULL, NULL, err);
+        rc = vocab_from_checkpoint(&v, c, (size_t)n_vocab, NULL, NULL, NULL, err);
     }
     if (!rc)
         rc = check_vocab(t, v, known, shown, cases, err);

@@ -393,9 +393,9 @@ static void test_vocab_meta_refuses(void **state)
 
     (void)state;
     assert_int_equal(vocab_from_meta(&v, &m, &err), ERR_UNSUPPORTED);
-    assert_int_equal(meta_set_str(&m, "tokenizer.ggml.model", "bert", &err), 0);
+    assert_int_equal(meta_set_str(&m, "tokenizer.ggml.model", "rwkv", &err), 0);
     assert_int_equal(vocab_from_meta(&v, &m, &err), ERR_UNSUPPORTED);
-    assert_non_null(strstr(err.msg, "bert"));
+    assert_non_null(strstr(err.msg, "rwkv"));
     assert_int_equal(meta_set_str(&m, "tokenizer.ggml.model", "llama", &err), 0);
     assert_int_equal(vocab_from_meta(&v, &m, &err), ERR_FORMAT);
     assert_int_equal(meta_set_array(&m, "tokenizer.ggml.tokens", META_STR, 0, "", 0, &err), 0);

@@ -56,6 +56,7 @@ const struct arch arch_llama = {
     .only = only,
     .ignored = arch_ignored_rotary,
     .traits = {.mixer = MIXER_ATTENTION},
+    .vocab = &vocab_rules_llama,
 };
 
 const struct arch arch_mistral = {
@@ -67,4 +68,5 @@ const struct arch arch_mistral = {
     .only = only,
     .ignored = arch_ignored_rotary,
     .traits = {.mixer = MIXER_ATTENTION},
+    .vocab = &vocab_rules_llama,
 };

@@ -1,0 +1,62 @@
+/* The files of a checkpoint's folder that say something about its tokenizer. */
+
+#include "formats/vocab/vocab_parts.h"
+
+/* A file of JSON; *doc stays NULL when it is absent. Its text goes into *keep, unless
+ * that is NULL. */
+static int load_json(json_val **doc, struct map *keep, const struct ckpt *c, const char *name,
+                     struct err *err)
+{
+    struct map m;
+    bool found;
+
+    int rc = ckpt_map(&m, &found, c, name, err);
+    if (rc || !found)
+        return rc;
+    rc = json_parse(doc, m.data ? (const char *)m.data : "", m.size, err);
+    if (keep)
+        *keep = m;
+    else
+        map_release(&m);
+    return rc ? err_wrap(err, "%s/%s", ckpt_dir(c), name) : 0;
+}
+
+int vocab_open(struct vocab_open *o, const struct ckpt *c, struct err *err)
+{
+    bool found = false;
+
+    *o = (struct vocab_open){0};
+    int rc = load_json(&o->tokenizer, &o->text, c, "tokenizer.json", err);
+    if (!rc)
+        rc = load_json(&o->added, NULL, c, "added_tokens.json", err);
+    if (!rc)
+        rc = load_json(&o->chat, NULL, c, "chat_template.json", err);
+    if (!rc)
+        rc = ckpt_map(&o->jinja, &found, c, "chat_template.jinja", err);
+    if (rc)
+        return rc;
+    o->f = (struct vocab_files){
+        .tokenizer = o->tokenizer,
+        .tokenizer_config = ckpt_tokenizer_config(c),
+        .added_tokens = o->added,
+        .config = ckpt_config(c),
+        .generation = ckpt_generation_config(c),
+        .chat_json = o->chat,
+        .text = (const char *)o->text.data,
+        .text_bytes = o->text.size,
+    };
+    if (found) {
+        o->f.chat_jinja = o->jinja.data ? (const char *)o->jinja.data : "";
+        o->f.chat_jinja_bytes = o->jinja.size;
+    }
+    return 0;
+}
+
+void vocab_open_release(struct vocab_open *o)
+{
+    map_release(&o->text);
+    map_release(&o->jinja);
+    json_free(o->tokenizer);
+    json_free(o->added);
+    json_free(o->chat);
+}
