@@ -9,6 +9,8 @@
 static const struct arch *const archs[] = {
     &arch_mistral,
     &arch_llama,
+    &arch_qwen2,
+    &arch_qwen3,
 };
 
 enum { N_ARCHS = sizeof(archs) / sizeof(archs[0]) };

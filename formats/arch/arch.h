@@ -94,7 +94,8 @@ enum arch_param {
     ARCH_LOGIT_DIVISOR,  /* logits /= this */
     ARCH_LOGIT_CAP,      /* logits = cap * tanh(logits / cap) */
     ARCH_ATTN_CAP,       /* the same for attention scores */
-    ARCH_ATTN_SCALE,     /* instead of 1 / sqrt(head) */
+    ARCH_QUERY_DIM,      /* attention scores /= sqrt of this instead of the head's width ... */
+    ARCH_ATTN_SCALE,     /* ... *= this instead of 1 / sqrt(head); what the runtime reads */
     ARCH_CLAMP_QKV,      /* queries, keys and values are cut off at +- this */
     ARCH_ALIBI_MAX,      /* ALiBi's largest bias */
     ARCH_ACT_LIMIT,      /* gate and up are cut off at this (ACT_SWIGLU_OAI) */
@@ -150,7 +151,9 @@ enum arch_default {
     ARCH_CONST,        /* absent: `value` */
     ARCH_SAME_AS,      /* absent: the value of the parameter `other` */
     ARCH_QUOTIENT,     /* absent: other / other2 (head width = hidden / heads) */
-    ARCH_TIMES         /* absent: value * other (feed-forward = 4 * hidden) */
+    ARCH_TIMES,        /* absent: value * other (feed-forward = 4 * hidden) */
+    ARCH_SQRT,         /* absent: value * sqrt(other); not set where other is not */
+    ARCH_RSQRT         /* absent: value / sqrt(other); the same */
 };
 
 enum arch_key_flag {
@@ -167,7 +170,8 @@ enum arch_key_flag {
 
 /* Several rows may fill one parameter: the first that is present wins. In a GGUF an
  * absent key is an error (KEY_IN_GGUF), follows ARCH_SAME_AS, ARCH_QUOTIENT or
- * ARCH_TIMES, or stays unset; so does a row without a key on either side. */
+ * ARCH_TIMES, or stays unset. A row without a key on either side is a fact of the family:
+ * its rule holds for both, also ARCH_CONST. */
 struct arch_key {
     enum arch_param param;
     const char *config; /* path in config.json, "a|b" for alternatives; NULL: not from there */
@@ -179,6 +183,8 @@ struct arch_key {
     unsigned flags;
     const char *names; /* "silu=0|gelu_new=1": texts config.json may hold, and what they mean;
                           a text that is not here is an error naming those that are. NULL: numbers */
+    const char *when;  /* the row counts only where config.json sets this to true, "!x": does not;
+                          always in a GGUF. NULL: always */
 };
 
 /* ACT_* by config.json's names. */

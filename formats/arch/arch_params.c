@@ -87,7 +87,14 @@ static bool is_end(const struct arch_key *k)
 static bool works_out(const struct arch_key *k)
 {
     return k->when_absent == ARCH_SAME_AS || k->when_absent == ARCH_QUOTIENT ||
-           k->when_absent == ARCH_TIMES;
+           k->when_absent == ARCH_TIMES || k->when_absent == ARCH_SQRT ||
+           k->when_absent == ARCH_RSQRT;
+}
+
+/* A fact of the family: it holds whatever a file says. */
+static bool is_fact(const struct arch_key *k)
+{
+    return !k->config && !k->gguf;
 }
 
 static void set_derived(struct arch_params *p, enum arch_param which, double v)
@@ -114,6 +121,14 @@ static int set_absent(struct arch_params *p, const struct arch_key *k, const cha
     case ARCH_SAME_AS:
         p->p[k->param] = p->p[k->other];
         p->p[k->param].derived = true;
+        return 0;
+    case ARCH_SQRT:
+        if (arch_num(p, k->other, 0) > 0)
+            set_derived(p, k->param, k->value * sqrt(arch_num(p, k->other, 0)));
+        return 0;
+    case ARCH_RSQRT:
+        if (arch_num(p, k->other, 0) > 0)
+            set_derived(p, k->param, k->value / sqrt(arch_num(p, k->other, 0)));
         return 0;
     case ARCH_QUOTIENT:
         break;
@@ -185,13 +200,28 @@ static int config_list(struct arch_params *p, const struct arch_key *k, const js
     return rc;
 }
 
+/* Does config.json set this to true ("!x": not)? */
+static bool asks(const json_val *config, const char *when)
+{
+    bool asked = false;
+
+    if (!when)
+        return true;
+    const bool negated = *when == '!';
+    (void)json_bool(json_path(config, when + negated), &asked);
+    return asked != negated;
+}
+
 static int config_key(struct arch_params *p, const struct arch_key *k, const json_val *config,
                       struct err *err)
 {
     double num;
 
+    if (!asks(config, k->when))
+        return 0;
     if (!k->config) /* rope's rows are filled by rope_from_config */
-        return works_out(k) ? set_absent(p, k, k->gguf ? k->gguf : "a parameter", err) : 0;
+        return works_out(k) || is_fact(k) ? set_absent(p, k, k->gguf ? k->gguf : "a parameter", err)
+                                          : 0;
     const json_val *v = find(config, k->config);
 
     if (v && json_is_null(v) && k->flags & KEY_NULL_NONE)
@@ -330,7 +360,9 @@ static int meta_key(struct arch_params *p, const struct arch_key *k, const struc
     double v;
 
     if (!k->gguf)
-        return works_out(k) ? set_absent(p, k, k->config ? k->config : "a parameter", err) : 0;
+        return works_out(k) || is_fact(k)
+                   ? set_absent(p, k, k->config ? k->config : "a parameter", err)
+                   : 0;
     if (!key_expand(key, sizeof(key), k->gguf, a))
         return err_set(err, ERR_UNSUPPORTED, "%s: the key is too long", k->gguf);
     const struct meta_kv *kv = meta_get(meta, key);

@@ -112,7 +112,8 @@ static int get_base(struct arch_params *p, const struct rope_object *o, const js
     const struct rope_object top = {"config", config};
     const struct rope_object *where = json_is_null(json_get(o->v, "rope_theta")) ? &top : o;
 
-    param_set(p, ARCH_ROPE_BASE, 10000);
+    if (!arch_has(p, ARCH_ROPE_BASE)) /* else: the family's own default */
+        param_set(p, ARCH_ROPE_BASE, 10000);
     int rc = get(p, ARCH_ROPE_BASE, where, "rope_theta", false, err);
     if (!rc && !(arch_num(p, ARCH_ROPE_BASE, 0) > 0))
         rc = err_set(err, ERR_FORMAT, "rope_theta: expected a positive number");

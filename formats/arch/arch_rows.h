@@ -8,6 +8,74 @@
 
 /* The families, one file each. */
 extern const struct arch arch_llama, arch_mistral;
+extern const struct arch arch_qwen2, arch_qwen3;
+
+/* Rows of sizes with a configuration class's defaults. */
+#define KEYS_SIZES(layers, ctx, embd, ff, heads)                                                \
+    {ARCH_N_LAYER, "num_hidden_layers", "{}.block_count", META_U32, ARCH_CONST, layers,         \
+     .flags = KEY_IN_GGUF},                                                                     \
+        {ARCH_N_CTX, "max_position_embeddings", "{}.context_length", META_U32, ARCH_CONST, ctx, \
+         .flags = KEY_IN_GGUF},                                                                 \
+        {ARCH_N_EMBD, "hidden_size", "{}.embedding_length", META_U32, ARCH_CONST, embd,         \
+         .flags = KEY_IN_GGUF},                                                                 \
+        {ARCH_N_FF, "intermediate_size", "{}.feed_forward_length", META_U32, ARCH_CONST, ff,    \
+         .flags = KEY_IN_GGUF},                                                                 \
+    {                                                                                           \
+        ARCH_N_HEAD, "num_attention_heads", "{}.attention.head_count", META_U32, ARCH_CONST,    \
+            heads, .flags = KEY_IN_GGUF                                                         \
+    }
+/* Absent: as many as query heads; or absent: `n`, null: as many as query heads. */
+#define KEYS_HEAD_KV                                                                                 \
+    {                                                                                                \
+        ARCH_N_HEAD_KV, "num_key_value_heads", "{}.attention.head_count_kv", META_U32, ARCH_SAME_AS, \
+            .other = ARCH_N_HEAD                                                                     \
+    }
+#define KEYS_HEAD_KV_OR(n)                                                                         \
+    {ARCH_N_HEAD_KV, "num_key_value_heads", "{}.attention.head_count_kv", META_U32, ARCH_CONST, n, \
+     .flags = KEY_NULL_NONE},                                                                      \
+    {                                                                                              \
+        ARCH_N_HEAD_KV, NULL, NULL, META_U32, ARCH_SAME_AS, .other = ARCH_N_HEAD                   \
+    }
+#define KEYS_RMS(eps)                                                                               \
+    {                                                                                               \
+        ARCH_NORM_EPS, "rms_norm_eps", "{}.attention.layer_norm_rms_epsilon", META_F32, ARCH_CONST, \
+            eps, .flags = KEY_IN_GGUF                                                               \
+    }
+/* vocab_size, not written; or written. */
+#define KEYS_VOCAB(n)                                             \
+    {                                                             \
+        ARCH_N_VOCAB, "vocab_size", NULL, META_U32, ARCH_CONST, n \
+    }
+#define KEYS_VOCAB_TOLD(n)                                                   \
+    {                                                                        \
+        ARCH_N_VOCAB, "vocab_size", "{}.vocab_size", META_U32, ARCH_CONST, n \
+    }
+/* head_dim with a default: always written; without one: written when config.json has it. */
+#define KEYS_HEAD_OR(n)                                                               \
+    {ARCH_HEAD_K, "head_dim", "{}.attention.key_length", META_U32, ARCH_CONST, n,     \
+     .flags = KEY_NULL_NONE},                                                         \
+        {ARCH_HEAD_K, NULL, NULL, META_U32, ARCH_QUOTIENT, .other = ARCH_N_EMBD,      \
+         .other2 = ARCH_N_HEAD},                                                      \
+    {                                                                                 \
+        ARCH_HEAD_V, "head_dim", "{}.attention.value_length", META_U32, ARCH_SAME_AS, \
+            .other = ARCH_HEAD_K                                                      \
+    }
+#define KEYS_HEAD_GIVEN                                                               \
+    {ARCH_HEAD_K, "head_dim", "{}.attention.key_length", META_U32, ARCH_QUOTIENT,     \
+     .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD, .flags = KEY_GIVEN},                \
+    {                                                                                 \
+        ARCH_HEAD_V, "head_dim", "{}.attention.value_length", META_U32, ARCH_SAME_AS, \
+            .other = ARCH_HEAD_K, .flags = KEY_GIVEN                                  \
+    }
+#define KEYS_ROT_HEAD                                                        \
+    {                                                                        \
+        ARCH_N_ROT, NULL, NULL, META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K \
+    }
+/* The class's rope_theta; after arch_keys_rope. */
+#define KEYS_THETA(base)                                       \
+    {                                                          \
+        ARCH_ROPE_BASE, NULL, NULL, META_F32, ARCH_CONST, base \
+    }
 
 /* Shared key sets (families/sets.c): block count, context, width, feed-forward width, heads and
  * key-value heads; vocab_size written or not; RMS norm's epsilon. */
