@@ -13,7 +13,9 @@
 
 enum pretok_flag {
     PRETOK_WHOLE_WORDS = 1, /* a word that is a token is not merged (ignore_merges) */
-    PRETOK_ADD_BOS = 2      /* BOS comes first unless the file says otherwise */
+    PRETOK_ADD_BOS = 2,     /* BOS comes first unless the file says otherwise */
+    PRETOK_TEXT = 4         /* tokens are text with U+2581 for a space, not bytes: the kind is
+                               VOCAB_TEXT_BPE, whatever tokenizer.ggml.model says */
 };
 
 struct pretok {
@@ -29,9 +31,10 @@ const struct pretok *pretok_by_name(const char *name);
 const struct pretok *pretok_at(size_t i);
 
 /* The name of what a tokenizer.json defines. `family` (config.json's model_type, or
- * NULL) chooses where several names stand for the same definition.
+ * NULL) chooses where several names stand for the same definition. *normalizer: the
+ * Unicode form it asks for ("NFC", ...), which no name says, or NULL.
  * Errors: ERR_UNSUPPORTED, with the definition. */
-int pretok_recognise(const char **name, const json_val *tokenizer, const char *family,
-                     struct err *err) WARN_UNUSED;
+int pretok_recognise(const char **name, const char **normalizer, const json_val *tokenizer,
+                     const char *family, struct err *err) WARN_UNUSED;
 
 #endif /* FORMATS_PRETOK_H */

@@ -28,38 +28,49 @@ struct definition {
 /* The first row that fits. Rows of one definition differ in name only, or in whether
  * whole words skip the merges. */
 static const struct definition definitions[] = {
-    {BYTES_GPT2,                                                                "phi",         -1, "phi-2"        },
-    {BYTES_GPT2,                                                                "mpt",         -1, "mpt"          },
-    {BYTES_GPT2,                                                                "olmo",        -1, "olmo"         },
-    {BYTES_GPT2,                                                                NULL,          -1, "gpt-2"        },
-    {DIGIT BYTES_GPT2,                                                          "granite",     -1, "refact"       },
-    {DIGIT BYTES_GPT2,                                                          "gpt_bigcode", -1, "starcoder"    },
-    {DIGIT BYTES_GPT2,                                                          "starcoder2",  -1, "starcoder"    },
-    {DIGIT BYTES_GPT2,                                                          "cohere",      -1, "command-r"    },
-    {DIGIT BYTES_GPT2,                                                          "exaone",      -1, "exaone"       },
-    {DIGIT BYTES_GPT2,                                                          NULL,          -1, "smollm"       },
-    {LLAMA3,                                                                    "glm",         1,  "glm4"         },
-    {LLAMA3,                                                                    "lfm2",        1,  "lfm2"         },
-    {LLAMA3,                                                                    NULL,          1,  "llama-bpe"    },
-    {LLAMA3,                                                                    NULL,          0,  "dbrx"         },
-    {QWEN2,                                                                     "exaone4",     -1, "exaone4"      },
-    {QWEN2,                                                                     "stablelm",    -1, "stablelm2"    },
-    {QWEN2,                                                                     "falcon_h1",   -1, "falcon-h1"    },
-    {QWEN2,                                                                     NULL,          -1, "qwen2"        },
-    {SPLIT(RE_QWEN35) BYTES,                                                    NULL,          -1, "qwen35"       },
-    {SPLIT(RE_SEED) BYTES,                                                      NULL,          -1, "seed-coder"   },
-    {SPLIT(RE_JAIS2) BYTES,                                                     NULL,          -1, "jais-2"       },
-    {SPLIT(RE_EXAONE_MOE) BYTES,                                                NULL,          -1, "exaone-moe"   },
-    {SPLIT(RE_BAILING) BYTES,                                                   NULL,          -1, "bailingmoe"   },
-    {SPLIT(RE_DIGITS3) SPLIT(RE_MINICPM5) BYTES,                                NULL,          -1, "minicpm5"     },
-    {SPLIT(RE_THOUSANDS) GPT4O,                                                 NULL,          -1, "tiny_aya"     },
-    {GPT4O,                                                                     "minimax",     -1, "minimax-m2"   },
-    {GPT4O,                                                                     NULL,          -1, "gpt-4o"       },
-    {TEKKEN,                                                                    NULL,          -1, "tekken"       },
-    {DEEPSEEK3,                                                                 "hunyuan",     -1, "hunyuan-dense"},
-    {DEEPSEEK3,                                                                 NULL,          -1, "deepseek-v3"  },
-    {SPLIT(RE_BLOOM_DEFINED) BYTES,                                             NULL,          -1, "bloom"        },
-    {"punctuation Contiguous\n" BYTES_GPT2 "digits\n" SPLIT("[0-9][0-9][0-9]"), NULL,          -1, "falcon"       },
+    {BYTES_GPT2,                                                                                   "phi",         -1, "phi-2"         },
+    {BYTES_GPT2,                                                                                   "mpt",         -1, "mpt"           },
+    {BYTES_GPT2,                                                                                   "olmo",        -1, "olmo"          },
+    {BYTES_GPT2,                                                                                   NULL,          -1, "gpt-2"         },
+    {DIGIT BYTES_GPT2,                                                                             "granite",     -1, "refact"        },
+    {DIGIT BYTES_GPT2,                                                                             "gpt_bigcode", -1, "starcoder"     },
+    {DIGIT BYTES_GPT2,                                                                             "starcoder2",  -1, "starcoder"     },
+    {DIGIT BYTES_GPT2,                                                                             "cohere",      -1, "command-r"     },
+    {DIGIT BYTES_GPT2,                                                                             "exaone",      -1, "exaone"        },
+    {DIGIT BYTES_GPT2,                                                                             NULL,          -1, "smollm"        },
+    {LLAMA3,                                                                                       "glm",         1,  "glm4"          },
+    {LLAMA3,                                                                                       "glm",         0,  "chatglm-bpe"   },
+    {LLAMA3,                                                                                       "lfm2",        1,  "lfm2"          },
+    {LLAMA3,                                                                                       NULL,          1,  "llama-bpe"     },
+    {LLAMA3,                                                                                       NULL,          0,  "dbrx"          },
+    {QWEN2,                                                                                        "exaone4",     -1, "exaone4"       },
+    {QWEN2,                                                                                        "stablelm",    -1, "stablelm2"     },
+    {QWEN2,                                                                                        "falcon_h1",   -1, "falcon-h1"     },
+    {QWEN2,                                                                                        NULL,          -1, "qwen2"         },
+    {SPLIT(RE_QWEN35) BYTES,                                                                       NULL,          -1, "qwen35"        },
+    {SPLIT(RE_SEED) BYTES,                                                                         NULL,          -1, "seed-coder"    },
+    {SPLIT(RE_JAIS2) BYTES,                                                                        NULL,          -1, "jais-2"        },
+    {SPLIT(RE_EXAONE_MOE) BYTES,                                                                   NULL,          -1, "exaone-moe"    },
+    {SPLIT(RE_BAILING) BYTES,                                                                      NULL,          -1, "bailingmoe"    },
+    {SPLIT(RE_DIGITS3) SPLIT(RE_MINICPM5) BYTES,                                                   NULL,          -1, "minicpm5"      },
+    {SPLIT(RE_THOUSANDS) GPT4O,                                                                    NULL,          -1, "tiny_aya"      },
+    {GPT4O,                                                                                        "minimax",     -1, "minimax-m2"    },
+    {GPT4O,                                                                                        NULL,          -1, "gpt-4o"        },
+    {TEKKEN,                                                                                       NULL,          -1, "tekken"        },
+    {DEEPSEEK3,                                                                                    "hunyuan",     -1, "hunyuan-dense" },
+    {DEEPSEEK3,                                                                                    NULL,          -1, "deepseek-v3"   },
+    {SPLIT(RE_BLOOM_DEFINED) BYTES,                                                                NULL,          -1, "bloom"         },
+    {SPLIT(RE_DIGITS3) SPLIT(RE_HAN_KANA) SPLIT(RE_SPARK) DIGIT BYTES,                             NULL,          -1, "spark2_5"      },
+    {SPLIT(RE_KIMI_DEFINED) BYTES,                                                                 NULL,          -1, "kimi-k2"       },
+    {SPLIT(RE_YOUTU_SCRIPTS) SPLIT(RE_YOUTU) BYTES,                                                NULL,          -1, "youtu"         },
+    {SPLIT("\\p{N}+") SPLIT("(?=(\\d{3})+(?!\\d))") BYTES,                                         NULL,          -1, "superbpe"      },
+    {SPLIT(RE_SENTINEL) SPLIT(RE_IMAGE) SPLIT(RE_TABS) DIGIT "punctuation Isolated\n" BYTES_GPT2,
+     NULL,                                                                                                        -1, "chameleon"     },
+    {SPLIT(RE_UFAKZEKA) BYTES,                                                                     NULL,          -1, "ufakzeka"      },
+    {SPLIT(RE_LINES) SPLIT(RE_QWEN2) BYTES,                                                        NULL,          -1, "laguna"        },
+    {SPLIT("[\\r\\n]") SPLIT("\\s?\\p{L}+") SPLIT("\\s?\\p{P}+") SPLIT(RE_HAN_HANGUL) DIGIT BYTES,
+     NULL,                                                                                                        -1, "deepseek-coder"},
+    {"punctuation Contiguous\n" BYTES_GPT2 "digits\n" SPLIT("[0-9][0-9][0-9]"),                    NULL,          -1, "falcon"        },
 };
 
 static bool on(const json_val *step, const char *key, bool otherwise)
@@ -129,20 +140,33 @@ static void put_steps(struct buf *b, const json_val *step, int depth)
     }
 }
 
-/* NFC is not part of a name: GGUF files do not carry it, and programs that read them
- * do not apply it. */
-static void put_normalizer(struct buf *b, const json_val *n, int depth)
+/* "NFC" and its like; NULL: another kind of normalizer. */
+static const char *unicode_form(const char *type)
+{
+    static const char *const forms[] = {"NFC", "NFD", "NFKC", "NFKD"};
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+        if (!strcmp(type, forms[i]))
+            return forms[i];
+    return NULL;
+}
+
+/* A Unicode form is not part of a name: GGUF files do not carry it, and programs that
+ * read them do not apply it. *form gets it; a second one is part of the definition. */
+static void put_normalizer(struct buf *b, const char **form, const json_val *n, int depth)
 {
     const char *type = text(json_get(n, "type"), "?");
 
-    if (json_is_null(n) || depth > 8 || !strcmp(type, "NFC"))
+    if (json_is_null(n) || depth > 8)
         return;
-    if (strcmp(type, "Sequence")) {
+    if (!strcmp(type, "Sequence")) {
+        for (const json_val *s = json_first(json_get(n, "normalizers")); s; s = json_next(s))
+            put_normalizer(b, form, s, depth + 1);
+    } else if (!*form && unicode_form(type)) {
+        *form = unicode_form(type);
+    } else {
         buf_fmt(b, "normalizer %s\n", type);
-        return;
     }
-    for (const json_val *s = json_first(json_get(n, "normalizers")); s; s = json_next(s))
-        put_normalizer(b, s, depth + 1);
 }
 
 static bool fits(const struct definition *d, const char *lines, const char *family, int whole)
@@ -151,14 +175,15 @@ static bool fits(const struct definition *d, const char *lines, const char *fami
            (!d->family || (family && !strncmp(family, d->family, strlen(d->family))));
 }
 
-int pretok_recognise(const char **name, const json_val *tokenizer, const char *family,
-                     struct err *err)
+int pretok_recognise(const char **name, const char **normalizer, const json_val *tokenizer,
+                     const char *family, struct err *err)
 {
     const bool whole = on(json_get(tokenizer, "model"), "ignore_merges", false);
     struct buf b = {0};
 
     *name = NULL;
-    put_normalizer(&b, json_get(tokenizer, "normalizer"), 0);
+    *normalizer = NULL;
+    put_normalizer(&b, normalizer, json_get(tokenizer, "normalizer"), 0);
     put_steps(&b, json_get(tokenizer, "pre_tokenizer"), 0);
     int rc = buf_check(&b, err);
     for (size_t i = 0; !rc && !*name && i < sizeof(definitions) / sizeof(*definitions); i++)
@@ -167,8 +192,7 @@ int pretok_recognise(const char **name, const json_val *tokenizer, const char *f
     if (!rc && !*name) {
         for (char *p = b.p; p && *p; p++)
             *p = *p == '\n' ? (p[1] ? ';' : '\0') : *p;
-        rc = err_set(err, ERR_UNSUPPORTED,
-                     "unknown pre-tokenizer: %.250s: name one with --pre-tokenizer",
+        rc = err_set(err, ERR_UNSUPPORTED, "no name is known for its pre-tokenizer (%.250s)",
                      b.p && *b.p ? b.p : "none");
     }
     buf_release(&b);

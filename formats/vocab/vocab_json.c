@@ -190,21 +190,46 @@ static int check_model(const json_val *tokenizer, struct err *err)
     return 0;
 }
 
-int vocab_read_bpe(struct vocab *v, const struct vocab_files *f, struct err *err)
+static int keep_json(struct vocab *v, const struct vocab_files *f, struct err *err)
+{
+    v->normalizer = NULL; /* the file says it */
+    v->hf_json = arena_strn(&v->arena, f->text, f->text_bytes);
+    v->hf_json_bytes = f->text_bytes;
+    return v->hf_json ? 0 : err_nomem(err);
+}
+
+/* v->pre and v->normalizer. A definition without a name: the file itself is kept, to be
+ * executed. */
+static int read_pre(struct vocab *v, const struct vocab_files *f, struct err *err)
 {
     const char *family = json_str(json_get(f->config, "model_type"));
+    const struct pretok *asked = f->pre ? pretok_by_name(f->pre) : NULL;
+    const char *name;
 
+    if (f->pre && !asked)
+        return err_set(err, ERR_ARG, "pre-tokenizer \"%.60s\": not one of the known names", f->pre);
+    int rc = pretok_recognise(&name, &v->normalizer, f->tokenizer, family, err);
+    if (asked)
+        name = asked->name;
+    if (name)
+        v->pre = name;
+    if (name || rc != ERR_UNSUPPORTED || !f->text)
+        return name ? 0 : rc;
+    log_warn(f->log,
+             "tokenizer.json: %s: it is kept whole, and programs that cannot execute it cut words "
+             "as \"default\" does; --pre-tokenizer names another",
+             err->msg);
+    return keep_json(v, f, err);
+}
+
+int vocab_read_bpe(struct vocab *v, const struct vocab_files *f, struct err *err)
+{
     v->kind = VOCAB_BPE;
     int rc = check_model(f->tokenizer, err);
-    if (!rc && f->pre && !pretok_by_name(f->pre))
-        rc = err_set(err, ERR_ARG, "pre-tokenizer \"%.60s\": not one of the known names", f->pre);
-    if (!rc && !f->pre)
-        rc = pretok_recognise(&v->pre, f->tokenizer, family, err);
-    if (rc)
-        return rc;
-    if (f->pre)
-        v->pre = pretok_by_name(f->pre)->name;
-    rc = read_tokens(v, f, 0, 0, err);
+    if (!rc)
+        rc = read_pre(v, f, err);
+    if (!rc)
+        rc = read_tokens(v, f, 0, 0, err);
     if (!rc)
         rc = fill_holes(v, f, err);
     if (!rc)

@@ -2,11 +2,16 @@
 
 #include "formats/base/buf.h"
 #include "formats/base/rd.h"
+#include "formats/pretok.h"
 #include "formats/vocab/vocab_parts.h"
 
 #include <string.h>
 
-#define KEY "tokenizer.ggml."
+#define KEY            "tokenizer.ggml."
+#define KEY_JSON       "tokenizer.huggingface.json"
+#define KEY_NORMALIZER "pare.tokenizer.normalizer"
+#define KEY_CHARSMAP   "pare.tokenizer.precompiled_charsmap" /* of an SPM, which has no other */
+#define KEY_ADDED      "pare.tokenizer.added"
 
 /* Keys whose value is a token id, and where it goes. */
 struct id_key {
@@ -99,6 +104,9 @@ static int get_kind(struct vocab *v, const struct meta *meta, struct err *err)
     if (!pre)
         return err_nomem(err);
     v->pre = pre;
+    const struct pretok *p = pretok_by_name(pre);
+    if (v->kind == VOCAB_BPE && p && (p->flags & PRETOK_TEXT))
+        v->kind = VOCAB_TEXT_BPE;
     return 0;
 }
 
@@ -183,6 +191,55 @@ static int get_merges(struct vocab *v, const struct meta *meta, struct err *err)
     return 0;
 }
 
+/* Bytes of an array of U8 or I8, in place. */
+static void get_bytes(const uint8_t **out, size_t *n, const struct meta *meta, const char *key)
+{
+    const struct meta_array *a = meta_array(meta, key, META_U8);
+
+    if (!a)
+        a = meta_array(meta, key, META_I8);
+    *out = a && a->raw_bytes ? a->raw : NULL;
+    *n = *out ? a->raw_bytes : 0;
+}
+
+/* Pairs of id and flags; those beyond the vocabulary are dropped. */
+static int get_added(struct vocab *v, const struct meta *meta, struct err *err)
+{
+    const struct meta_array *a = meta_array(meta, KEY_ADDED, META_U32);
+
+    if (!a)
+        return 0;
+    v->added = arena_array(&v->arena, (size_t)(a->n / 2 + 1), sizeof(*v->added));
+    if (!v->added)
+        return err_nomem(err);
+    struct rd r = rd_init(a->raw, a->raw_bytes);
+    for (uint64_t i = 0; i < a->n / 2; i++) {
+        const uint32_t id = rd_u32(&r), flags = rd_u32(&r);
+        if (id < v->n_tokens)
+            v->added[v->n_added++] = (struct vocab_added){id, flags};
+    }
+    return 0;
+}
+
+/* What only a reader that executes definitions needs. */
+static int get_definition(struct vocab *v, const struct meta *meta, struct err *err)
+{
+    struct meta_str s;
+
+    get_bytes(&v->charsmap, &v->charsmap_bytes, meta,
+              v->kind == VOCAB_UNIGRAM ? KEY "precompiled_charsmap" : KEY_CHARSMAP);
+    if (meta_str(meta, KEY_NORMALIZER, &s)) {
+        v->normalizer = arena_strn(&v->arena, s.p, s.n);
+        if (!v->normalizer)
+            return err_nomem(err);
+    }
+    if (meta_str(meta, KEY_JSON, &s)) {
+        v->hf_json = s.p;
+        v->hf_json_bytes = s.n;
+    }
+    return get_added(v, meta, err);
+}
+
 static int get_template(struct vocab *v, const struct meta *meta, struct err *err)
 {
     struct meta_str s;
@@ -252,6 +309,8 @@ int vocab_from_meta(struct vocab **out, const struct meta *meta, struct err *err
     if (!rc)
         rc = get_merges(v, meta, err);
     if (!rc)
+        rc = get_definition(v, meta, err);
+    if (!rc)
         rc = get_template(v, meta, err);
     if (!rc)
         rc = get_templates(v, meta, err);
@@ -312,6 +371,45 @@ static int set_tokens(struct meta *meta, const struct vocab *v, struct err *err)
     return rc;
 }
 
+/* An added token that the general rule does not tell: a special one is looked for in
+ * the text as it is, another in the normalized one. */
+static bool is_odd(unsigned flags)
+{
+    return (flags & (VOCAB_LSTRIP | VOCAB_RSTRIP | VOCAB_SINGLE_WORD)) ||
+           !(flags & VOCAB_SPECIAL) != !!(flags & VOCAB_NORMALIZED);
+}
+
+static int set_added(struct meta *meta, const struct vocab *v, struct err *err)
+{
+    struct buf b = {0};
+    size_t odd = 0;
+
+    for (size_t i = 0; i < v->n_added; i++) {
+        odd += is_odd(v->added[i].flags);
+        buf_u32(&b, v->added[i].id);
+        buf_u32(&b, v->added[i].flags);
+    }
+    if (odd)
+        return set_array(meta, KEY_ADDED, META_U32, 2 * v->n_added, &b, err);
+    buf_release(&b);
+    return 0;
+}
+
+static int set_definition(struct meta *meta, const struct vocab *v, struct err *err)
+{
+    int rc = 0;
+
+    if (v->charsmap)
+        rc = meta_set_array(meta,
+                            v->kind == VOCAB_UNIGRAM ? KEY "precompiled_charsmap" : KEY_CHARSMAP,
+                            META_U8, v->charsmap_bytes, v->charsmap, v->charsmap_bytes, err);
+    if (!rc && v->normalizer)
+        rc = meta_set_str(meta, KEY_NORMALIZER, v->normalizer, err);
+    if (!rc && v->hf_json)
+        rc = meta_set_strn(meta, KEY_JSON, v->hf_json, v->hf_json_bytes, err);
+    return rc ? rc : set_added(meta, v, err);
+}
+
 static int set_templates(struct meta *meta, const struct vocab *v, struct err *err)
 {
     struct buf names = {0};
@@ -353,6 +451,8 @@ int vocab_to_meta(struct meta *meta, const struct vocab *v, struct err *err)
         if (on >= 0)
             rc = meta_set_bool(meta, bool_keys[i].key, on != 0, err);
     }
+    if (!rc)
+        rc = set_definition(meta, v, err);
     if (!rc)
         rc = set_templates(meta, v, err);
     return rc;

@@ -108,10 +108,10 @@ static void test_vocab_bpe_refuses(void **state)
 static void recognise(const char *text, const char *family, const char *want)
 {
     json_val *doc = parse(text);
-    const char *name;
+    const char *name, *normalizer;
     struct err err;
 
-    const int rc = pretok_recognise(&name, doc, family, &err);
+    const int rc = pretok_recognise(&name, &normalizer, doc, family, &err);
     if (want) {
         assert_int_equal(rc, 0);
         assert_string_equal(name, want);
