@@ -39,14 +39,21 @@ int vocab_fill(struct vocab *v, size_t n, float score, struct err *err)
     if (!v->token)
         return err_nomem(err);
     v->n_tokens = n;
-    for (size_t i = 0; i < n; i++) {
-        const char *text = arena_fmt(&v->arena, "[PAD%zu]", i);
+    for (size_t i = 0; i < n; i++)
+        v->token[i] = (struct vocab_token){.score = score, .type = VOCAB_UNUSED};
+    return 0;
+}
+
+int vocab_pad(struct vocab *v, struct err *err)
+{
+    for (size_t i = 0; i < v->n_tokens; i++) {
+        char *text;
+        if (v->token[i].text.p)
+            continue;
+        text = arena_fmt(&v->arena, "[PAD%zu]", i);
         if (!text)
             return err_nomem(err);
-        v->token[i] = (struct vocab_token){
-            .text = {text, strlen(text)},
-              .score = score, .type = VOCAB_UNUSED
-        };
+        v->token[i].text = (struct meta_str){text, strlen(text)};
     }
     return 0;
 }

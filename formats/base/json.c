@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 64, SORT_FROM = 32 };
+enum { DEPTH_MAX = 64, HASH_FROM = 32 };
 
 static int bad_at(const char *text, const char *at, const char *what, struct err *err)
 {
@@ -26,53 +26,91 @@ static int bad_at(const char *text, const char *at, const char *what, struct err
                    what);
 }
 
+/* From inside a string to one past its closing quote, or the end. */
+static int skip_string(size_t *at, const char *text, size_t n, struct err *err)
+{
+    size_t i = *at;
+
+    for (; i < n && text[i] != '"'; i++) {
+        if (!text[i])
+            return bad_at(text, text + i, "a NUL byte", err);
+        if (text[i] != '\\')
+            continue;
+        if (n - i > 5 && !memcmp(text + i, "\\u0000", 6))
+            return bad_at(text, text + i, "\\u0000 in a string is not supported", err);
+        i++;
+        if (i < n && !text[i])
+            return bad_at(text, text + i, "a NUL byte", err);
+    }
+    *at = i + 1;
+    return 0;
+}
+
 /* What must be seen before cJSON sees it: nesting (its own limit is 1000) and
  * \u0000, which would silently end a C string. */
 static int prescan(const char *text, size_t n, struct err *err)
 {
-    int depth = 0;
-    bool in_string = false;
+    int depth = 0, rc = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        const char c = text[i];
-        if (!c)
-            return bad_at(text, text + i, "a NUL byte", err);
-        if (in_string && c == '\\') {
-            if (n - i > 5 && !memcmp(text + i, "\\u0000", 6))
-                return bad_at(text, text + i, "\\u0000 in a string is not supported", err);
-            i++;
-        } else if (c == '"') {
-            in_string = !in_string;
-        } else if (!in_string && (c == '{' || c == '[')) {
-            if (++depth > DEPTH_MAX)
-                return bad_at(text, text + i, "nested more than 64 levels deep", err);
-        } else if (!in_string && (c == '}' || c == ']')) {
+    for (size_t i = 0; i < n && !rc;) {
+        const char c = text[i++];
+        if (c == '"')
+            rc = skip_string(&i, text, n, err);
+        else if (!c)
+            rc = bad_at(text, text + i - 1, "a NUL byte", err);
+        else if ((c == '{' || c == '[') && ++depth > DEPTH_MAX)
+            rc = bad_at(text, text + i - 1, "nested more than 64 levels deep", err);
+        else if (c == '}' || c == ']')
             depth--;
-        }
     }
-    return 0;
+    return rc;
 }
 
-static int by_name(const void *a, const void *b)
+/* A table of names by their hash; cap is a power of two, more than the names. */
+struct names {
+    struct name {
+        const char *text; /* NULL: free */
+        uint32_t hash;
+    } * slot;
+    size_t cap;
+};
+
+static uint32_t name_hash(const char *s)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    uint32_t h = 2166136261U;
+
+    while (*s)
+        h = (h ^ (unsigned char)*s++) * 16777619U;
+    return h ^ h >> 15;
 }
 
-static int unique_sorted(const json_val *object, size_t n, struct err *err)
+/* false: it is there already. */
+static bool name_add(struct names *t, const char *s)
 {
-    const char **names = malloc(n * sizeof(*names));
+    const uint32_t hash = name_hash(s);
+    size_t i = hash & (t->cap - 1);
+
+    for (; t->slot[i].text; i = (i + 1) & (t->cap - 1))
+        if (t->slot[i].hash == hash && !strcmp(t->slot[i].text, s))
+            return false;
+    t->slot[i] = (struct name){s, hash};
+    return true;
+}
+
+static int unique_many(const json_val *object, size_t n, struct err *err)
+{
+    struct names t = {.cap = 64};
     int rc = 0;
-    size_t i = 0;
 
-    if (!names)
+    while (t.cap / 3 < n / 2 + 1) /* at most two thirds full; n nodes are in memory */
+        t.cap *= 2;
+    t.slot = calloc(t.cap, sizeof(*t.slot));
+    if (!t.slot)
         return err_nomem(err);
-    for (const json_val *v = object->child; v; v = v->next)
-        names[i++] = v->string;
-    qsort(names, n, sizeof(*names), by_name);
-    for (i = 1; i < n && !rc; i++)
-        if (!strcmp(names[i - 1], names[i]))
-            rc = err_set(err, ERR_FORMAT, "duplicate key \"%.100s\"", names[i]);
-    free(names);
+    for (const json_val *v = object->child; v && !rc; v = v->next)
+        if (!name_add(&t, v->string))
+            rc = err_set(err, ERR_FORMAT, "duplicate key \"%.100s\"", v->string);
+    free(t.slot);
     return rc;
 }
 
@@ -92,7 +130,7 @@ static int check_keys(const json_val *v, struct err *err)
 
     if (cJSON_IsObject(v)) {
         const size_t n = json_len(v);
-        rc = n < SORT_FROM ? unique_small(v, err) : unique_sorted(v, n, err);
+        rc = n < HASH_FROM ? unique_small(v, err) : unique_many(v, n, err);
     }
     for (const json_val *c = v->child; c && !rc; c = c->next)
         if (c->child)

@@ -113,8 +113,7 @@ static int fill_holes(struct vocab *v, const struct vocab_files *f, struct err *
         const unsigned long long id = strtoull(json_key(t), &end, 10);
         const char *text = json_str(json_get(t, "content"));
         bool special = false;
-        if (!text || *end || end == json_key(t) || id >= v->n_tokens ||
-            v->token[id].type != VOCAB_UNUSED)
+        if (!text || *end || end == json_key(t) || id >= v->n_tokens || v->token[id].text.p)
             continue;
         (void)json_bool(json_get(t, "special"), &special);
         rc =
@@ -233,6 +232,8 @@ int vocab_read_bpe(struct vocab *v, const struct vocab_files *f, struct err *err
     if (!rc)
         rc = fill_holes(v, f, err);
     if (!rc)
+        rc = vocab_pad(v, err);
+    if (!rc)
         rc = read_merges(v, json_path(f->tokenizer, "model.merges"), err);
     return rc;
 }
@@ -275,6 +276,8 @@ int vocab_read_fallback(struct vocab *v, const struct vocab_files *f, struct err
     int rc = read_tokens(v, f, -1000.0F, -1000.0F, err);
     if (!rc)
         rc = fill_holes(v, f, err);
+    if (!rc)
+        rc = vocab_pad(v, err);
     if (!rc)
         rc = read_merges(v, json_path(f->tokenizer, "model.merges"), err);
     if (!rc)
@@ -343,6 +346,8 @@ int vocab_read_text_bpe(struct vocab *v, const struct vocab_files *f, struct err
             rc = vocab_put(v, id, text, strlen(text), -1000.0F,
                            id < n_base ? VOCAB_NORMAL : VOCAB_USER, err);
     }
+    if (!rc)
+        rc = vocab_pad(v, err);
     for (size_t i = 0; i < v->n_tokens && !rc; i++) {
         struct vocab_token *t = &v->token[i];
         if (vocab_is_byte(t->text.p, t->text.n))

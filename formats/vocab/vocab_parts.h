@@ -53,8 +53,10 @@ void vocab_open_release(struct vocab_open *o);
 /* An empty vocabulary: no ids, nothing said. */
 int vocab_new(struct vocab **out, struct err *err) WARN_UNUSED;
 
-/* Make room for n tokens, each "[PADi]" of type UNUSED with this score. */
+/* Make room for n tokens, each without a text, of type UNUSED with this score; and call
+ * those that stayed so "[PADi]". */
 int vocab_fill(struct vocab *v, size_t n, float score, struct err *err) WARN_UNUSED;
+int vocab_pad(struct vocab *v, struct err *err) WARN_UNUSED;
 
 /* Set token `id` (below n_tokens) to a copy of text[0, n). */
 int vocab_put(struct vocab *v, size_t id, const char *text, size_t n, float score,

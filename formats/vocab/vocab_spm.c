@@ -261,5 +261,5 @@ int vocab_read_spm(struct vocab *v, const void *data, size_t size, const struct 
     else if (!rc)
         rc = put_decoder(v, json_get(f->tokenizer_config, "added_tokens_decoder"), f->log, err);
     v->kind = VOCAB_SPM;
-    return rc;
+    return rc ? rc : vocab_pad(v, err);
 }
