@@ -56,6 +56,16 @@ typedef void kern_vec_fn(float *y, const struct kern *kern, enum dtype t, const 
  * of 32. The products round as the decoder's do. */
 typedef void kern_int_fn(int8_t *q, float *scale, float *min, const void *src, size_t k);
 
+/* How attention scores its positions. With s = scale * (q . k) of a query at p and a
+ * key at j <= p: s = cap * tanh(s / cap), then s += slope * (j - p). Zeros: not done. */
+struct kern_attn {
+    float scale;
+    float cap, slope;
+    size_t window;     /* only j > p - window are seen */
+    size_t chunk;      /* only j >= p - p % chunk */
+    const float *sink; /* a score that joins the softmax and has no value; NULL: none */
+};
+
 struct kern {
     const char *isa; /* "scalar", "avx2", "avx512", "amx" */
 
@@ -77,6 +87,8 @@ struct kern {
     void (*axpy)(float *y, const float *x, float a, size_t n);
     /* y = x / sqrt(mean(x^2) + eps) * w; y may be x. */
     void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
+    /* y = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * w; y may be x. */
+    void (*layer_norm)(float *y, const float *x, const float *w, size_t n, float eps);
     /* y[i] = silu(g[i]) * u[i], silu(v) = v / (1 + exp(-v)); y may be g or u. */
     void (*silu_mul)(float *y, const float *g, const float *u, size_t n);
     /* log(sum exp(x[i])) in F64 sums, safe for large x: the normaliser of a softmax. */
@@ -85,13 +97,12 @@ struct kern {
      * pairs: (x[2i], x[2i+1]); halves: (x[i], x[i + n_rot/2]). */
     void (*rope_pairs)(float *x, const float *cs, size_t n_rot);
     void (*rope_halves)(float *x, const float *cs, size_t n_rot);
-    /* One head: out[m, dv] = softmax(scale * q[m, dk] . k^T + mask) . v. Query i
-     * stands at position p = pos + i and sees positions max(0, p - window + 1) .. p
-     * (window 0: all up to p) of k[., dk] and v[., dv], both contiguous.
-     * scratch: attn_bytes(m, pos + m). */
+    /* One head: out[m, dv] = softmax(score(q[m, dk] . k^T)) . v. Query i stands at
+     * position pos + i and sees positions up to it of k[., dk] and v[., dv], both
+     * contiguous. scratch: attn_bytes(m, pos + m). */
     void (*attn)(float *out, size_t ld_out, const float *q, size_t ld_q, const float *k,
-                 const float *v, size_t m, size_t pos, size_t window, size_t dk, size_t dv,
-                 float scale, void *scratch);
+                 const float *v, size_t m, size_t pos, size_t dk, size_t dv,
+                 const struct kern_attn *how, void *scratch);
     size_t (*attn_bytes)(size_t m, size_t n_pos);
 };
 

@@ -1,6 +1,10 @@
 #include "quant/matmul.h"
 
+#include "formats/base/rd.h"
 #include "quant/codec.h"
+#include "quant/rows.h"
+
+#include <string.h>
 
 enum { ALIGN = 64, VEC_ROWS = 32 }; /* VEC_ROWS: weight rows in a piece when m is 1 */
 
@@ -9,23 +13,70 @@ static size_t round_up(size_t n, size_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
-int matrix_init(struct matrix *out, const struct source_tensor *t, struct err *err)
+/* Its values as plain F32 rows in the arena. */
+static const struct source_tensor *decode_all(const struct source_tensor *t, struct arena *arena,
+                                              struct err *err)
 {
-    const struct codec *codec = codec_get(t->type);
-    const bool mapped = t->change == CHANGE_NONE || t->change == CHANGE_PERMUTE_Q ||
-                        t->change == CHANGE_PERMUTE_K || t->change == CHANGE_SQUEEZE;
+    const uint64_t rows = source_n_rows(t), cols = source_row_len(t);
+    struct source_tensor *plain = arena_alloc(arena, sizeof(*plain));
+    struct source_part *part = arena_alloc(arena, sizeof(*part));
+    size_t n;
 
-    *out = (struct matrix){.t = t, .rows = source_n_rows(t), .cols = source_row_len(t)};
+    float *v = mul_ok(&n, rows, cols) ? arena_array(arena, n, sizeof(*v)) : NULL;
+    if (!plain || !part || !v) {
+        (void)err_nomem(err);
+        return NULL;
+    }
+    if (rows_read(v, t, 0, rows, err))
+        return NULL;
+    *part = (struct source_part){(const uint8_t *)v, n * sizeof(*v), NULL};
+    *plain = (struct source_tensor){
+        .name = t->name,
+        .stored = t->stored,
+        .row = t->row,
+        .layer = t->layer,
+        .type = DTYPE_F32,
+        .n_dims = t->n_dims,
+        .n_parts = 1,
+        .part = part,
+    };
+    memcpy(plain->dims, t->dims, sizeof(plain->dims));
+    return plain;
+}
+
+int matrix_init(struct matrix *out, const struct source_tensor *t, struct arena *arena,
+                struct err *err)
+{
+    *out = (struct matrix){0};
+    if (!rows_verbatim(t, t->type)) {
+        t = decode_all(t, arena, err);
+        if (!t)
+            return err->code;
+    }
+    const struct codec *codec = codec_get(t->type);
+
     if (!codec || !codec->dec)
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: cannot multiply with type %s", t->name,
                        dtype_get(t->type)->name);
-    if (!mapped)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "tensor %s: stored transposed or altered, convert it first", t->name);
+    *out = (struct matrix){.t = t, .rows = source_n_rows(t), .cols = source_row_len(t)};
     if (!dtype_row_bytes(&out->row_bytes, t->type, out->cols))
         return err_set(err, ERR_FORMAT, "tensor %s: rows of %zu values are no whole blocks of %s",
                        t->name, out->cols, dtype_get(t->type)->name);
     return 0;
+}
+
+struct matrix matrix_slice(const struct matrix *stack, size_t n, size_t e)
+{
+    struct matrix m = *stack;
+
+    m.rows = stack->rows / n;
+    m.row0 = stack->row0 + e * m.rows;
+    return m;
+}
+
+void matrix_row(float *dst, const struct matrix *w, const struct kern *k, size_t r)
+{
+    k->dec[w->t->type](dst, source_row(w->t, w->row0 + r, w->row_bytes), w->cols);
 }
 
 /* ---- the shared state of one product ------------------------------------------ */
@@ -83,7 +134,7 @@ static const struct mm_job *piece(const struct work *w, size_t i, size_t unit, s
 static void find_rows(const uint8_t **rows, const struct matrix *w, size_t row, size_t n)
 {
     for (size_t r = 0; r < n; r++)
-        rows[r] = source_row(w->t, row + r, w->row_bytes);
+        rows[r] = source_row(w->t, w->row0 + row + r, w->row_bytes);
 }
 
 /* ---- one activation row -------------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 /* Matrix products of activations with stored weights, on every core. */
 
+#include "formats/base/arena.h"
 #include "formats/base/err.h"
 #include "formats/base/par.h"
 #include "formats/source.h"
@@ -13,14 +14,23 @@
 /* A weight as it is stored: rows found through source_row, so that a permuted
  * checkpoint tensor needs no copy. */
 struct matrix {
-    const struct source_tensor *t; /* borrowed */
+    const struct source_tensor *t; /* borrowed; or F32 rows in an arena */
+    size_t row0;                   /* the first row is this one of t */
     size_t rows, cols, row_bytes;
 };
 
-/* Errors: ERR_UNSUPPORTED (a type without a decoder, a change that is not a row
- * mapping), ERR_FORMAT (a row that is no whole number of blocks). Messages name
- * the tensor. */
-int matrix_init(struct matrix *out, const struct source_tensor *t, struct err *err) WARN_UNUSED;
+/* All rows of t. Those that do not lie in the file as they are (transposed, scaled,
+ * coded by another library) are decoded once, to F32 in `arena`. Errors:
+ * ERR_UNSUPPORTED (a type without a decoder), ERR_FORMAT (a row that is no whole
+ * number of blocks), ERR_NOMEM. Messages name the tensor. */
+int matrix_init(struct matrix *out, const struct source_tensor *t, struct arena *arena,
+                struct err *err) WARN_UNUSED;
+
+/* Matrix e of `n` that are stacked in one. */
+struct matrix matrix_slice(const struct matrix *stack, size_t n, size_t e);
+
+/* dst[w.cols] = row r. */
+void matrix_row(float *dst, const struct matrix *w, const struct kern *k, size_t r);
 
 /* y[m, w.rows] = x[m, w.cols] . w^T; rows of y are ld_y apart. */
 struct mm_job {

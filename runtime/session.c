@@ -4,6 +4,7 @@
 #include "runtime/forward/forward.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- memory ------------------------------------------------------------------ */
 
@@ -31,18 +32,67 @@ static size_t widest(const struct model *m)
     return cols;
 }
 
+/* What a layer's parts ask for together: floats of state, or of cache for a position. */
+static size_t floats_of(const struct model *m, size_t layer, bool state)
+{
+    const struct part *parts[LAYER_PARTS];
+    const size_t n = layer_parts(parts, &m->layer[layer]);
+    size_t sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t (*ask)(const struct model *, size_t) =
+            state ? parts[i]->state_floats : parts[i]->cache_floats;
+        sum += ask ? ask(m, layer) : 0;
+    }
+    return sum;
+}
+
 static int alloc_cache(struct sess *s, struct err *err)
 {
     const struct model *m = s->m;
     int rc = 0;
 
     s->cache = arena_array(&s->arena, m->n_layer, sizeof(*s->cache));
-    if (!s->cache)
+    s->state = arena_array(&s->arena, m->n_layer, sizeof(*s->state));
+    s->ids = arena_array(&s->arena, s->n_ctx, sizeof(*s->ids));
+    if (!s->cache || !s->state || !s->ids)
         return err_nomem(err);
-    for (size_t i = 0; !rc && i < m->n_layer; i++)
-        if (m->plan.mixer->cache_floats)
-            rc = floats(&s->cache[i], s, s->n_ctx, m->plan.mixer->cache_floats(m, i), err);
+    for (size_t i = 0; !rc && i < m->n_layer; i++) {
+        const size_t cache = floats_of(m, i, false), state = floats_of(m, i, true);
+        if (cache)
+            rc = floats(&s->cache[i], s, s->n_ctx, cache, err);
+        if (!rc && state)
+            rc = floats(&s->state[i], s, 1, state, err);
+    }
     return rc;
+}
+
+static int alloc_ropes(struct sess *s, struct err *err)
+{
+    const struct model *m = s->m;
+    int rc = 0;
+
+    s->rope = arena_array(&s->arena, m->n_ropes + 1, sizeof(*s->rope));
+    if (!s->rope)
+        return err_nomem(err);
+    for (size_t i = 0; !rc && i < m->n_ropes; i++)
+        rc = floats(&s->rope[i], s, s->n_ctx, m->ropes[i].n_rot, err);
+    return rc;
+}
+
+static void fill_ropes(struct sess *s, bool far)
+{
+    s->far = far;
+    for (size_t i = 0; i < s->m->n_ropes; i++)
+        rope_table(s->rope[i], &s->m->ropes[i], far, s->n_ctx);
+}
+
+static bool any_both(const struct model *m)
+{
+    for (size_t i = 0; i < m->n_layer; i++)
+        if (m->layer[i].mixer && m->layer[i].recurrent)
+            return true;
+    return false;
 }
 
 static int alloc_scratch(struct sess *s, struct err *err)
@@ -52,8 +102,12 @@ static int alloc_scratch(struct sess *s, struct err *err)
     size_t work = 0;
     size_t bytes;
 
-    for (size_t i = 0; i < m->n_layer; i++)
-        work = max(work, max(m->plan.mixer->work_floats(m, i), m->plan.ffn->work_floats(m, i)));
+    for (size_t i = 0; i < m->n_layer; i++) {
+        const struct part *parts[LAYER_PARTS];
+        const size_t n = layer_parts(parts, &m->layer[i]);
+        for (size_t p = 0; p < n; p++)
+            work = max(work, parts[p]->work_floats(m, i));
+    }
     int rc = floats(&s->work, s, s->n_batch, work, err);
     if (!rc)
         rc = floats(&s->x, s, s->n_batch, m->n_embd, err);
@@ -61,6 +115,8 @@ static int alloc_scratch(struct sess *s, struct err *err)
         rc = floats(&s->xn, s, s->n_batch, m->n_embd, err);
     if (!rc)
         rc = floats(&s->y, s, s->n_batch, m->n_embd, err);
+    if (!rc && any_both(m))
+        rc = floats(&s->y2, s, s->n_batch, m->n_embd, err);
     if (rc)
         return rc;
 
@@ -97,10 +153,10 @@ int sess_new(struct sess **out, const struct model *m, size_t n_ctx, size_t n_ba
     if (!rc)
         rc = alloc_scratch(s, err);
     if (!rc)
-        rc = floats(&s->rope, s, n_ctx, m->n_rot, err);
+        rc = alloc_ropes(s, err);
     if (rc)
         goto fail;
-    rope_table(s->rope, m, n_ctx);
+    fill_ropes(s, false);
     *out = s;
     return 0;
 
@@ -119,10 +175,25 @@ void sess_free(struct sess *s)
 
 /* ---- running ----------------------------------------------------------------- */
 
-void sess_keep(struct sess *s, size_t n)
+/* Start anew. */
+static void forget(struct sess *s)
 {
-    if (n < s->n)
+    s->n = 0;
+    for (size_t i = 0; i < s->m->n_layer; i++)
+        if (s->state[i])
+            memset(s->state[i], 0, floats_of(s->m, i, true) * sizeof(*s->state[i]));
+}
+
+size_t sess_keep(struct sess *s, size_t n)
+{
+    if (n >= s->n)
+        return s->n;
+    /* a state is of all it has seen; angles of a long sequence are no short one's */
+    if (!n || s->m->has_state || (s->far && n <= s->m->rope_near))
+        forget(s);
+    else
         s->n = n;
+    return s->n;
 }
 
 size_t sess_len(const struct sess *s)
@@ -139,22 +210,56 @@ static int check_ids(const struct sess *s, const int32_t *ids, size_t n, struct 
     return 0;
 }
 
+static int check_room(const struct sess *s, size_t n, struct err *err)
+{
+    const struct matrix *pos = &s->m->top.mat[ROLE_POS_EMBD];
+
+    if (n > s->n_ctx - s->n)
+        return err_set(err, ERR_ARG, "%zu more tokens after %zu in a context of %zu", n, s->n,
+                       s->n_ctx);
+    if (pos->t && s->n + n > pos->rows)
+        return err_set(err, ERR_ARG, "%zu tokens, but the model knows %zu positions", s->n + n,
+                       pos->rows);
+    return 0;
+}
+
+static void append(struct sess *s, const int32_t *ids, size_t n)
+{
+    forward_embed(s, ids, n);
+    forward_blocks(s, n);
+    memmove(s->ids + s->n, ids, n * sizeof(*ids));
+    s->n += n;
+    s->n_last = n;
+}
+
+/* A sequence of `total` tokens may be rotated by other angles than so far: then what
+ * is in the cache is computed again. */
+static void turn(struct sess *s, size_t total)
+{
+    const size_t near = s->m->rope_near, n = s->n;
+    const bool far = near && total > near;
+
+    if (far == s->far)
+        return;
+    fill_ropes(s, far);
+    forget(s);
+    for (size_t i = 0; i < n; i += s->n_batch)
+        append(s, s->ids + i, n - i < s->n_batch ? n - i : s->n_batch);
+}
+
 int sess_eval(struct sess *s, const int32_t *ids, size_t n, float *logits, size_t n_logits,
               struct err *err)
 {
     if (!n || n > s->n_batch || n_logits > n)
         return err_set(err, ERR_ARG, "%zu tokens and %zu logits of a batch of %zu", n, n_logits,
                        s->n_batch);
-    if (n > s->n_ctx - s->n)
-        return err_set(err, ERR_ARG, "%zu more tokens after %zu in a context of %zu", n, s->n,
-                       s->n_ctx);
-    const int rc = check_ids(s, ids, n, err);
+    int rc = check_room(s, n, err);
+    if (!rc)
+        rc = check_ids(s, ids, n, err);
     if (rc)
         return rc;
-    forward_embed(s, ids, n);
-    s->m->plan.placement->run(s, n);
-    s->n += n;
-    s->n_last = n;
+    turn(s, s->n + n);
+    append(s, ids, n);
     return n_logits ? sess_logits(s, n - n_logits, n_logits, logits, err) : 0;
 }
 
@@ -171,10 +276,9 @@ int sess_logits(struct sess *s, size_t row0, size_t n, float *logits, struct err
 int sess_feed(struct sess *s, const int32_t *ids, size_t n, float *logits, struct err *err)
 {
     /* all or nothing, as sess_eval */
-    if (n > s->n_ctx - s->n)
-        return err_set(err, ERR_ARG, "%zu more tokens after %zu in a context of %zu", n, s->n,
-                       s->n_ctx);
-    int rc = check_ids(s, ids, n, err);
+    int rc = check_room(s, n, err);
+    if (!rc)
+        rc = check_ids(s, ids, n, err);
     for (size_t i = 0; !rc && i < n; i += s->n_batch) {
         const size_t k = n - i < s->n_batch ? n - i : s->n_batch;
         const bool last = i + k == n && logits;

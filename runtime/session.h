@@ -3,7 +3,9 @@
 
 /* One run of a model over a growing sequence: key-value cache and scratch. The
  * same calls give the same logits at any thread count; tokens evaluated in other
- * portions may differ in the last bits. */
+ * portions may differ in the last bits. With longrope, the length of the sequence so far
+ * decides about its angles, as in transformers: the first token beyond the original
+ * context makes the session compute all before it again. */
 
 #include "formats/base/err.h"
 #include "formats/base/par.h"
@@ -21,8 +23,10 @@ int sess_new(struct sess **out, const struct model *m, size_t n_ctx, size_t n_ba
              const struct par *par, struct err *err) WARN_UNUSED;
 void sess_free(struct sess *s); /* accepts NULL */
 
-/* Forget everything after the first n positions; 0 starts anew. */
-void sess_keep(struct sess *s, size_t n);
+/* Forget everything after the first n positions; 0 starts anew. Returns how many are
+ * kept: n, or 0 where a part of the sequence cannot be had (recurrent layers; longrope
+ * going back below its original context). */
+size_t sess_keep(struct sess *s, size_t n);
 size_t sess_len(const struct sess *s);
 
 /* Append n tokens (1 <= n <= n_batch) and write logits[n_logits, n_vocab] of the

@@ -3,6 +3,7 @@
 
 #include "quant/kern/attn.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -25,9 +26,32 @@ static size_t least(size_t a, size_t b)
 
 static size_t first_seen(const struct attn_job *j, size_t query)
 {
+    const struct kern_attn *how = j->how;
     const size_t end = j->pos + query + 1;
+    const size_t window = how->window && end > how->window ? end - how->window : 0;
+    const size_t chunk = how->chunk ? end - 1 - (end - 1) % how->chunk : 0;
 
-    return j->window && end > j->window ? end - j->window : 0;
+    return window > chunk ? window : chunk;
+}
+
+/* Scores p[n] of the keys before and at query `pos`, scaled, capped, biased and made
+ * weights as kern.attn says; returns their sum. */
+static float weigh_row(const struct work *w, float *p, size_t n)
+{
+    const struct kern_attn *how = w->job->how;
+    float max = -INFINITY;
+
+    if (!(how->cap > 0) && how->slope == 0 && !how->sink)
+        return w->isa->exp_row(p, n, how->scale);
+    for (size_t i = 0; i < n; i++) {
+        float s = p[i] * how->scale;
+
+        if (how->cap > 0)
+            s = how->cap * tanhf(s / how->cap);
+        p[i] = s - how->slope * (float)(n - 1 - i);
+        max = p[i] > max ? p[i] : max;
+    }
+    return w->isa->exp_row(p, n, 1) + (how->sink ? expf(*how->sink - max) : 0);
 }
 
 /* score[rows, .] of queries i .. for the keys from c on, by values d .. of the head. */
@@ -73,7 +97,7 @@ static void weigh(const struct work *w, size_t i, size_t rows, float *inv)
 
         memset(p + begin, 0, (from - begin) * sizeof(float));
         memset(p + to, 0, (end - to) * sizeof(float));
-        inv[r] = 1 / w->isa->exp_row(p + from, to - from, j->scale);
+        inv[r] = 1 / weigh_row(w, p + from, to - from);
     }
 }
 

@@ -4,6 +4,7 @@
 /* Attention of one head as two small matrix products around a softmax, for a block
  * of queries at a time, on any instruction set that has a register tile. */
 
+#include "quant/kern.h"
 #include "quant/kern/tile.h"
 
 struct attn_isa {
@@ -20,8 +21,8 @@ struct attn_isa {
 struct attn_job {
     struct tile_out out;
     struct tile_in q, k, v;
-    size_t m, pos, window, dk, dv;
-    float scale;
+    size_t m, pos, dk, dv;
+    const struct kern_attn *how;
 };
 
 /* As kern.attn and kern.attn_bytes say. */

@@ -56,20 +56,19 @@ static size_t attn_bytes(size_t m, size_t n_pos)
 }
 
 static void attn(float *out, size_t ld_out, const float *q, size_t ld_q, const float *k,
-                 const float *v, size_t m, size_t pos, size_t window, size_t dk, size_t dv,
-                 float scale, void *scratch)
+                 const float *v, size_t m, size_t pos, size_t dk, size_t dv,
+                 const struct kern_attn *how, void *scratch)
 {
     const struct attn_job job = {
-        {out, ld_out, m, dv, NULL, false},
-        {q, ld_q  },
-        {k,   dk        },
-        {v,   dv      },
-        m,
-        pos,
-        window,
-        dk,
-        dv,
-        scale
+        .out = {out, ld_out, m, dv, NULL, false},
+        .q = {q, ld_q  },
+        .k = {k,   dk        },
+        .v = {v,   dv      },
+        .m = m,
+        .pos = pos,
+        .dk = dk,
+        .dv = dv,
+        .how = how,
     };
 
     attn_run(&isa, &job, scratch);

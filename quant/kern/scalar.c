@@ -34,6 +34,21 @@ static void rms_norm(float *y, const float *x, const float *w, size_t n, float e
         y[i] = x[i] * s * w[i];
 }
 
+static void layer_norm(float *y, const float *x, const float *w, size_t n, float eps)
+{
+    double mean = 0, sum = 0;
+    float s;
+
+    for (size_t i = 0; i < n; i++)
+        mean += (double)x[i];
+    mean = n ? mean / (double)n : 0;
+    for (size_t i = 0; i < n; i++)
+        sum += ((double)x[i] - mean) * ((double)x[i] - mean);
+    s = n ? (float)(1 / sqrt(sum / (double)n + (double)eps)) : 0;
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)((double)x[i] - mean) * s * w[i];
+}
+
 static void silu_mul(float *y, const float *g, const float *u, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -83,6 +98,7 @@ void kern_init_scalar(struct kern *k)
     k->dot = dot;
     k->axpy = axpy;
     k->rms_norm = rms_norm;
+    k->layer_norm = layer_norm;
     k->silu_mul = silu_mul;
     k->log_sum_exp = log_sum_exp;
     k->rope_pairs = rope_pairs;

@@ -1,5 +1,6 @@
 /* Attention over a cache of keys and values: query heads share key-value heads in
- * groups, positions are rotary, a window may bound what is seen.
+ * groups; positions are rotary, a bias (ALiBi: Press et al. 2022) or none; a window or a
+ * chunk may bound what is seen.
  *
  * The cache of a layer: keys [n_head_kv, n_ctx, head_k], then values
  * [n_head_kv, n_ctx, head_v]: a head's positions lie together, as the kernel
@@ -11,16 +12,62 @@
 #include <string.h>
 
 static const struct weight_use uses[] = {
-    {ROLE_ATTN_Q,        0                              },
-    {ROLE_ATTN_K,        0                              },
-    {ROLE_ATTN_V,        0                              },
-    {ROLE_ATTN_OUT,      0                              },
-    {ROLE_ATTN_Q_BIAS,   WEIGHT_VECTOR | WEIGHT_OPTIONAL},
-    {ROLE_ATTN_K_BIAS,   WEIGHT_VECTOR | WEIGHT_OPTIONAL},
-    {ROLE_ATTN_V_BIAS,   WEIGHT_VECTOR | WEIGHT_OPTIONAL},
-    {ROLE_ATTN_OUT_BIAS, WEIGHT_VECTOR | WEIGHT_OPTIONAL},
-    {ROLE_NONE,          0                              },
+    {ROLE_ATTN_Q,           WEIGHT_OPTIONAL                },
+    {ROLE_ATTN_K,           WEIGHT_OPTIONAL                },
+    {ROLE_ATTN_V,           WEIGHT_OPTIONAL                },
+    {ROLE_ATTN_QKV,         WEIGHT_OPTIONAL                },
+    {ROLE_ATTN_OUT,         0                              },
+    {ROLE_ATTN_Q_BIAS,      WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_K_BIAS,      WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_V_BIAS,      WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_QKV_BIAS,    WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_OUT_BIAS,    WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_Q_NORM,      WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_Q_NORM_BIAS, WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_K_NORM,      WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_K_NORM_BIAS, WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_SINKS,       WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_NONE,             0                              },
 };
+
+/* Values of a token: q_step for each query head (its gate follows the query), then keys,
+ * then values. */
+struct widths {
+    size_t q_step, q, k, v, out, all;
+};
+
+static struct widths widths(const struct model *m, const struct layer *l)
+{
+    struct widths w = {.q_step = l->head_k * (m->traits.attn_gate ? 2 : 1)};
+
+    w.q = l->n_head * w.q_step;
+    w.k = l->n_head_kv * l->head_k;
+    w.v = l->n_head_kv * l->head_v;
+    w.out = l->n_head * l->head_v;
+    w.all = w.q + w.k + w.v;
+    return w;
+}
+
+static int check_weights(const struct model *m, size_t layer, struct err *err)
+{
+    const struct layer *l = &m->layer[layer];
+    const struct weights *w = &l->w;
+    const enum arch_qk_norm norm = m->traits.qk_norm;
+    const bool apart = w->mat[ROLE_ATTN_Q].t && w->mat[ROLE_ATTN_K].t;
+    const bool has_v = w->mat[ROLE_ATTN_V].t != NULL;
+
+    if (apart == (w->mat[ROLE_ATTN_QKV].t != NULL))
+        return err_set(err, ERR_FORMAT, "block %zu: expected queries and keys, fused or apart",
+                       layer);
+    if (apart && !has_v && l->head_k != l->head_v)
+        return err_set(err, ERR_FORMAT, "block %zu: no values, and keys are not as wide", layer);
+    if (norm != QK_NONE && norm != QK_L2 &&
+        (!w->vec[ROLE_ATTN_Q_NORM] || !w->vec[ROLE_ATTN_K_NORM]))
+        return err_set(err, ERR_FORMAT, "block %zu: norms of queries and keys are missing", layer);
+    if ((norm == QK_NONE || norm == QK_L2) && w->vec[ROLE_ATTN_Q_NORM])
+        return err_set(err, ERR_UNSUPPORTED, "block %zu: norms of queries nobody asks for", layer);
+    return 0;
+}
 
 static int check(const struct model *m, size_t layer, struct err *err)
 {
@@ -29,17 +76,20 @@ static int check(const struct model *m, size_t layer, struct err *err)
     if (!l->n_head || !l->n_head_kv || l->n_head % l->n_head_kv)
         return err_set(err, ERR_FORMAT, "block %zu: %zu query heads do not share %zu key heads",
                        layer, l->n_head, l->n_head_kv);
-    if (!l->head_k || !l->head_v || m->n_rot > l->head_k)
-        return err_set(err, ERR_FORMAT, "block %zu: %zu rotated values in a head of %zu", layer,
-                       m->n_rot, l->head_k);
-    return 0;
+    if (!l->head_k || !l->head_v)
+        return err_set(err, ERR_FORMAT, "block %zu: heads of %zu and %zu values", layer, l->head_k,
+                       l->head_v);
+    if (m->traits.attn_gate && l->head_k != l->head_v)
+        return err_set(err, ERR_FORMAT, "block %zu: gates of %zu for heads of %zu", layer,
+                       l->head_k, l->head_v);
+    return check_weights(m, layer, err);
 }
 
 static size_t work_floats(const struct model *m, size_t layer)
 {
-    const struct layer *l = &m->layer[layer];
+    const struct widths w = widths(m, &m->layer[layer]);
 
-    return (l->n_head + l->n_head_kv) * (l->head_k + l->head_v); /* q, k, v, heads' output */
+    return w.all + w.out;
 }
 
 static size_t cache_floats(const struct model *m, size_t layer)
@@ -53,56 +103,166 @@ static size_t cache_floats(const struct model *m, size_t layer)
 struct attn {
     struct sess *s;
     const struct layer *l;
-    size_t n, pos;
-    float *q, *k, *v, *out;   /* [n, heads * width] */
+    size_t layer, n, pos;
+    struct widths w;
+    float *q, *k, *v;         /* [n, .], rows w.all apart */
+    float *out;               /* [n, w.out] */
     float *cache_k, *cache_v; /* [n_head_kv, n_ctx, width] */
-    float scale;
+    struct kern_attn how;
 };
 
 static struct attn attn_at(struct sess *s, size_t layer, size_t n)
 {
-    const struct layer *l = &s->m->layer[layer];
-    struct attn a = {.s = s, .l = l, .n = n, .pos = s->n};
+    const struct model *m = s->m;
+    const struct layer *l = &m->layer[layer];
+    struct attn a = {.s = s, .l = l, .layer = layer, .n = n, .pos = s->n, .w = widths(m, l)};
+    const double scale = arch_num(m->params, ARCH_ATTN_SCALE, layer);
 
     a.q = s->work;
-    a.k = a.q + n * l->n_head * l->head_k;
-    a.v = a.k + n * l->n_head_kv * l->head_k;
-    a.out = a.v + n * l->n_head_kv * l->head_v;
+    a.k = a.q + a.w.q;
+    a.v = a.k + a.w.k;
+    a.out = s->work + n * a.w.all;
     a.cache_k = s->cache[layer];
     a.cache_v = a.cache_k + l->n_head_kv * s->n_ctx * l->head_k;
-    a.scale = (float)(1.0 / sqrt((double)l->head_k));
+    a.how.scale = (float)(scale != 0 ? scale : 1.0 / sqrt((double)l->head_k));
+    a.how.cap = (float)arch_num(m->params, ARCH_ATTN_CAP, layer);
+    a.how.window = l->window;
+    a.how.chunk = l->chunk;
     return a;
 }
 
-/* Bias and rotation of one token's heads; keys and values go to the cache. */
-static void place_token(const struct attn *a, size_t i)
+/* ---- before the scores ------------------------------------------------------- */
+
+static void bias_token(const struct attn *a, float *q, float *k, float *v)
 {
     const struct model *m = a->s->m;
-    const struct layer *l = a->l;
-    const size_t at = a->pos + i;
-    const float *cs = a->s->rope + at * m->n_rot;
-    float *q = a->q + i * l->n_head * l->head_k;
-    float *k = a->k + i * l->n_head_kv * l->head_k;
-    float *v = a->v + i * l->n_head_kv * l->head_v;
+    const float *const *vec = a->l->w.vec;
+    const float limit = (float)arch_num(m->params, ARCH_CLAMP_QKV, a->layer);
 
-    bias_add(m, q, l->w.vec[ROLE_ATTN_Q_BIAS], l->n_head * l->head_k);
-    bias_add(m, k, l->w.vec[ROLE_ATTN_K_BIAS], l->n_head_kv * l->head_k);
-    bias_add(m, v, l->w.vec[ROLE_ATTN_V_BIAS], l->n_head_kv * l->head_v);
-    for (size_t h = 0; h < l->n_head; h++)
-        m->rope(q + h * l->head_k, cs, m->n_rot);
+    bias_add(m, q, vec[ROLE_ATTN_QKV_BIAS], a->w.all);
+    bias_add(m, q, vec[ROLE_ATTN_Q_BIAS], a->w.q);
+    bias_add(m, k, vec[ROLE_ATTN_K_BIAS], a->w.k);
+    bias_add(m, v, vec[ROLE_ATTN_V_BIAS], a->w.v);
+    for (size_t i = 0; limit > 0 && i < a->w.all; i++)
+        q[i] = fminf(fmaxf(q[i], -limit), limit);
+}
+
+/* x: n heads, `step` apart. */
+static void norm_heads(const struct attn *a, float *x, size_t n, size_t step, const float *w,
+                       const float *bias)
+{
+    const struct model *m = a->s->m;
+    const size_t wide = a->l->head_k;
+
+    switch (m->traits.qk_norm) {
+    case QK_NONE:
+        return;
+    case QK_FULL:
+        m->norm(m, x, x, w, bias, n * wide);
+        return;
+    case QK_HEAD:
+        for (size_t h = 0; h < n; h++)
+            m->norm(m, x + h * step, x + h * step, w, bias, wide);
+        return;
+    case QK_EACH:
+        for (size_t h = 0; h < n; h++)
+            m->norm(m, x + h * step, x + h * step, w + h * wide, bias ? bias + h * wide : NULL,
+                    wide);
+        return;
+    case QK_L2:
+        for (size_t h = 0; h < n && a->l->rope >= 0; h++)
+            norm_rms(m, x + h * step, x + h * step, NULL, NULL, wide);
+        return;
+    }
+}
+
+static void norm_token(const struct attn *a, float *q, float *k)
+{
+    const float *const *vec = a->l->w.vec;
+
+    norm_heads(a, q, a->l->n_head, a->w.q_step, vec[ROLE_ATTN_Q_NORM], vec[ROLE_ATTN_Q_NORM_BIAS]);
+    norm_heads(a, k, a->l->n_head_kv, a->l->head_k, vec[ROLE_ATTN_K_NORM],
+               vec[ROLE_ATTN_K_NORM_BIAS]);
+}
+
+static void rotate_token(const struct attn *a, float *q, float *k, size_t pos)
+{
+    const struct model *m = a->s->m;
+    const float *cs = sess_rope(a->s, a->layer, pos);
+
+    if (!cs)
+        return;
+    const size_t n_rot = m->ropes[a->l->rope].n_rot;
+    for (size_t h = 0; h < a->l->n_head; h++)
+        m->rotate(q + h * a->w.q_step, cs, n_rot);
+    for (size_t h = 0; h < a->l->n_head_kv; h++)
+        m->rotate(k + h * a->l->head_k, cs, n_rot);
+}
+
+/* Queries grow with the position: 1 + t ln(1 + floor(pos / ctx)). Models with layers that
+ * are not rotated (Llama 4) do so there only, counting positions from 1. */
+static void temper_token(const struct attn *a, float *q, size_t pos)
+{
+    const struct model *m = a->s->m;
+    const double t = arch_num(m->params, ARCH_ROPE_TEMP, a->layer);
+    const double ctx = arch_num(m->params, ARCH_ROPE_TEMP_CTX, a->layer);
+    const bool here = a->l->rope < 0;
+
+    if (t == 0 || !(ctx > 0) || (arch_has(m->params, ARCH_AT_ROPE) && !here))
+        return;
+    const float f = (float)(1 + t * log1p(floor((double)(pos + here) / ctx)));
+    for (size_t i = 0; i < a->w.q; i++)
+        q[i] *= f;
+}
+
+static void store_token(const struct attn *a, const float *k, const float *v, size_t pos)
+{
+    const struct layer *l = a->l;
+
     for (size_t h = 0; h < l->n_head_kv; h++) {
-        m->rope(k + h * l->head_k, cs, m->n_rot);
-        memcpy(a->cache_k + (h * a->s->n_ctx + at) * l->head_k, k + h * l->head_k,
+        memcpy(a->cache_k + (h * a->s->n_ctx + pos) * l->head_k, k + h * l->head_k,
                l->head_k * sizeof(float));
-        memcpy(a->cache_v + (h * a->s->n_ctx + at) * l->head_v, v + h * l->head_v,
+        memcpy(a->cache_v + (h * a->s->n_ctx + pos) * l->head_v, v + h * l->head_v,
                l->head_v * sizeof(float));
     }
 }
 
 static void place_span(void *arg, size_t i0, size_t i1)
 {
-    for (size_t i = i0; i < i1; i++)
-        place_token(arg, i);
+    const struct attn *a = arg;
+    const struct layer *l = a->l;
+    const struct model *m = a->s->m;
+    const bool late = m->traits.qk_norm_late || m->traits.qk_norm == QK_L2;
+
+    for (size_t i = i0; i < i1; i++) {
+        float *q = a->q + i * a->w.all, *k = a->k + i * a->w.all, *v = a->v + i * a->w.all;
+        bias_token(a, q, k, v);
+        if (!l->w.mat[ROLE_ATTN_V].t && !l->w.mat[ROLE_ATTN_QKV].t)
+            memcpy(v, k, a->w.v * sizeof(*v));
+        if (!late)
+            norm_token(a, q, k);
+        for (size_t h = 0; m->traits.v_norm && h < l->n_head_kv; h++)
+            norm_rms(m, v + h * l->head_v, v + h * l->head_v, NULL, NULL, l->head_v);
+        rotate_token(a, q, k, a->pos + i);
+        if (late)
+            norm_token(a, q, k);
+        temper_token(a, q, a->pos + i);
+        store_token(a, k, v, a->pos + i);
+    }
+}
+
+/* ---- scores -------------------------------------------------------------------- */
+
+/* ALiBi: 2^(-max (h + 1) / p) for the first p heads, p the power of two not above
+ * n_head; the others lie between those of twice as many. */
+static float slope(double max, size_t h, size_t n_head)
+{
+    size_t p = 1;
+
+    while (2 * p <= n_head)
+        p *= 2;
+    return (float)(h < p ? exp2(-max * (double)(h + 1) / (double)p)
+                         : exp2(-max * (double)(2 * (h - p) + 1) / (double)(2 * p)));
 }
 
 /* Piece i: one head and one block of queries, the longest first. */
@@ -116,13 +276,33 @@ static void head_piece(void *arg, size_t i, int thread)
     const size_t n = a->n - q0 < QUERY_BLOCK ? a->n - q0 : QUERY_BLOCK;
     const size_t h = i % l->n_head;
     const size_t kv = h / (l->n_head / l->n_head_kv);
-    const size_t ld_q = l->n_head * l->head_k;
-    const size_t ld_out = l->n_head * l->head_v;
+    struct kern_attn how = a->how;
 
-    s->m->kern.attn(a->out + q0 * ld_out + h * l->head_v, ld_out, a->q + q0 * ld_q + h * l->head_k,
-                    ld_q, a->cache_k + kv * s->n_ctx * l->head_k,
-                    a->cache_v + kv * s->n_ctx * l->head_v, n, a->pos + q0, l->window, l->head_k,
-                    l->head_v, a->scale, s->attn_scratch + (size_t)thread * s->attn_each);
+    if (s->m->traits.position == POS_ALIBI)
+        how.slope = slope(arch_num(s->m->params, ARCH_ALIBI_MAX, a->layer), h, l->n_head);
+    if (l->w.vec[ROLE_ATTN_SINKS])
+        how.sink = l->w.vec[ROLE_ATTN_SINKS] + h;
+    s->m->kern.attn(
+        a->out + q0 * a->w.out + h * l->head_v, a->w.out, a->q + q0 * a->w.all + h * a->w.q_step,
+        a->w.all, a->cache_k + kv * s->n_ctx * l->head_k, a->cache_v + kv * s->n_ctx * l->head_v, n,
+        a->pos + q0, l->head_k, l->head_v, &how, s->attn_scratch + (size_t)thread * s->attn_each);
+}
+
+/* ---- after them ------------------------------------------------------------------ */
+
+/* out *= sigmoid(gate) */
+static void gate_span(void *arg, size_t i0, size_t i1)
+{
+    const struct attn *a = arg;
+    const struct layer *l = a->l;
+
+    for (size_t i = i0; i < i1; i++)
+        for (size_t h = 0; h < l->n_head; h++) {
+            float *out = a->out + i * a->w.out + h * l->head_v;
+            const float *gate = a->q + i * a->w.all + h * a->w.q_step + l->head_k;
+            for (size_t c = 0; c < l->head_v; c++)
+                out[c] /= 1 + expf(-gate[c]);
+        }
 }
 
 static void out_bias_span(void *arg, size_t i0, size_t i1)
@@ -139,17 +319,23 @@ static void run(struct sess *s, size_t layer, size_t n)
     const struct model *m = s->m;
     const struct layer *l = &m->layer[layer];
     struct attn a = attn_at(s, layer, n);
-    const struct mm_job in[] = {
-        {.w = &l->w.mat[ROLE_ATTN_Q], .y = a.q, .ld_y = l->n_head * l->head_k   },
-        {.w = &l->w.mat[ROLE_ATTN_K], .y = a.k, .ld_y = l->n_head_kv * l->head_k},
-        {.w = &l->w.mat[ROLE_ATTN_V], .y = a.v, .ld_y = l->n_head_kv * l->head_v},
+    const struct mm_job fused = {&l->w.mat[ROLE_ATTN_QKV], a.q, a.w.all};
+    const struct mm_job apart[] = {
+        {&l->w.mat[ROLE_ATTN_Q], a.q, a.w.all},
+        {&l->w.mat[ROLE_ATTN_K], a.k, a.w.all},
+        {&l->w.mat[ROLE_ATTN_V], a.v, a.w.all},
     };
-    const struct mm_job out = {.w = &l->w.mat[ROLE_ATTN_OUT], .y = s->y, .ld_y = m->n_embd};
+    const struct mm_job out = {&l->w.mat[ROLE_ATTN_OUT], s->y, m->n_embd};
 
-    sess_mm(s, in, 3, s->xn, m->n_embd, n);
+    if (fused.w->t)
+        sess_mm(s, &fused, 1, s->xn, m->n_embd, n);
+    else
+        sess_mm(s, apart, apart[2].w->t ? 3 : 2, s->xn, m->n_embd, n);
     span_for(&s->par, n, place_span, &a);
     par_for(&s->par, l->n_head * ((n + QUERY_BLOCK - 1) / QUERY_BLOCK), head_piece, &a);
-    sess_mm(s, &out, 1, a.out, l->n_head * l->head_v, n);
+    if (m->traits.attn_gate)
+        span_for(&s->par, n, gate_span, &a);
+    sess_mm(s, &out, 1, a.out, a.w.out, n);
     if (l->w.vec[ROLE_ATTN_OUT_BIAS])
         span_for(&s->par, n, out_bias_span, &a);
 }

@@ -1,12 +1,12 @@
 #ifndef RUNTIME_FORWARD_FORWARD_H
 #define RUNTIME_FORWARD_FORWARD_H
 
-/* The forward pass, in parts chosen by an architecture's traits. Seen by runtime
- * only.
+/* The forward pass, in parts that each layer chooses by traits and parameters. Seen
+ * by runtime only.
  *
  * Adding a mixer or feed-forward kind: a file with a `const struct part`, and a row
- * in parts.c. Nothing else names it: loading, shape checks, scratch and cache are
- * done from what the part says about itself. */
+ * in parts.c. Nothing else names it: loading, shape checks, scratch, cache and state
+ * are done from what the part says about itself. */
 
 #include "formats/arch/arch.h"
 #include "formats/base/arena.h"
@@ -27,7 +27,8 @@
 /* Those of one block, or those outside blocks, by role. */
 struct weights {
     struct matrix mat[ROLE_COUNT]; /* .t is NULL: absent */
-    const float *vec[ROLE_COUNT];  /* norms and biases, decoded; NULL: absent */
+    const float *vec[ROLE_COUNT];  /* norms and biases, decoded, rows one after another;
+                                      NULL: absent */
 };
 
 enum weight_flag { WEIGHT_OPTIONAL = 1, WEIGHT_VECTOR = 2 };
@@ -40,70 +41,91 @@ struct weight_use {
 
 /* ---- parts ------------------------------------------------------------------ */
 
-/* A mixer or a feed-forward network: s->y[n, n_embd] = part(s->xn[n, n_embd]). */
+/* A mixer or a feed-forward network: s->y[n, n_embd] = part(s->xn[n, n_embd]) for n
+ * tokens from position s->n on. s->xn stays as it is. */
 struct part {
     const struct weight_use *uses;
     /* Can it compute with these numbers? Shapes have been checked. NULL: always. */
     int (*check)(const struct model *m, size_t layer, struct err *err);
-    /* Floats of scratch for one token; of cache for one position. */
+    /* Floats of scratch for one token. */
     size_t (*work_floats)(const struct model *m, size_t layer);
-    size_t (*cache_floats)(const struct model *m, size_t layer); /* NULL: keeps nothing */
+    /* Floats kept for each position: s->cache[layer]. NULL: none. */
+    size_t (*cache_floats)(const struct model *m, size_t layer);
+    /* Floats kept for the sequence: s->state[layer], zeros before its first token.
+     * NULL: none. A sequence with state cannot be cut short. */
+    size_t (*state_floats)(const struct model *m, size_t layer);
     void (*run)(struct sess *s, size_t layer, size_t n);
 };
 
-/* y[n] = norm(x[n]) of one token; y may be x. */
+/* y[n] = norm(x[n]) * w + bias of one vector; w and bias may be NULL, y may be x. */
 typedef void norm_fn(const struct model *m, float *y, const float *x, const float *w,
-                     const float *bias);
-
-/* How norms and residual sums surround the parts of a block. */
-struct placement {
-    const struct weight_use *uses;
-    /* s->x[n, n_embd] after all blocks, from s->x before them. */
-    void (*run)(struct sess *s, size_t n);
-};
+                     const float *bias, size_t n);
 
 /* Rotate one head in place; see struct kern. */
 typedef void rope_fn(float *x, const float *cs, size_t n_rot);
 
-/* What a model's traits amount to. */
-struct plan {
-    const struct placement *placement;
-    const struct part *mixer, *ffn;
-    norm_fn *norm;
-    const struct weight_use *top; /* weights outside blocks */
-};
+/* y[n] = act(gate[n]) * up[n]; up NULL: act(gate[n]). y may be gate or up. */
+typedef void act_fn(const struct model *m, size_t layer, float *y, const float *gate,
+                    const float *up, size_t n);
 
-/* Errors: ERR_UNSUPPORTED naming the trait. */
-int plan_of(struct plan *out, const struct arch_traits *t, struct err *err) WARN_UNUSED;
+/* NULL: no such activation. */
+act_fn *act_of(enum arch_act act);
+
+/* What traits and parameters ask for: m->traits, norm and act; the parts of layer i.
+ * Errors: ERR_UNSUPPORTED naming the trait. */
+int plan_model(struct model *m, struct err *err) WARN_UNUSED;
+int plan_layer(struct model *m, size_t i, struct err *err) WARN_UNUSED;
+
+/* Weights outside blocks, and those of a block that belong to no part. */
+extern const struct weight_use top_uses[], block_uses[];
 
 extern const struct part part_attention;
-extern const struct part part_ffn_gated;
-extern const struct placement placement_pre;
+extern const struct part part_ffn_gated, part_ffn_plain;
 
 /* ---- model and session ---------------------------------------------------- */
 
 struct layer {
     struct weights w;
+    const struct part *mixer;     /* attention of some kind; NULL: none */
+    const struct part *recurrent; /* NULL: none; beside a mixer: both, added */
+    const struct part *ffn;       /* NULL: none */
     size_t n_head, n_head_kv, head_k, head_v, n_ff;
     size_t window; /* positions seen; 0: all before */
+    size_t chunk;  /* positions of a chunk, of which the own one is seen; 0: all */
+    int rope;      /* of model.ropes; -1: not rotated */
+};
+
+enum { LAYER_PARTS = 3 };
+
+/* Rotary angles of a kind of layer. */
+struct rope {
+    size_t n_rot;     /* rotated values of a head, even */
+    double *freq;     /* n_rot / 2 angles per position, scaled */
+    double *freq_far; /* longrope: of sequences beyond model.rope_near; NULL: freq */
+    double magnitude; /* on cos and sin */
 };
 
 struct model {
     struct source *source; /* owned */
     struct tok *tok;       /* owned; NULL: no vocabulary */
     const struct arch_params *params;
+    struct arch_traits traits; /* with what parameters changed: act, position, parallel, qk_norm */
     struct kern kern;
     enum kern_math math;
-    struct plan plan;
     size_t n_layer, n_embd, n_vocab, n_ctx;
+    norm_fn *norm; /* traits.norm */
+    act_fn *act;   /* traits.act */
     float norm_eps;
+    float residual_scale; /* on what a part adds */
+    const float *ones;    /* for norms without weights: as many as any of them has */
     struct weights top;
     const struct matrix *head; /* the output matrix, or the tied token embedding */
     struct layer *layer;       /* n_layer */
-    rope_fn *rope;
-    size_t n_rot;          /* rotated values of a head, even */
-    double *rope_freq;     /* n_rot / 2 angles per position, scaled */
-    double rope_magnitude; /* on cos and sin */
+    rope_fn *rotate;
+    struct rope *ropes; /* n_ropes that differ */
+    size_t n_ropes;
+    size_t rope_near; /* longrope: longest sequence of freq; 0: any */
+    bool has_state;   /* some part keeps state */
     struct arena arena;
 };
 
@@ -113,11 +135,15 @@ struct sess {
     size_t n_ctx, n_batch;
     size_t n;      /* positions in the cache */
     size_t n_last; /* tokens of the last sess_eval, whose x is still there */
-    float *rope;   /* [n_ctx, n_rot / 2, 2] cos and sin */
-    float **cache; /* by layer; laid out by the mixer */
+    bool far;      /* positions are rotated by freq_far */
+    int32_t *ids;  /* [n_ctx] the sequence so far */
+    float **rope;  /* by model.ropes: [n_ctx, n_rot / 2, 2] cos and sin */
+    float **cache; /* by layer: n_ctx * cache_floats of its parts, laid out by them */
+    float **state; /* by layer: state_floats of its parts */
     float *x;      /* [n_batch, n_embd] residual stream */
     float *xn;     /* [n_batch, n_embd] normalised: input of a part */
     float *y;      /* [n_batch, n_embd] output of a part */
+    float *y2;     /* the same of a mixer, while a recurrent part runs beside it, or NULL */
     float *work;   /* scratch of the running part */
     void *mm_scratch;
     uint8_t *attn_scratch; /* attn_each for every thread */
@@ -127,6 +153,9 @@ struct sess {
 
 /* Queries that one piece of attention work takes: keeps the scores in cache. */
 enum { QUERY_BLOCK = 64 };
+
+/* parts[LAYER_PARTS] of a layer, without holes; returns how many. */
+size_t layer_parts(const struct part **parts, const struct layer *l);
 
 /* ---- shared steps ----------------------------------------------------------- */
 
@@ -143,14 +172,22 @@ void sess_mm(struct sess *s, const struct mm_job *jobs, size_t n_jobs, const flo
 /* x[i] += bias[i]; nothing for a NULL bias. */
 void bias_add(const struct model *m, float *x, const float *bias, size_t n);
 
+/* RMS norm without bias, whatever the model's norm is; w may be NULL. */
+void norm_rms(const struct model *m, float *y, const float *x, const float *w, const float *bias,
+              size_t n);
+
 /* s->x = embeddings of the ids. */
 void forward_embed(struct sess *s, const int32_t *ids, size_t n);
+/* s->x after all blocks. */
+void forward_blocks(struct sess *s, size_t n);
 /* logits[n, n_vocab] of rows row0 .. of s->x. */
 void forward_head(struct sess *s, float *logits, size_t row0, size_t n);
 
-/* Fill rope, n_rot, rope_freq and rope_magnitude. Errors: ERR_UNSUPPORTED, ERR_FORMAT. */
+/* Fill rotate, ropes and every layer's rope. Errors: ERR_UNSUPPORTED, ERR_FORMAT. */
 int rope_init(struct model *m, struct err *err) WARN_UNUSED;
 /* cs[n, n_rot / 2, 2] for positions 0 .. n - 1. */
-void rope_table(float *cs, const struct model *m, size_t n);
+void rope_table(float *cs, const struct rope *r, bool far, size_t n);
+/* Cosines and sines for a head at pos in this layer; NULL: it is not rotated. */
+const float *sess_rope(const struct sess *s, size_t layer, size_t pos);
 
 #endif /* RUNTIME_FORWARD_FORWARD_H */

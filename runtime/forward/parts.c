@@ -4,34 +4,14 @@
 
 #include <string.h>
 
-static void norm_rms(const struct model *m, float *y, const float *x, const float *w,
-                     const float *bias)
-{
-    (void)bias; /* RMS norm has none */
-    m->kern.rms_norm(y, x, w, m->n_embd, m->norm_eps);
-}
-
-static const struct {
-    const char *name;
-    norm_fn *fn;
-} norms[] = {
-    [NORM_RMS] = {"RMS norm",   norm_rms},
-    [NORM_LAYER] = {"layer norm", NULL    },
-};
-
-static const struct {
-    const char *name;
-    const struct placement *p;
-} placements[] = {
-    [NORM_PRE] = {"norms before the parts",           &placement_pre},
-    [NORM_POST] = {"norms after the parts",            NULL          },
-    [NORM_SANDWICH] = {"norms before and after the parts", NULL          },
-};
-
-static const struct {
+/* Part tables: a NULL part is one the runtime does not have. */
+struct part_row {
     const char *name;
     const struct part *p;
-} mixers[] = {
+};
+
+static const struct part_row mixers[] = {
+    [MIXER_NONE] = {"no mixer",                    NULL           },
     [MIXER_ATTENTION] = {"attention",                   &part_attention},
     [MIXER_MLA] = {"multi-head latent attention", NULL           },
     [MIXER_MAMBA] = {"Mamba layers",                NULL           },
@@ -40,57 +20,126 @@ static const struct {
     [MIXER_SHORT_CONV] = {"short convolutions",          NULL           },
 };
 
-static const struct {
-    const char *name;
-    const struct part *p;
-} ffns[] = {
+static const struct part_row ffns[] = {
     [FFN_GATED] = {"gated feed-forward", &part_ffn_gated},
-    [FFN_PLAIN] = {"plain feed-forward", NULL           },
+    [FFN_PLAIN] = {"plain feed-forward", &part_ffn_plain},
     [FFN_NONE] = {"no feed-forward",    NULL           },
 };
 
-static const struct {
-    const char *name;
-    bool done;
-} acts[] = {
-    [ACT_SILU] = {"SiLU",         true },
-    [ACT_GELU_TANH] = {"GELU (tanh)",  false},
-    [ACT_GELU_ERF] = {"GELU",         false},
-    [ACT_RELU2] = {"squared ReLU", false},
-    [ACT_GELU_QUICK] = {"quick GELU",   false},
-};
+static const struct part_row experts = {"a mixture of experts", NULL};
 
-static const struct weight_use top_uses[] = {
-    {ROLE_TOKEN_EMBD,  0                              },
-    {ROLE_OUTPUT,      WEIGHT_OPTIONAL                },
-    {ROLE_OUTPUT_NORM, WEIGHT_VECTOR                  },
-    {ROLE_ROPE_FREQS,  WEIGHT_VECTOR | WEIGHT_OPTIONAL},
-    {ROLE_NONE,        0                              },
-};
+/* ---- norms --------------------------------------------------------------------- */
 
-static int missing(const char *what, struct err *err)
+void norm_rms(const struct model *m, float *y, const float *x, const float *w, const float *bias,
+              size_t n)
 {
-    return err_set(err, ERR_UNSUPPORTED, "the runtime does not compute %s", what);
+    m->kern.rms_norm(y, x, w ? w : m->ones, n, m->norm_eps);
+    bias_add(m, y, bias, n);
 }
 
-int plan_of(struct plan *out, const struct arch_traits *t, struct err *err)
+static void norm_layer(const struct model *m, float *y, const float *x, const float *w,
+                       const float *bias, size_t n)
 {
-    *out = (struct plan){
-        .placement = placements[t->norm_place].p,
-        .mixer = mixers[t->mixer].p,
-        .ffn = ffns[t->ffn].p,
-        .norm = norms[t->norm].fn,
-        .top = top_uses,
-    };
-    if (!out->norm)
-        return missing(norms[t->norm].name, err);
-    if (!out->placement)
-        return missing(placements[t->norm_place].name, err);
-    if (!out->mixer)
-        return missing(mixers[t->mixer].name, err);
-    if (!out->ffn)
-        return missing(ffns[t->ffn].name, err);
-    if (!acts[t->act].done)
-        return missing(acts[t->act].name, err);
-    return 0;
+    m->kern.layer_norm(y, x, w ? w : m->ones, n, m->norm_eps);
+    bias_add(m, y, bias, n);
+}
+
+static norm_fn *const norms[] = {[NORM_RMS] = norm_rms, [NORM_LAYER] = norm_layer};
+
+/* ---- weights of no part ---------------------------------------------------------- */
+
+const struct weight_use top_uses[] = {
+    {ROLE_TOKEN_EMBD,           0                              },
+    {ROLE_TOKEN_EMBD_NORM,      WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_TOKEN_EMBD_NORM_BIAS, WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_POS_EMBD,             WEIGHT_OPTIONAL                },
+    {ROLE_OUTPUT,               WEIGHT_OPTIONAL                },
+    {ROLE_OUTPUT_BIAS,          WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_OUTPUT_NORM,          WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_OUTPUT_NORM_BIAS,     WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ROPE_FREQS,           WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ROPE_LONG,            WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ROPE_SHORT,           WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_NONE,                 0                              },
+};
+
+const struct weight_use block_uses[] = {
+    {ROLE_ATTN_NORM,        WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_NORM_BIAS,   WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_NORM_2,      WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_NORM_2_BIAS, WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_ATTN_POST_NORM,   WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_FFN_NORM,         WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_FFN_NORM_BIAS,    WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_FFN_POST_NORM,    WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_LAYER_SCALE,      WEIGHT_VECTOR | WEIGHT_OPTIONAL},
+    {ROLE_NONE,             0                              },
+};
+
+/* ---- plans ------------------------------------------------------------------------- */
+
+/* A parameter that config.json may set in place of a trait. */
+static int trait(const struct model *m, enum arch_param which, int otherwise)
+{
+    return arch_has(m->params, which) ? (int)arch_int(m->params, which, 0) : otherwise;
+}
+
+int plan_model(struct model *m, struct err *err)
+{
+    struct arch_traits *t = &m->traits;
+
+    *t = source_arch(m->source)->traits;
+    t->act = (enum arch_act)trait(m, ARCH_ACT, (int)t->act);
+    t->position = (enum arch_position)trait(m, ARCH_POSITION, (int)t->position);
+    t->parallel = trait(m, ARCH_PARALLEL, t->parallel);
+    t->qk_norm = (enum arch_qk_norm)trait(m, ARCH_QK_NORM, (int)t->qk_norm);
+    m->norm = norms[t->norm];
+    m->act = act_of(t->act);
+    return m->act ? 0
+                  : err_set(err, ERR_UNSUPPORTED, "the runtime has no activation %d", (int)t->act);
+}
+
+static int take(const struct part **out, const struct part_row *row, struct err *err)
+{
+    *out = row->p;
+    return row->p ? 0 : err_set(err, ERR_UNSUPPORTED, "the runtime does not compute %s", row->name);
+}
+
+/* A choice by layer, see enum arch_param. */
+static bool at(const struct model *m, enum arch_param which, size_t layer, bool otherwise)
+{
+    return arch_has(m->params, which) ? arch_int(m->params, which, layer) != 0 : otherwise;
+}
+
+int plan_layer(struct model *m, size_t i, struct err *err)
+{
+    const struct arch_traits *t = &m->traits;
+    struct layer *l = &m->layer[i];
+    const bool recurrent = at(m, ARCH_AT_RECURRENT, i, false);
+    const bool mixes = at(m, ARCH_AT_MIXER, i, true);
+    const bool has_experts = arch_int(m->params, ARCH_N_EXPERT, i) > 0;
+    int rc = 0;
+
+    if (mixes && (!recurrent || t->both) && t->mixer != MIXER_NONE)
+        rc = take(&l->mixer, &mixers[t->mixer], err);
+    if (!rc && mixes && (recurrent || t->both))
+        rc = take(&l->recurrent, &mixers[t->recurrent], err);
+    if (rc || !at(m, ARCH_AT_FFN, i, true))
+        return rc;
+    if (at(m, ARCH_AT_EXPERTS, i, true) && has_experts)
+        return take(&l->ffn, &experts, err);
+    return t->ffn == FFN_NONE ? 0 : take(&l->ffn, &ffns[t->ffn], err);
+}
+
+size_t layer_parts(const struct part **parts, const struct layer *l)
+{
+    size_t n = 0;
+
+    if (l->mixer)
+        parts[n++] = l->mixer;
+    if (l->recurrent)
+        parts[n++] = l->recurrent;
+    if (l->ffn)
+        parts[n++] = l->ffn;
+    return n;
 }

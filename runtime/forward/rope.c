@@ -1,116 +1,216 @@
 /* Rotary positions: frequencies with the extensions that stretch a context.
- * Sources: Su et al. 2021 (RoFormer); Peng et al. 2023 (YaRN), with the numbers
- * transformers uses where the paper leaves a choice. */
+ * Sources: Su et al. 2021 (RoFormer); Peng et al. 2023 (YaRN); Ding et al. 2024
+ * (LongRoPE), with the numbers transformers uses where a paper leaves a choice. */
 
 #include "runtime/forward/forward.h"
 
 #include <math.h>
+#include <string.h>
 
 /* YaRN's defaults where a file gives none. */
 static const double BETA_FAST = 32.0, BETA_SLOW = 1.0;
 
-/* The (real) pair index whose wave turns `turns` times within `n_ctx` positions. */
-static double pair_of_turns(double turns, double n_rot, double base, double n_ctx)
-{
-    const double two_pi = 6.283185307179586;
-
-    return n_rot * log(n_ctx / (turns * two_pi)) / (2.0 * log(base));
-}
+/* The numbers of one kind of layer; equal numbers share a table. */
+struct kind {
+    double base, factor, ctx;
+    size_t n_rot;
+    int type; /* enum arch_rope_scaling */
+};
 
 /* Zero means "not given", as in transformers. */
-static double given(const struct arch_params *p, enum arch_param which, double otherwise)
+static double given(const struct model *m, enum arch_param which, size_t layer, double otherwise)
 {
-    const double v = arch_num(p, which, 0);
+    const double v = arch_num(m->params, which, layer);
 
     return v != 0 ? v : otherwise;
 }
 
-/* Fast waves keep their frequency, slow ones are stretched by the factor, those
- * between are blended along a ramp over the pairs. */
-static void yarn(struct model *m, double base, double factor)
+static struct kind kind_of(const struct model *m, size_t layer)
 {
     const struct arch_params *p = m->params;
-    const double n_rot = (double)m->n_rot;
-    const double n_ctx = given(p, ARCH_ROPE_CTX, (double)m->n_ctx);
-    double low = pair_of_turns(given(p, ARCH_ROPE_FAST, BETA_FAST), n_rot, base, n_ctx);
-    double high = pair_of_turns(given(p, ARCH_ROPE_SLOW, BETA_SLOW), n_rot, base, n_ctx);
+    struct kind k;
 
-    if (!arch_int(p, ARCH_ROPE_EXACT, 0)) {
+    memset(&k, 0, sizeof(k)); /* compared as bytes */
+    k.base = arch_num(p, ARCH_ROPE_BASE, layer);
+    k.ctx = given(m, ARCH_ROPE_CTX, layer, (double)m->n_ctx);
+    k.n_rot = (size_t)arch_int(p, ARCH_N_ROT, layer);
+    k.type = (int)arch_int(p, ARCH_ROPE_TYPE, layer);
+    k.factor = k.type == ARCH_ROPE_LONG ? (double)m->n_ctx / k.ctx : 1.0;
+    k.factor = given(m, ARCH_ROPE_FACTOR, layer, k.factor);
+    return k;
+}
+
+/* The (real) pair index whose wave turns `turns` times within the original context. */
+static double pair_of_turns(double turns, const struct kind *k)
+{
+    const double two_pi = 6.283185307179586;
+
+    return (double)k->n_rot * log(k->ctx / (turns * two_pi)) / (2.0 * log(k->base));
+}
+
+/* Fast waves keep their frequency, slow ones are stretched by the factor, those
+ * between are blended along a ramp over the pairs. */
+static void yarn(struct rope *r, const struct model *m, const struct kind *k, size_t layer)
+{
+    double low = pair_of_turns(given(m, ARCH_ROPE_FAST, layer, BETA_FAST), k);
+    double high = pair_of_turns(given(m, ARCH_ROPE_SLOW, layer, BETA_SLOW), k);
+
+    if (!arch_int(m->params, ARCH_ROPE_EXACT, layer)) {
         low = floor(low);
         high = ceil(high);
     }
     low = fmax(low, 0.0);
-    high = fmin(high, n_rot - 1.0);
+    high = fmin(high, (double)k->n_rot - 1.0);
     if (low == high)
         high += 0.001; /* no division by zero: a step instead of a ramp */
-    for (size_t i = 0; i < m->n_rot / 2; i++) {
+    for (size_t i = 0; i < k->n_rot / 2; i++) {
         const double ramp = fmin(fmax(((double)i - low) / (high - low), 0.0), 1.0);
-        m->rope_freq[i] *= (1.0 - ramp) + ramp / factor;
+        r->freq[i] *= (1.0 - ramp) + ramp / k->factor;
     }
-    m->rope_magnitude = given(p, ARCH_ROPE_ATTN, factor > 1.0 ? 0.1 * log(factor) + 1.0 : 1.0);
+    /* where a multiplier is given, scores have it instead (multi-head latent attention) */
+    const bool in_scores = arch_num(m->params, ARCH_ROPE_LOGMUL, layer) != 0;
+    const double grown = k->factor > 1.0 && !in_scores ? 0.1 * log(k->factor) + 1.0 : 1.0;
+    r->magnitude = given(m, ARCH_ROPE_ATTN, layer, grown);
 }
 
-static int scale(struct model *m, double base, struct err *err)
+/* dst = freq / the divisors of a tensor, which must have as many. */
+static int divide(double *dst, const double *freq, const struct model *m, enum arch_role role,
+                  size_t n, struct err *err)
 {
-    const double factor = given(m->params, ARCH_ROPE_FACTOR, 1.0);
-    const int type = (int)arch_int(m->params, ARCH_ROPE_TYPE, 0);
-    const float *divisor = m->top.vec[ROLE_ROPE_FREQS];
+    const float *divisor = m->top.vec[role];
+    const struct source_tensor *t = source_role(m->source, role, -1);
 
-    if (!(factor > 0.0) || !isfinite(factor))
-        return err_set(err, ERR_FORMAT, "rope scaling factor %g", factor);
-    for (size_t i = 0; divisor && i < m->n_rot / 2; i++)
-        m->rope_freq[i] /= (double)divisor[i];
-    switch (type) {
+    if (!divisor || !t)
+        return err_set(err, ERR_FORMAT, "rope scaling by divisors without their tensor");
+    if (source_row_len(t) * source_n_rows(t) < n)
+        return err_set(err, ERR_FORMAT, "tensor %s: expected %zu divisors", t->name, n);
+    for (size_t i = 0; i < n; i++)
+        dst[i] = freq[i] / (double)divisor[i];
+    return 0;
+}
+
+/* The short divisors up to the original context, the long ones for sequences beyond. */
+static int longrope(struct rope *r, struct model *m, const struct kind *k, size_t layer,
+                    struct err *err)
+{
+    const size_t half = k->n_rot / 2;
+
+    r->freq_far = arena_array(&m->arena, half, sizeof(*r->freq_far));
+    if (!r->freq_far)
+        return err_nomem(err);
+    if (!(k->ctx >= 1))
+        return err_set(err, ERR_FORMAT, "rope scaling from a context of %g", k->ctx);
+    int rc = divide(r->freq_far, r->freq, m, ROLE_ROPE_LONG, half, err);
+    if (!rc)
+        rc = divide(r->freq, r->freq, m, ROLE_ROPE_SHORT, half, err);
+    m->rope_near = (size_t)k->ctx;
+    const double grown = k->factor > 1.0 ? sqrt(1.0 + log(k->factor) / log(k->ctx)) : 1.0;
+    r->magnitude = given(m, ARCH_ROPE_ATTN, layer, grown);
+    return rc;
+}
+
+static int scale(struct rope *r, struct model *m, const struct kind *k, size_t layer,
+                 struct err *err)
+{
+    const size_t half = k->n_rot / 2;
+
+    if (!(k->factor > 0.0) || !isfinite(k->factor))
+        return err_set(err, ERR_FORMAT, "rope scaling factor %g", k->factor);
+    switch (k->type) {
     case ARCH_ROPE_NONE:
-        return 0;
+        /* files that do not name their scaling have divisors all the same; where layers
+         * differ, the type decides */
+        if (!m->top.vec[ROLE_ROPE_FREQS] || arch_has(m->params, ARCH_ROPE_TYPE_SWA))
+            return 0;
+        return divide(r->freq, r->freq, m, ROLE_ROPE_FREQS, half, err);
     case ARCH_ROPE_LLAMA3:
-        return divisor ? 0
-                       : err_set(err, ERR_FORMAT,
-                                 "rope scaling by divisors (llama3) without rope_freqs");
+    case ARCH_ROPE_TABLE:
+        return divide(r->freq, r->freq, m, ROLE_ROPE_FREQS, half, err);
     case ARCH_ROPE_LINEAR:
-        for (size_t i = 0; i < m->n_rot / 2; i++)
-            m->rope_freq[i] /= factor;
+        for (size_t i = 0; i < half; i++)
+            r->freq[i] /= k->factor;
         return 0;
     case ARCH_ROPE_YARN:
-        yarn(m, base, factor);
+        yarn(r, m, k, layer);
         return 0;
+    case ARCH_ROPE_LONG:
+        return longrope(r, m, k, layer, err);
     default:
-        return err_set(err, ERR_UNSUPPORTED, "the runtime does not compute rope scaling %d", type);
+        return err_set(err, ERR_UNSUPPORTED, "the runtime does not compute rope scaling %d",
+                       k->type);
     }
+}
+
+static int rope_new(struct rope *r, struct model *m, const struct kind *k, size_t layer,
+                    struct err *err)
+{
+    if (k->n_rot % 2 || k->n_rot > arch_int(m->params, ARCH_HEAD_K, layer))
+        return err_set(err, ERR_FORMAT, "block %zu: %zu rotated values in a head of %llu", layer,
+                       k->n_rot, (unsigned long long)arch_int(m->params, ARCH_HEAD_K, layer));
+    if (!(k->base > 1.0) || !isfinite(k->base))
+        return err_set(err, ERR_FORMAT, "rope base %g", k->base);
+    r->n_rot = k->n_rot;
+    r->magnitude = 1.0;
+    r->freq = arena_array(&m->arena, k->n_rot / 2, sizeof(*r->freq));
+    if (!r->freq)
+        return err_nomem(err);
+    for (size_t i = 0; i < k->n_rot / 2; i++)
+        r->freq[i] = pow(k->base, -2.0 * (double)i / (double)k->n_rot);
+    return scale(r, m, k, layer, err);
+}
+
+static bool rotates(const struct model *m, size_t layer)
+{
+    const enum arch_position p = m->traits.position;
+    const bool here =
+        !arch_has(m->params, ARCH_AT_ROPE) || arch_int(m->params, ARCH_AT_ROPE, layer) != 0;
+
+    return (p == POS_ROPE_PAIRS || p == POS_ROPE_HALVES) && here && m->layer[layer].mixer &&
+           arch_int(m->params, ARCH_N_ROT, layer) > 0;
 }
 
 int rope_init(struct model *m, struct err *err)
 {
-    const enum arch_position position = source_arch(m->source)->traits.position;
-    const double base = arch_num(m->params, ARCH_ROPE_BASE, 0);
+    struct kind *kinds = arena_array(&m->arena, m->n_layer, sizeof(*kinds));
 
-    if (position != POS_ROPE_PAIRS && position != POS_ROPE_HALVES)
-        return err_set(err, ERR_UNSUPPORTED, "the runtime computes rotary positions only");
-    m->rope = position == POS_ROPE_PAIRS ? m->kern.rope_pairs : m->kern.rope_halves;
-    m->n_rot = (size_t)arch_int(m->params, ARCH_N_ROT, 0);
-    if (!m->n_rot || m->n_rot % 2 || m->n_rot > arch_int(m->params, ARCH_HEAD_K, 0))
-        return err_set(err, ERR_FORMAT, "%zu rotated values in a head of %llu", m->n_rot,
-                       (unsigned long long)arch_int(m->params, ARCH_HEAD_K, 0));
-    if (!(base > 1.0) || !isfinite(base))
-        return err_set(err, ERR_FORMAT, "rope base %g", base);
-
-    m->rope_freq = arena_array(&m->arena, m->n_rot / 2, sizeof(*m->rope_freq));
-    if (!m->rope_freq)
+    m->ropes = arena_array(&m->arena, m->n_layer, sizeof(*m->ropes));
+    if (!kinds || !m->ropes)
         return err_nomem(err);
-    for (size_t i = 0; i < m->n_rot / 2; i++)
-        m->rope_freq[i] = pow(base, -2.0 * (double)i / (double)m->n_rot);
-    m->rope_magnitude = 1.0;
-    return scale(m, base, err);
+    m->rotate = m->traits.position == POS_ROPE_HALVES ? m->kern.rope_halves : m->kern.rope_pairs;
+    for (size_t i = 0; i < m->n_layer; i++) {
+        size_t at = 0;
+        m->layer[i].rope = -1;
+        if (!rotates(m, i))
+            continue;
+        kinds[m->n_ropes] = kind_of(m, i);
+        while (memcmp(&kinds[at], &kinds[m->n_ropes], sizeof(*kinds)) != 0)
+            at++;
+        m->layer[i].rope = (int)at;
+        if (at < m->n_ropes)
+            continue;
+        const int rc = rope_new(&m->ropes[m->n_ropes++], m, &kinds[at], i, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
 }
 
-void rope_table(float *cs, const struct model *m, size_t n)
+void rope_table(float *cs, const struct rope *r, bool far, size_t n)
 {
-    const size_t half = m->n_rot / 2;
+    const size_t half = r->n_rot / 2;
+    const double *freq = far && r->freq_far ? r->freq_far : r->freq;
 
     for (size_t pos = 0; pos < n; pos++)
         for (size_t i = 0; i < half; i++) {
-            const double angle = (double)pos * m->rope_freq[i];
-            cs[(pos * half + i) * 2] = (float)(m->rope_magnitude * cos(angle));
-            cs[(pos * half + i) * 2 + 1] = (float)(m->rope_magnitude * sin(angle));
+            const double angle = (double)pos * freq[i];
+            cs[(pos * half + i) * 2] = (float)(r->magnitude * cos(angle));
+            cs[(pos * half + i) * 2 + 1] = (float)(r->magnitude * sin(angle));
         }
+}
+
+const float *sess_rope(const struct sess *s, size_t layer, size_t pos)
+{
+    const int i = s->m->layer[layer].rope;
+
+    return i < 0 ? NULL : s->rope[i] + pos * s->m->ropes[i].n_rot;
 }

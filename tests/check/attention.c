@@ -6,27 +6,40 @@
 #include <stdlib.h>
 
 struct head {
-    size_t m, pos, window, dk, dv, ld_q, ld_out;
-    float scale, *q, *k, *v;
+    size_t m, pos, dk, dv, ld_q, ld_out;
+    struct kern_attn how;
+    float sink, *q, *k, *v;
 };
 
-static struct head head_new(struct rnd *r)
+/* Half of them have none of the rare options. */
+static void options(struct head *h, struct rnd *r)
+{
+    h->how.scale = 0.5F / sqrtf((float)h->dk);
+    h->how.window = rnd_below(r, 3) ? 0 : 1 + rnd_below(r, 90);
+    if (rnd_below(r, 2))
+        return;
+    h->how.chunk = rnd_below(r, 2) ? 0 : 1 + rnd_below(r, 90);
+    h->how.cap = rnd_below(r, 2) ? 0 : 1 + 10 * fabsf(rnd_float(r));
+    h->how.slope = rnd_below(r, 2) ? 0 : 0.25F * fabsf(rnd_float(r));
+    h->sink = rnd_float(r);
+    h->how.sink = rnd_below(r, 2) ? NULL : &h->sink;
+}
+
+static void head_new(struct head *h, struct rnd *r)
 {
     static const size_t dims[] = {1, 7, 16, 48, 64, 80, 128, 130};
-    struct head h = {.m = 1 + rnd_below(r, 80), .pos = rnd_below(r, 200)};
     size_t n;
 
-    h.window = rnd_below(r, 3) ? 0 : 1 + rnd_below(r, 90);
-    h.dk = dims[rnd_below(r, 8)];
-    h.dv = rnd_below(r, 2) ? h.dk : dims[rnd_below(r, 8)];
-    h.ld_q = h.dk + rnd_below(r, 3);
-    h.ld_out = h.dv + rnd_below(r, 3);
-    h.scale = 0.5F / sqrtf((float)h.dk);
-    n = h.pos + h.m;
-    h.q = mem_floats(r, (h.m - 1) * h.ld_q + h.dk);
-    h.k = mem_floats(r, n * h.dk);
-    h.v = mem_floats(r, n * h.dv);
-    return h;
+    *h = (struct head){.m = 1 + rnd_below(r, 80), .pos = rnd_below(r, 200)};
+    h->dk = dims[rnd_below(r, 8)];
+    h->dv = rnd_below(r, 2) ? h->dk : dims[rnd_below(r, 8)];
+    h->ld_q = h->dk + rnd_below(r, 3);
+    h->ld_out = h->dv + rnd_below(r, 3);
+    n = h->pos + h->m;
+    h->q = mem_floats(r, (h->m - 1) * h->ld_q + h->dk);
+    h->k = mem_floats(r, n * h->dk);
+    h->v = mem_floats(r, n * h->dv);
+    options(h, r);
 }
 
 static float *head_run(const struct kern *k, const struct head *h)
@@ -34,13 +47,14 @@ static float *head_run(const struct kern *k, const struct head *h)
     void *scratch = mem(k->attn_bytes(h->m, h->pos + h->m));
     float *out = mem(((h->m - 1) * h->ld_out + h->dv) * sizeof(*out));
 
-    k->attn(out, h->ld_out, h->q, h->ld_q, h->k, h->v, h->m, h->pos, h->window, h->dk, h->dv,
-            h->scale, scratch);
+    k->attn(out, h->ld_out, h->q, h->ld_q, h->k, h->v, h->m, h->pos, h->dk, h->dv, &h->how,
+            scratch);
     free(scratch);
     return out;
 }
 
-/* Largest scale * sum |q k| of query i: how far rounding can move a score. */
+/* Largest scale * sum |q k| of query i, with what is added to it: how far rounding can
+ * move a score. */
 static double score_size(const struct head *h, size_t i)
 {
     double most = 0;
@@ -52,7 +66,8 @@ static double score_size(const struct head *h, size_t i)
             s += fabs((double)h->q[i * h->ld_q + c] * (double)h->k[j * h->dk + c]);
         most = s > most ? s : most;
     }
-    return most * (double)h->scale;
+    return most * (double)h->how.scale + (double)h->how.slope * (double)(h->pos + i) +
+           (h->how.sink ? fabs((double)h->sink) : 0);
 }
 
 /* Scores err by eps (dk / 16 + 8) of their absolute products, exp makes that a
@@ -62,7 +77,9 @@ static double score_size(const struct head *h, size_t i)
 bool check_attn(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
                 struct why *w)
 {
-    struct head h = head_new(r);
+    struct head h;
+
+    head_new(&h, r);
     float *want = head_run(ref, &h), *got = head_run(now, &h);
     const double eps = 0x1p-24, n = (double)(h.pos + h.m);
     double v_max = 0;
@@ -79,8 +96,12 @@ bool check_attn(const struct kern *ref, const struct kern *now, enum dtype t, st
             const float a = want[i * h.ld_out + c], b = got[i * h.ld_out + c];
 
             if (!(fabs((double)a - (double)b) <= bound))
-                good = why(w, "m=%zu pos=%zu window=%zu dk=%zu dv=%zu [%zu,%zu] want %a got %a",
-                           h.m, h.pos, h.window, h.dk, h.dv, i, c, (double)a, (double)b);
+                good = why(
+                    w,
+                    "m=%zu pos=%zu window=%zu chunk=%zu cap=%g slope=%g sink=%d dk=%zu dv=%zu "
+                    "[%zu,%zu] want %a got %a",
+                    h.m, h.pos, h.how.window, h.how.chunk, (double)h.how.cap, (double)h.how.slope,
+                    h.how.sink != NULL, h.dk, h.dv, i, c, (double)a, (double)b);
         }
     }
     free(want);

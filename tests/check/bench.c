@@ -31,13 +31,14 @@ static double bench_mm(const struct kern *k, enum kern_math math, enum dtype t, 
         .name = "w", .type = t, .n_dims = 2, .dims = {cols, n, 1, 1},
                    .n_parts = 1, .part = &part
     };
+    struct arena arena = {0}; /* stays empty */
     struct matrix w;
     struct err err;
     float *x = mem_floats(&r, m * cols), *y = mem(m * n * sizeof(*y));
     void *scratch = mem(mm_scratch_bytes(k, math, m, cols, &par));
     double best = 1e9, spent = 0;
 
-    if (matrix_init(&w, &tensor, &err))
+    if (matrix_init(&w, &tensor, &arena, &err))
         return 0;
     for (int i = 0; i < 40 && spent < 0.4; i++) {
         const struct mm_job job = {&w, y, n};
@@ -63,13 +64,14 @@ static double bench_attn(const struct kern *k)
     float *q = mem_floats(&r, 512 * 64), *kv = mem_floats(&r, 512 * 64);
     float *out = mem(512 * 64 * sizeof(*out));
     void *scratch = mem(k->attn_bytes(512, 512));
+    const struct kern_attn how = {.scale = 0.125F};
     double best = 1e9;
 
     for (int i = 0; i < 20; i++) {
         const double start = now_s(1);
         double took;
 
-        k->attn(out, 64, q, 64, kv, kv, 512, 0, 0, 64, 64, 0.125F, scratch);
+        k->attn(out, 64, q, 64, kv, kv, 512, 0, 64, 64, &how, scratch);
         took = now_s(1) - start;
         best = took < best ? took : best;
     }

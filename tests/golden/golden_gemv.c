@@ -131,13 +131,14 @@ static void run_type(struct tap *tap, const struct golden *g, const json_val *e)
     struct map blocks = {0}, exact = {0};
     struct source_part part = {0};
     struct source_tensor t = {.name = name, .type = type, .n_dims = 2, .n_parts = 1, .part = &part};
+    struct arena arena = {0}; /* stays empty */
     struct matrix w;
     struct err err;
 
     t.dims[0] = g->cols;
     t.dims[1] = g->rows;
     t.dims[2] = t.dims[3] = 1;
-    if (type == DTYPE_NONE || matrix_init(&w, &t, &err)) {
+    if (type == DTYPE_NONE || matrix_init(&w, &t, &arena, &err)) {
         tap_skip(tap, name ? name : "?", "no codec");
         return;
     }
