@@ -55,7 +55,7 @@ const char *source_shape(char *dst, size_t size, const uint64_t *dims, int n, bo
 static bool is_required(const struct source *s, const struct arch_tensor *row,
                         const json_val *config)
 {
-    bool asked = false, tied = s->arch->tied;
+    bool tied = s->arch->tied;
 
     if (row->flags & TENSOR_MADE)
         return false;
@@ -64,7 +64,7 @@ static bool is_required(const struct source *s, const struct arch_tensor *row,
         return config && !tied;
     }
     if (row->when)
-        return json_bool(json_path(config, row->when), &asked) && asked;
+        return arch_asks(row->when, config);
     return !(row->flags & TENSOR_OPTIONAL);
 }
 
@@ -95,6 +95,8 @@ int source_check_complete(const struct source *s, const json_val *config, struct
         for (uint64_t l = 0; l < n; l++) {
             size_t at;
             const int layer = l < INT32_MAX ? (int)l : INT32_MAX;
+            if (arch_in_block(row) && !arch_is_at(row->where, &s->params, (size_t)l))
+                continue;
             if (!arch_expand(name, sizeof(name), row->gguf, layer, 0) ||
                 !strmap_get(&at, &s->names, name, strlen(name)))
                 return missing(s, row, layer, err);
@@ -129,7 +131,7 @@ static int check_gguf_shape(const struct source *s, const struct gguf_tensor *g,
                             const struct arch_tensor *row, int layer, struct err *err)
 {
     uint64_t want[4] = {1, 1, 1, 1};
-    const int n = arch_dims(want, row, &s->params, layer < 0 ? 0 : (size_t)layer);
+    const int n = arch_dims(want, row, &s->params, layer < 0 ? ARCH_NO_LAYER : (size_t)layer);
     char a[96], b[96];
 
     if (memcmp(want, g->dims, sizeof(want)) != 0)
@@ -373,16 +375,25 @@ uint64_t source_n_rows(const struct source_tensor *t)
     return n;
 }
 
+uint64_t source_stored_len(const struct source_tensor *t)
+{
+    return t->stored_len ? t->stored_len : source_row_len(t);
+}
+
+bool source_has_rows(const struct source_tensor *t)
+{
+    return !t->transposed && !t->cols && !t->scaled && t->change != CHANGE_ADD_ONE &&
+           t->change != CHANGE_NEG_EXP;
+}
+
 const uint8_t *source_row(const struct source_tensor *t, uint64_t r, size_t row_bytes)
 {
-    const uint64_t each = source_n_rows(t) / t->n_parts;
-    const struct source_part *part = &t->part[t->n_parts > 1 ? r / each : 0];
-    uint64_t at = t->n_parts > 1 ? r % each : r;
+    const struct source_part *part = t->part;
 
-    if (t->change == CHANGE_PERMUTE_Q || t->change == CHANGE_PERMUTE_K) {
-        /* pair k of a head comes from its two halves */
-        const uint64_t head = source_n_rows(t) / t->heads, k = at % head;
-        at = at - k + (k & 1) * (head / 2) + k / 2;
+    if (t->n_parts > 1) {
+        const uint64_t each = source_n_rows(t) / t->n_parts;
+        part += r / each;
+        r %= each;
     }
-    return part->data + at * row_bytes;
+    return part->data + (t->rows ? source_map_at(t->rows, r) : r) * row_bytes;
 }

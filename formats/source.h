@@ -14,6 +14,7 @@
 #include "formats/dtype.h"
 #include "formats/gguf.h"
 #include "formats/meta.h"
+#include "formats/source_map.h"
 #include "formats/vocab.h"
 
 #include <stdbool.h>
@@ -36,9 +37,13 @@ struct source_tensor {
     int n_dims;
     uint64_t dims[GGUF_MAX_DIMS]; /* as in the GGUF: fastest first, after `change` */
     enum arch_change change;
-    uint32_t heads;  /* for CHANGE_PERMUTE_*: heads the rows divide into */
-    bool transposed; /* each part is stored [row length, rows] */
-    size_t n_parts;  /* rows divide evenly among them */
+    const struct source_map *rows; /* order of a part's rows; NULL: as they are */
+    const struct source_map *cols; /* order of a row's values */
+    bool transposed;               /* each part is stored [row length, stored rows] */
+    uint64_t stored_len; /* values in a stored row; 0: as in the GGUF. Transposed: stored rows */
+    bool scaled;         /* values are multiplied by `scale` */
+    float scale;
+    size_t n_parts; /* rows divide evenly among them */
     const struct source_part *part;
 };
 
@@ -83,12 +88,14 @@ const struct source_tensor *source_find(const struct source *s, const char *name
 /* By role; layer -1 for those outside blocks. NULL when absent. */
 const struct source_tensor *source_role(const struct source *s, enum arch_role role, int layer);
 
-/* dims[0], and the product of the others. */
+/* dims[0], and the product of the others; values in a stored row. */
+uint64_t source_stored_len(const struct source_tensor *t);
 uint64_t source_row_len(const struct source_tensor *t);
 uint64_t source_n_rows(const struct source_tensor *t);
 
-/* Where row r of the GGUF tensor lies: the stored row, after part and permutation.
- * Not when it is transposed. `row_bytes` is of the stored type. */
+/* Are its rows stored as such, each in one piece, in whatever order? Then source_row says
+ * where row r lies; `row_bytes` is of the stored type. */
+bool source_has_rows(const struct source_tensor *t);
 const uint8_t *source_row(const struct source_tensor *t, uint64_t r, size_t row_bytes);
 
 #endif /* FORMATS_SOURCE_H */

@@ -28,35 +28,36 @@ struct view {
 
 /* ---- shapes --------------------------------------------------------------------- */
 
-/* The stored shape in GGUF order, after the row's change; dimensions of one go away
- * for CHANGE_SQUEEZE. Returns how many. */
-static int gguf_shape(uint64_t dims[ST_MAX_DIMS], const struct st_tensor *st,
-                      enum arch_change change, bool transposed)
+/* The stored shape, fastest first; dimensions of one go away where the row drops them.
+ * Returns how many. */
+static int stored_shape(uint64_t dims[ST_MAX_DIMS], const struct st_tensor *st,
+                        enum arch_change change)
 {
     int n = 0;
 
-    for (int i = 0; i < st->n_dims; i++) {
-        const uint64_t d = st->dims[transposed ? i : st->n_dims - 1 - i];
-        if (change != CHANGE_SQUEEZE || d != 1)
-            dims[n++] = d;
-    }
+    for (int i = st->n_dims; i-- > 0;)
+        if (change != CHANGE_SQUEEZE || st->dims[i] != 1)
+            dims[n++] = st->dims[i];
     return n;
+}
+
+static size_t at_layer(int layer)
+{
+    return layer < 0 ? ARCH_NO_LAYER : (size_t)layer;
 }
 
 static int check_shape(const struct view *v, const struct st_tensor *st,
                        const struct arch_tensor *row, int layer, struct err *err)
 {
     uint64_t want[4], found[ST_MAX_DIMS];
-    const int stacked = row->flags & TENSOR_EXPERTS ? 1 : 0;
-    const int n = arch_dims(want, row, v->params, layer < 0 ? 0 : (size_t)layer) - stacked;
-    const bool reverse = !(row->flags & TENSOR_TRANSPOSED);
+    const int n = source_map_stored(want, row, v->params, at_layer(layer));
     char a[96], b[200];
 
-    if (gguf_shape(found, st, row->change, !reverse) == n &&
+    if (stored_shape(found, st, row->change) == n &&
         !memcmp(want, found, (size_t)n * sizeof(want[0])))
         return 0;
     return err_set(err, ERR_FORMAT, "tensor %s: expected shape %s by config.json, found %s",
-                   st->name, source_shape(a, sizeof(a), want, n, reverse),
+                   st->name, source_shape(a, sizeof(a), want, n, true),
                    source_shape(b, sizeof(b), st->dims, st->n_dims, false));
 }
 
@@ -79,23 +80,69 @@ static int check_type(const struct st_tensor *st, struct err *err)
 /* ---- tensors --------------------------------------------------------------------- */
 
 /* Values of a vector are its rows: they are put in order here, so that a reader sees
- * plain rows. */
-static int permute_vector(struct view *v, struct source_tensor *t, struct source_part *part,
-                          struct err *err)
+ * plain rows. A stack of vectors is as many rows. */
+static int order_vector(struct view *v, struct source_tensor *t, struct source_part *part,
+                        const struct source_map *map, struct err *err)
 {
     const size_t each = dtype_get(t->type)->bytes;
-    const size_t n = (size_t)t->dims[0], head = n / t->heads;
-    uint8_t *data = arena_alloc(&v->s->arena, part->bytes);
+    const size_t n = (size_t)t->dims[0], rows = (size_t)source_n_rows(t);
+    const size_t stored = part->bytes / each / rows;
+    uint8_t *data = arena_array(&v->s->arena, n * rows, each);
 
     if (!data)
         return err_nomem(err);
-    for (size_t i = 0; i < n; i++) {
-        const size_t k = i % head;
-        memcpy(data + i * each, part->data + (i - k + (k & 1) * (head / 2) + k / 2) * each, each);
-    }
-    *part = (struct source_part){data, part->bytes, NULL};
-    t->change = CHANGE_NONE;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < n; i++)
+            memcpy(data + (r * n + i) * each,
+                   part->data + (r * stored + (size_t)source_map_at(map, i)) * each, each);
+    *part = (struct source_part){data, n * rows * each, NULL};
+    if (t->change != CHANGE_ADD_ONE && t->change != CHANGE_NEG_EXP)
+        t->change = CHANGE_NONE;
     return 0;
+}
+
+/* A copy of a map in the source's memory; NULL in *out for one without runs. */
+static int keep_map(const struct source_map **out, struct view *v, const struct source_map *map,
+                    struct err *err)
+{
+    struct source_map *copy = NULL;
+
+    *out = NULL;
+    if (!map->n_runs)
+        return 0;
+    copy = arena_alloc(&v->s->arena, sizeof(*copy));
+    if (!copy)
+        return err_nomem(err);
+    *copy = *map;
+    *out = copy;
+    return 0;
+}
+
+/* How many stretches of a tensor are ordered by themselves: experts, MLA's heads. */
+static uint64_t n_pieces(const struct view *v, const struct arch_tensor *row, int n_dims, int layer)
+{
+    if (row->change == CHANGE_MLA_K || row->change == CHANGE_MLA_V)
+        return arch_int(v->params, ARCH_N_HEAD, at_layer(layer));
+    if (row->flags & (TENSOR_EXPERTS | TENSOR_STACKED) && n_dims > 2)
+        return arch_int(v->params, ARCH_N_EXPERT, 0);
+    return 1;
+}
+
+/* The orders of rows and values. */
+static int set_maps(struct view *v, struct source_tensor *t, struct err *err)
+{
+    struct source_map rows, cols;
+    const size_t layer = at_layer(t->layer);
+    const uint64_t pieces = n_pieces(v, t->row, t->n_dims, t->layer);
+    uint64_t stored[4];
+
+    source_map_rows(&rows, t->row->change, v->params, layer,
+                    pieces ? source_n_rows(t) / pieces : 0);
+    source_map_cols(&cols, t->row->change, v->params, layer, source_row_len(t));
+    (void)source_map_stored(stored, t->row, v->params, layer);
+    t->stored_len = stored[0];
+    const int rc = keep_map(&t->rows, v, &rows, err);
+    return rc ? rc : keep_map(&t->cols, v, &cols, err);
 }
 
 /* A tensor's frame: everything but its parts. */
@@ -110,7 +157,9 @@ static int describe(struct source_tensor *t, struct view *v, const struct st_ten
         .layer = arch_in_block(row) ? layer : -1,
         .type = st->type,
         .change = row->change,
-        .transposed = row->flags & TENSOR_TRANSPOSED,
+        .transposed = row->flags & TENSOR_TRANSPOSED || row->change == CHANGE_MLA_K,
+        .scaled = row->scale && arch_has(v->params, row->scale),
+        .scale = (float)arch_num(v->params, row->scale, at_layer(layer)),
         .dims = {1, 1, 1, 1},
     };
     if (!arch_expand(name, sizeof(name), row->gguf, layer, 0))
@@ -118,29 +167,63 @@ static int describe(struct source_tensor *t, struct view *v, const struct st_ten
     t->name = arena_str(&v->s->arena, name);
     if (!t->name)
         return err_nomem(err);
-    t->n_dims = arch_dims(t->dims, row, v->params, layer < 0 ? 0 : (size_t)layer);
-    if (row->change == CHANGE_PERMUTE_Q || row->change == CHANGE_PERMUTE_K)
-        t->heads = (uint32_t)arch_int(
-            v->params, row->change == CHANGE_PERMUTE_Q ? ARCH_N_HEAD : ARCH_N_HEAD_KV,
-            layer < 0 ? 0 : (size_t)layer);
+    t->n_dims = arch_dims(t->dims, row, v->params, at_layer(layer));
     return 0;
 }
 
+/* Is it a vector, or a stack of them, one an expert? */
+static bool is_vector(const struct source_tensor *t)
+{
+    return t->n_dims - (t->row->flags & TENSOR_STACKED ? 1 : 0) == 1;
+}
+
+static int add_vector(struct view *v, struct source_tensor *t, const struct source_part *stored,
+                      struct err *err)
+{
+    struct source_part *part = source_part_new(v->s, 1);
+    struct source_map map;
+    int rc = 0;
+
+    if (!part)
+        return err_nomem(err);
+    *part = *stored;
+    t->n_parts = 1;
+    t->part = part;
+    source_map_rows(&map, t->row->change, v->params, at_layer(t->layer), t->dims[0]);
+    if (map.n_runs)
+        rc = order_vector(v, t, part, &map, err);
+    return rc ? rc : source_add(v->s, t, err);
+}
+
+/* One checkpoint tensor that is, or has, all of one GGUF tensor. */
 static int add_plain(struct view *v, const struct st_tensor *st, const struct map *map,
                      const struct arch_tensor *row, int layer, struct err *err)
 {
-    struct source_part *part = source_part_new(v->s, 1);
+    const struct source_part whole = {st->data, st->bytes, map};
     struct source_tensor t;
-    int rc = part ? describe(&t, v, st, row, layer, err) : err_nomem(err);
+    int rc = describe(&t, v, st, row, layer, err);
 
     if (rc)
         return rc;
-    *part = (struct source_part){st->data, st->bytes, map};
-    t.n_parts = 1;
+    if (is_vector(&t))
+        return add_vector(v, &t, &whole, err);
+    rc = set_maps(v, &t, err);
+    if (rc)
+        return rc;
+    const uint64_t n = n_pieces(v, row, t.n_dims, layer);
+    if (!n || n > st->bytes)
+        return err_set(err, ERR_FORMAT, "tensor %s: %" PRIu64 " pieces in %zu bytes", st->name, n,
+                       st->bytes);
+    /* in order: one piece serves */
+    t.n_parts = t.rows || t.transposed ? (size_t)n : 1;
+    struct source_part *part = source_part_new(v->s, t.n_parts);
+    if (!part)
+        return err_nomem(err);
+    const size_t each = st->bytes / t.n_parts;
+    for (size_t i = 0; i < t.n_parts; i++)
+        part[i] = (struct source_part){st->data + i * each, each, map};
     t.part = part;
-    if (t.heads && t.n_dims == 1)
-        rc = permute_vector(v, &t, part, err);
-    return rc ? rc : source_add(v->s, &t, err);
+    return source_add(v->s, &t, err);
 }
 
 static int stack_new(struct stack **out, struct view *v, const struct st_tensor *st,
@@ -154,7 +237,9 @@ static int stack_new(struct stack **out, struct view *v, const struct st_tensor 
     if (n > ckpt_n_tensors(v->s->ckpt))
         return err_set(err, ERR_FORMAT, "%" PRIu64 " experts, but only %zu tensors", n,
                        ckpt_n_tensors(v->s->ckpt));
-    const int rc = describe(&k->t, v, st, row, layer, err);
+    int rc = describe(&k->t, v, st, row, layer, err);
+    if (!rc)
+        rc = set_maps(v, &k->t, err);
     if (rc)
         return rc;
     k->part = source_part_new(v->s, (size_t)n);
@@ -215,9 +300,7 @@ static int check_stacks(const struct view *v, struct err *err)
 
 static void warn_unasked(struct view *v, const struct st_tensor *st, const struct arch_tensor *row)
 {
-    bool asked = false;
-
-    if (!row->when || v->warned || (json_bool(json_path(v->config, row->when), &asked) && asked))
+    if (v->warned || arch_asks(row->when, v->config))
         return;
     log_warn(v->log, "%s: tensor %s is kept although config.json does not set %s",
              ckpt_dir(v->s->ckpt), st->name, row->when);
@@ -241,7 +324,11 @@ static int add_tensor(struct view *v, size_t i, struct err *err)
     if (layer >= 0 && (uint64_t)layer >= n_layer)
         return err_set(err, ERR_FORMAT, "tensor %s: config.json says %" PRIu64 " layers", st->name,
                        n_layer);
+    bool taken = false;
     for (; !rc && row; row = arch_match_next(v->arch, row, st->name)) {
+        if (layer >= 0 && !arch_is_at(row->where, v->params, (size_t)layer))
+            continue;
+        taken = true;
         warn_unasked(v, st, row);
         rc = check_type(st, err);
         if (!rc)
@@ -250,6 +337,9 @@ static int add_tensor(struct view *v, size_t i, struct err *err)
             rc = row->flags & TENSOR_EXPERTS ? add_expert(v, st, map, row, layer, expert, err)
                                              : add_plain(v, st, map, row, layer, err);
     }
+    if (!rc && !taken)
+        return err_set(err, ERR_FORMAT, "tensor %s: config.json makes layer %d one without it",
+                       st->name, layer);
     return rc;
 }
 
@@ -270,7 +360,7 @@ static int add_made(struct view *v, const struct arch_tensor *row, struct err *e
 
     if (!part)
         return err_nomem(err);
-    t.n_dims = arch_dims(t.dims, row, v->params, 0);
+    t.n_dims = arch_dims(t.dims, row, v->params, ARCH_NO_LAYER);
     const uint64_t n = source_row_len(&t) * source_n_rows(&t);
     if (n > (1U << 24))
         return err_set(err, ERR_FORMAT, "tensor %s: %" PRIu64 " values", t.name, n);
@@ -313,9 +403,10 @@ static struct general_size count(const struct source *s)
         const struct source_tensor *t = &s->tensor[i];
         const uint64_t n = source_row_len(t) * source_n_rows(t);
         size.total += n;
-        if (t->n_parts > 1) {
-            size.expert += n / t->n_parts;
-            experts += t->n_parts;
+        if (t->row->flags & (TENSOR_EXPERTS | TENSOR_STACKED)) {
+            const uint64_t n_expert = t->dims[t->n_dims - 1];
+            size.expert += n / n_expert;
+            experts += n_expert;
             stacks++;
         } else {
             size.shared += n;

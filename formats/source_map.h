@@ -30,10 +30,17 @@ struct source_map {
 /* Where number i lies. */
 uint64_t source_map_at(const struct source_map *m, uint64_t i);
 
-/* The order of rows, and of the values in a row, that a change amounts to in `layer`. */
+/* The order of a part's rows, and of the values in a row, that a change amounts to in
+ * `layer`; no runs where it does not fit. A part is what lies together: a tensor, an
+ * expert's, for CHANGE_MLA_* a head's. */
 void source_map_rows(struct source_map *out, enum arch_change change, const struct arch_params *p,
                      size_t layer, uint64_t n_rows);
 void source_map_cols(struct source_map *out, enum arch_change change, const struct arch_params *p,
                      size_t layer, uint64_t n_cols);
+
+/* The shape a checkpoint stores for a row in `layer`, fastest first; for TENSOR_EXPERTS,
+ * of one expert. Returns how many dimensions. */
+int source_map_stored(uint64_t dims[4], const struct arch_tensor *row, const struct arch_params *p,
+                      size_t layer);
 
 #endif /* FORMATS_SOURCE_MAP_H */

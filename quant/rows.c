@@ -4,22 +4,36 @@
 #include "quant/half.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-/* dst[n, len] from a tensor stored as [len, all rows]: columns become rows. */
-static void read_transposed(float *dst, const struct source_tensor *t, const struct codec *c,
-                            uint64_t r0, uint64_t n)
+/* The stored place of number i. */
+static size_t at(const struct source_map *m, uint64_t i)
+{
+    return (size_t)(m ? source_map_at(m, i) : i);
+}
+
+/* Rows [r0, r0 + n) of one part stored as [len, stored rows]: columns become rows. Strips of
+ * a stored row are decoded at a time; where rows are in another order, the strip spans
+ * from the first to the last of them. */
+static void read_transposed(float *dst, const struct source_tensor *t, const uint8_t *data,
+                            const struct codec *c, uint64_t r0, uint64_t n)
 {
     enum { STRIP = 256 };
-    const size_t len = (size_t)source_row_len(t), rows = (size_t)source_n_rows(t);
+    const size_t len = (size_t)source_row_len(t), ld = (size_t)source_stored_len(t);
     const size_t each = dtype_get(t->type)->bytes;
     float strip[STRIP];
 
-    for (size_t at = 0; at < n; at += STRIP) {
-        const size_t k = n - at < STRIP ? (size_t)n - at : STRIP;
+    for (uint64_t r = 0, k; r < n; r += k) {
+        const size_t first = at(t->rows, r0 + r);
+        k = 1;
+        while (r + k < n && at(t->rows, r0 + r + k) > first &&
+               at(t->rows, r0 + r + k) < first + STRIP)
+            k++;
+        const size_t width = at(t->rows, r0 + r + k - 1) - first + 1;
         for (size_t i = 0; i < len; i++) {
-            c->dec(strip, t->part[0].data + (i * rows + (size_t)r0 + at) * each, k);
-            for (size_t j = 0; j < k; j++)
-                dst[(at + j) * len + i] = strip[j];
+            c->dec(strip, data + (at(t->cols, i) * ld + first) * each, width);
+            for (uint64_t j = 0; j < k; j++)
+                dst[(r + j) * len + i] = strip[at(t->rows, r0 + r + j) - first];
         }
     }
 }
@@ -40,36 +54,74 @@ static void neg_exp(float *x, size_t n)
         x[i] = (float)-exp((double)x[i]);
 }
 
+/* Rows whose values stand in another order, or which are part of a wider stored row. */
+static int read_gathered(float *dst, const struct source_tensor *t, const struct codec *c,
+                         uint64_t r0, uint64_t n, size_t row_bytes, struct err *err)
+{
+    const size_t len = (size_t)source_row_len(t);
+    float *stored = malloc((size_t)source_stored_len(t) * sizeof(*stored));
+
+    if (!stored)
+        return err_nomem(err);
+    for (uint64_t r = 0; r < n; r++) {
+        c->dec(stored, source_row(t, r0 + r, row_bytes), (size_t)source_stored_len(t));
+        for (size_t i = 0; i < len; i++)
+            dst[r * len + i] = stored[at(t->cols, i)];
+    }
+    free(stored);
+    return 0;
+}
+
+static int read_stored(float *dst, const struct source_tensor *t, const struct codec *c,
+                       uint64_t r0, uint64_t n, size_t row_bytes, struct err *err)
+{
+    const size_t len = (size_t)source_row_len(t);
+
+    if (t->transposed) {
+        const uint64_t each = source_n_rows(t) / t->n_parts;
+        if (dtype_get(t->type)->block != 1)
+            return err_set(err, ERR_UNSUPPORTED, "tensor %s: %s cannot be transposed", t->name,
+                           dtype_get(t->type)->name);
+        for (uint64_t r = 0, k; r < n; r += k) {
+            const uint64_t in = (r0 + r) % each;
+            k = n - r < each - in ? n - r : each - in;
+            read_transposed(dst + r * len, t, t->part[(r0 + r) / each].data, c, in, k);
+        }
+        return 0;
+    }
+    if (t->cols)
+        return read_gathered(dst, t, c, r0, n, row_bytes, err);
+    for (uint64_t r = 0; r < n; r++)
+        c->dec(dst + r * len, source_row(t, r0 + r, row_bytes), len);
+    return 0;
+}
+
 int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n, struct err *err)
 {
     const struct codec *c = codec_get(t->type);
-    const size_t len = (size_t)source_row_len(t);
+    const size_t values = (size_t)n * (size_t)source_row_len(t);
     size_t row_bytes;
 
     if (!c)
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: pare cannot read type %s", t->name,
                        dtype_get(t->type) ? dtype_get(t->type)->name : "unknown");
-    if (!dtype_row_bytes(&row_bytes, t->type, len))
-        return err_set(err, ERR_FORMAT, "tensor %s: rows of %zu values are no whole %s blocks",
-                       t->name, len, dtype_get(t->type)->name);
-    if (t->transposed) {
-        if (dtype_get(t->type)->block != 1)
-            return err_set(err, ERR_UNSUPPORTED, "tensor %s: %s cannot be transposed", t->name,
-                           dtype_get(t->type)->name);
-        read_transposed(dst, t, c, r0, n);
-        return 0;
-    }
-    for (uint64_t r = 0; r < n; r++)
-        c->dec(dst + r * len, source_row(t, r0 + r, row_bytes), len);
+    if (!dtype_row_bytes(&row_bytes, t->type, source_stored_len(t)))
+        return err_set(err, ERR_FORMAT,
+                       "tensor %s: rows of %llu values are no whole number of %s blocks", t->name,
+                       (unsigned long long)source_stored_len(t), dtype_get(t->type)->name);
+    const int rc = read_stored(dst, t, c, r0, n, row_bytes, err);
+    if (rc)
+        return rc;
     if (t->change == CHANGE_ADD_ONE)
-        add_one(dst, (size_t)n * len, t->type);
+        add_one(dst, values, t->type);
     if (t->change == CHANGE_NEG_EXP)
-        neg_exp(dst, (size_t)n * len);
+        neg_exp(dst, values);
+    for (size_t i = 0; t->scaled && i < values; i++)
+        dst[i] *= t->scale;
     return 0;
 }
 
 bool rows_verbatim(const struct source_tensor *t, enum dtype type)
 {
-    return t->type == type && !t->transposed && t->change != CHANGE_ADD_ONE &&
-           t->change != CHANGE_NEG_EXP;
+    return t->type == type && source_has_rows(t);
 }

@@ -84,7 +84,7 @@ static int set_meta(struct meta *m, const struct small_tweak *w, struct err *err
         {"llama.attention.value_length",  SMALL_HEAD                            },
         {"llama.rope.dimension_count",    SMALL_HEAD                            },
         {"llama.vocab_size",              SMALL_VOCAB                           },
-        {"pare.attention.sliding_window", w->window                             },
+        {"pare.arch.window", w->window                             },
     };
     const size_t n = sizeof(numbers) / sizeof(numbers[0]) - !w->window;
     int rc = meta_set_str(m, "general.architecture", "llama", err);

@@ -7,8 +7,8 @@
 
 /* Of the rows that share a GGUF name, those with a gguf_if come first. */
 static const struct arch *const archs[] = {
-    &arch_mistral,
     &arch_llama,
+    &arch_mistral,
     &arch_qwen2,
     &arch_qwen3,
 };
@@ -155,12 +155,14 @@ static const char *number(int *out, const char *s)
     return s + digits;
 }
 
-/* Does `name` follow the pattern that ends at '|' or '\0'? */
+/* Does `name` follow the pattern that ends at '|' or '\0'? "*" ends it with anything. */
 static bool matches_one(const char *pattern, const char *name, int *layer, int *expert)
 {
     *layer = -1;
     *expert = -1;
     while (*pattern && *pattern != '|') {
+        if (*pattern == '*')
+            return true;
         if (*pattern == '{') {
             const bool is_expert = pattern[1] == 'e';
             name = number(is_expert ? expert : layer, name);
@@ -247,6 +249,40 @@ bool arch_ignores(const struct arch *a, const char *name)
     return false;
 }
 
+bool arch_is_at(enum arch_where where, const struct arch_params *p, size_t layer)
+{
+    const bool mixer = arch_int(p, ARCH_AT_MIXER, layer), ffn = arch_int(p, ARCH_AT_FFN, layer);
+    const bool recurrent = arch_int(p, ARCH_AT_RECURRENT, layer);
+    const bool experts = arch_int(p, ARCH_AT_EXPERTS, layer);
+
+    switch (where) {
+    case AT_ALL:
+        return true;
+    case AT_ATTENTION:
+        return mixer && !recurrent;
+    case AT_RECURRENT:
+        return mixer && recurrent;
+    case AT_DENSE:
+        return ffn && !experts;
+    case AT_EXPERTS:
+        return ffn && experts;
+    case AT_FFN:
+        return ffn;
+    }
+    return false;
+}
+
+bool arch_asks(const char *when, const json_val *config)
+{
+    bool asked = false;
+
+    if (!when)
+        return true;
+    const bool negated = when[0] == '!';
+    (void)json_bool(json_path(config, when + negated), &asked);
+    return asked != negated;
+}
+
 bool arch_in_block(const struct arch_tensor *row)
 {
     return strstr(row->gguf, "{}") != NULL;
@@ -276,12 +312,21 @@ bool arch_expand(char *dst, size_t size, const char *pattern, int layer, int exp
 
 bool arch_makes(const struct arch_tensor *row, const struct arch_params *p)
 {
-    return row->flags & TENSOR_MADE && row->role == ROLE_ROPE_FREQS &&
-           arch_int(p, ARCH_ROPE_TYPE, 0) == ARCH_ROPE_LLAMA3;
+    const uint64_t type = arch_int(p, ARCH_ROPE_TYPE, ARCH_NO_LAYER);
+
+    if (!(row->flags & TENSOR_MADE))
+        return false;
+    if (row->role == ROLE_ROPE_FREQS)
+        return type == ARCH_ROPE_LLAMA3 || type == ARCH_ROPE_TABLE;
+    return (row->role == ROLE_ROPE_LONG || row->role == ROLE_ROPE_SHORT) && type == ARCH_ROPE_LONG;
 }
 
 void arch_make(float *dst, size_t n, const struct arch_tensor *row, const struct arch_params *p)
 {
+    const float *from = row->role == ROLE_ROPE_LONG ? p->rope_long : p->rope_short;
+
     if (row->role == ROLE_ROPE_FREQS)
         rope_divisors(dst, n, p);
+    else if (from && n == p->rope_n)
+        memcpy(dst, from, n * sizeof(*dst));
 }

@@ -134,8 +134,13 @@ struct arch_value {
 
 struct arch_params {
     struct arch_value p[ARCH_PARAM_COUNT];
+    const float *rope_long, *rope_short; /* longrope's divisors from config.json, rope_n each */
+    size_t rope_n;
     struct arena arena; /* per_layer arrays */
 };
+
+/* For what stands outside blocks. */
+#define ARCH_NO_LAYER SIZE_MAX
 
 /* 0 where not set. In a layer with ARCH_AT_WINDOW, a parameter that has a *_SWA value
  * has that one. */
@@ -153,7 +158,8 @@ enum arch_default {
     ARCH_QUOTIENT,     /* absent: other / other2 (head width = hidden / heads) */
     ARCH_TIMES,        /* absent: value * other (feed-forward = 4 * hidden) */
     ARCH_SQRT,         /* absent: value * sqrt(other); not set where other is not */
-    ARCH_RSQRT         /* absent: value / sqrt(other); the same */
+    ARCH_RSQRT,        /* absent: value / sqrt(other); the same */
+    ARCH_PRODUCT       /* absent: other * other2, rounded down (rotated part of a head) */
 };
 
 enum arch_key_flag {
@@ -165,13 +171,16 @@ enum arch_key_flag {
     KEY_DERIVED = 32,      /* written only when it was not */
     KEY_AT_ATTENTION = 64, /* 0 in recurrent layers and those without a mixer: a list when there are any */
     KEY_AT_FFN = 128,      /* 0 in layers without a feed-forward */
-    KEY_LIST = 256         /* written as a list though every layer has the same */
+    KEY_LIST = 256,        /* written as a list though every layer has the same */
+    KEY_LINEAR = 512,      /* written only under this scaling of rotary positions; with several */
+    KEY_YARN = 1024,       /* flags, under any of them */
+    KEY_LONG = 2048
 };
 
 /* Several rows may fill one parameter: the first that is present wins. In a GGUF an
- * absent key is an error (KEY_IN_GGUF), follows ARCH_SAME_AS, ARCH_QUOTIENT or
- * ARCH_TIMES, or stays unset. A row without a key on either side is a fact of the family:
- * its rule holds for both, also ARCH_CONST. */
+ * absent key is an error (KEY_IN_GGUF), follows ARCH_SAME_AS, ARCH_QUOTIENT,
+ * ARCH_TIMES or ARCH_PRODUCT, or stays unset. A row without a key on either side is a fact
+ * of the family: its rule holds for both, also ARCH_CONST. */
 struct arch_key {
     enum arch_param param;
     const char *config; /* path in config.json, "a|b" for alternatives; NULL: not from there */
@@ -517,7 +526,7 @@ int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct ar
 
 /* The value of a dimension formula in `layer`; 0 for DIM_END. */
 uint64_t arch_dim(enum arch_dim d, const struct arch_params *p, size_t layer);
-/* dims[0, n) of a row in `layer` (0 outside blocks), as in a GGUF; returns n. */
+/* dims[0, n) of a row in `layer`, as in a GGUF; returns n. */
 int arch_dims(uint64_t dims[4], const struct arch_tensor *row, const struct arch_params *p,
               size_t layer);
 
@@ -535,6 +544,10 @@ bool arch_ignores(const struct arch *a, const char *name);
 
 /* Rows in order, all sets: NULL past the end. */
 const struct arch_tensor *arch_row(const struct arch *a, size_t i);
+/* Does the row belong to this layer? */
+bool arch_is_at(enum arch_where where, const struct arch_params *p, size_t layer);
+/* Does config.json ask for this: a row's `when`? True for NULL. */
+bool arch_asks(const char *when, const json_val *config);
 /* Does the name have a "{}"? */
 bool arch_in_block(const struct arch_tensor *row);
 /* dst[0, size) = the first alternative of `pattern` with its numbers put in; false

@@ -20,13 +20,44 @@ bool arch_has(const struct arch_params *p, enum arch_param which)
     return p->p[which].set;
 }
 
-double arch_num(const struct arch_params *p, enum arch_param which, size_t layer)
+/* The windowed layers' own value of a parameter; 0: there is none. */
+static enum arch_param in_window(enum arch_param which)
+{
+    switch (which) {
+    case ARCH_HEAD_K:
+        return ARCH_HEAD_K_SWA;
+    case ARCH_HEAD_V:
+        return ARCH_HEAD_V_SWA;
+    case ARCH_N_HEAD_KV:
+        return ARCH_N_HEAD_KV_SWA;
+    case ARCH_N_ROT:
+        return ARCH_N_ROT_SWA;
+    case ARCH_ROPE_BASE:
+        return ARCH_ROPE_BASE_SWA;
+    case ARCH_ROPE_TYPE:
+        return ARCH_ROPE_TYPE_SWA;
+    default:
+        return 0;
+    }
+}
+
+/* The value as it is, without a window's own. */
+static double plain(const struct arch_params *p, enum arch_param which, size_t layer)
 {
     const struct arch_value *v = &p->p[which];
 
     if (!v->set)
         return 0;
     return v->per_layer && layer < arch_int(p, ARCH_N_LAYER, 0) ? v->per_layer[layer] : v->v;
+}
+
+double arch_num(const struct arch_params *p, enum arch_param which, size_t layer)
+{
+    const enum arch_param own = in_window(which);
+
+    if (own && p->p[own].set && layer != ARCH_NO_LAYER && plain(p, ARCH_AT_WINDOW, layer) != 0)
+        which = own;
+    return plain(p, which, layer);
 }
 
 uint64_t arch_int(const struct arch_params *p, enum arch_param which, size_t layer)
@@ -55,7 +86,7 @@ static int check_value(const struct arch_key *k, const char *name, double v, str
     if (is_whole(k->type) && (v != floor(v) || v < 0 || v > (double)UINT32_MAX))
         return err_set(err, ERR_FORMAT, "%s: expected a whole number below 2^32, found %.17g", name,
                        v);
-    if (v <= 0 && !(k->flags & KEY_ZERO))
+    if (v <= 0 && !(k->flags & (KEY_ZERO | KEY_AT_ATTENTION | KEY_AT_FFN)))
         return err_set(err, ERR_FORMAT, "%s: expected a positive number, found %.17g", name, v);
     return 0;
 }
@@ -88,7 +119,7 @@ static bool works_out(const struct arch_key *k)
 {
     return k->when_absent == ARCH_SAME_AS || k->when_absent == ARCH_QUOTIENT ||
            k->when_absent == ARCH_TIMES || k->when_absent == ARCH_SQRT ||
-           k->when_absent == ARCH_RSQRT;
+           k->when_absent == ARCH_RSQRT || k->when_absent == ARCH_PRODUCT;
 }
 
 /* A fact of the family: it holds whatever a file says. */
@@ -116,24 +147,28 @@ static int set_absent(struct arch_params *p, const struct arch_key *k, const cha
         set_derived(p, k->param, k->value);
         return 0;
     case ARCH_TIMES:
-        set_derived(p, k->param, k->value * arch_num(p, k->other, 0));
+        set_derived(p, k->param, k->value * plain(p, k->other, ARCH_NO_LAYER));
         return 0;
     case ARCH_SAME_AS:
         p->p[k->param] = p->p[k->other];
         p->p[k->param].derived = true;
         return 0;
     case ARCH_SQRT:
-        if (arch_num(p, k->other, 0) > 0)
-            set_derived(p, k->param, k->value * sqrt(arch_num(p, k->other, 0)));
+        if (plain(p, k->other, ARCH_NO_LAYER) > 0)
+            set_derived(p, k->param, k->value * sqrt(plain(p, k->other, ARCH_NO_LAYER)));
         return 0;
     case ARCH_RSQRT:
-        if (arch_num(p, k->other, 0) > 0)
-            set_derived(p, k->param, k->value / sqrt(arch_num(p, k->other, 0)));
+        if (plain(p, k->other, ARCH_NO_LAYER) > 0)
+            set_derived(p, k->param, k->value / sqrt(plain(p, k->other, ARCH_NO_LAYER)));
+        return 0;
+    case ARCH_PRODUCT:
+        set_derived(p, k->param,
+                    floor(plain(p, k->other, ARCH_NO_LAYER) * plain(p, k->other2, ARCH_NO_LAYER)));
         return 0;
     case ARCH_QUOTIENT:
         break;
     }
-    const double a = arch_num(p, k->other, 0), b = arch_num(p, k->other2, 0);
+    const double a = plain(p, k->other, ARCH_NO_LAYER), b = plain(p, k->other2, ARCH_NO_LAYER);
     if (!(b > 0) || fmod(a, b) != 0)
         return err_set(err, ERR_FORMAT, "%s is missing, and %.17g / %.17g is not a whole number",
                        name, a, b);
@@ -143,8 +178,7 @@ static int set_absent(struct arch_params *p, const struct arch_key *k, const cha
 
 /* ---- config.json ------------------------------------------------------------- */
 
-/* The first of "a|b" that is there; its length in *n. */
-static const json_val *find(const json_val *config, const char *paths)
+const json_val *config_find(const json_val *config, const char *paths)
 {
     while (paths) {
         char path[KEY_BYTES];
@@ -183,6 +217,32 @@ static int wants(const char *name, const char *what, const json_val *found, stru
     return err->code;
 }
 
+/* A number, or one of the texts the row knows. */
+static int config_value(double *out, const struct arch_key *k, const json_val *v, struct err *err)
+{
+    const char *text = json_str(v), *at = k->names;
+    bool truth;
+
+    if (json_bool(v, &truth)) {
+        *out = truth;
+        return 0;
+    }
+    if (!text)
+        return json_num(v, out) ? 0 : wants(k->config, "a number", v, err);
+    while (at && *at) {
+        const size_t n = strcspn(at, "=");
+        if (strlen(text) == n && !memcmp(at, text, n)) {
+            *out = strtod(at + n + 1, NULL);
+            return 0;
+        }
+        at = strchr(at, '|');
+        at = at ? at + 1 : NULL;
+    }
+    return k->names ? err_set(err, ERR_UNSUPPORTED, "%s: \"%.60s\" is not supported, only %s",
+                              k->config, text, k->names)
+                    : wants(k->config, "a number", v, err);
+}
+
 static int config_list(struct arch_params *p, const struct arch_key *k, const json_val *list,
                        struct err *err)
 {
@@ -191,25 +251,13 @@ static int config_list(struct arch_params *p, const struct arch_key *k, const js
     int rc = per_layer(&v, p, k->config, json_len(list), err);
 
     for (const json_val *item = json_first(list); !rc && item; item = json_next(item)) {
-        if (!json_num(item, &v[i]))
-            return wants(k->config, "a number", item, err);
-        rc = check_value(k, k->config, v[i++], err);
+        rc = config_value(&v[i], k, item, err);
+        if (!rc)
+            rc = check_value(k, k->config, v[i++], err);
     }
     if (!rc)
         set_per_layer(p, k->param, v);
     return rc;
-}
-
-/* Does config.json set this to true ("!x": not)? */
-static bool asks(const json_val *config, const char *when)
-{
-    bool asked = false;
-
-    if (!when)
-        return true;
-    const bool negated = *when == '!';
-    (void)json_bool(json_path(config, when + negated), &asked);
-    return asked != negated;
 }
 
 static int config_key(struct arch_params *p, const struct arch_key *k, const json_val *config,
@@ -217,12 +265,12 @@ static int config_key(struct arch_params *p, const struct arch_key *k, const jso
 {
     double num;
 
-    if (!asks(config, k->when))
+    if (!arch_asks(k->when, config))
         return 0;
     if (!k->config) /* rope's rows are filled by rope_from_config */
         return works_out(k) || is_fact(k) ? set_absent(p, k, k->gguf ? k->gguf : "a parameter", err)
                                           : 0;
-    const json_val *v = find(config, k->config);
+    const json_val *v = config_find(config, k->config);
 
     if (v && json_is_null(v) && k->flags & KEY_NULL_NONE)
         return 0;
@@ -230,9 +278,9 @@ static int config_key(struct arch_params *p, const struct arch_key *k, const jso
         return set_absent(p, k, k->config, err);
     if (json_is_array(v) && json_len(v) && k->param != ARCH_N_LAYER)
         return config_list(p, k, v, err);
-    if (!json_num(v, &num))
-        return wants(k->config, "a number", v, err);
-    const int rc = check_value(k, k->config, num, err);
+    int rc = config_value(&num, k, v, err);
+    if (!rc && !k->names)
+        rc = check_value(k, k->config, num, err);
     if (!rc)
         param_set(p, k->param, num);
     return rc;
@@ -272,13 +320,15 @@ static int check_only(const struct arch *a, const json_val *config, struct err *
     return 0;
 }
 
-static bool has_rope(const struct arch *a)
+static bool has_rope(const struct arch_params *p)
 {
-    return a->traits.position == POS_ROPE_PAIRS || a->traits.position == POS_ROPE_HALVES;
+    const uint64_t position = arch_int(p, ARCH_POSITION, 0);
+
+    return position == POS_ROPE_PAIRS || position == POS_ROPE_HALVES;
 }
 
 /* What must hold between parameters, wherever they come from. */
-static int check_params(const struct arch_params *p, const struct arch *a, struct err *err)
+static int check_params(const struct arch_params *p, struct err *err)
 {
     for (size_t l = 0; l < arch_int(p, ARCH_N_LAYER, 0); l++) {
         const uint64_t heads = arch_int(p, ARCH_N_HEAD, l), kv = arch_int(p, ARCH_N_HEAD_KV, l);
@@ -289,12 +339,46 @@ static int check_params(const struct arch_params *p, const struct arch *a, struc
         if (!p->p[ARCH_N_HEAD].per_layer && !p->p[ARCH_N_HEAD_KV].per_layer)
             break;
     }
-    if (has_rope(a) && (arch_int(p, ARCH_N_ROT, 0) % 2 ||
-                        arch_num(p, ARCH_N_ROT, 0) > arch_num(p, ARCH_HEAD_K, 0)))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "%" PRIu64 " rotated values of a head of %" PRIu64 ": expected an even part",
-                       arch_int(p, ARCH_N_ROT, 0), arch_int(p, ARCH_HEAD_K, 0));
+    for (size_t l = 0; has_rope(p) && l < arch_int(p, ARCH_N_LAYER, 0); l++)
+        if (arch_int(p, ARCH_N_ROT, l) % 2 ||
+            arch_num(p, ARCH_N_ROT, l) > arch_num(p, ARCH_HEAD_K, l))
+            return err_set(err, ERR_UNSUPPORTED,
+                           "%" PRIu64 " rotated values of a head of %" PRIu64
+                           ": expected an even part",
+                           arch_int(p, ARCH_N_ROT, l), arch_int(p, ARCH_HEAD_K, l));
     return 0;
+}
+
+/* Keys that are lists because some layers lack what they count. */
+static int spread(struct arch_params *p, const struct arch_key *k, struct err *err)
+{
+    const size_t n = (size_t)arch_int(p, ARCH_N_LAYER, 0);
+    struct arch_value *v = &p->p[k->param];
+    bool some = k->flags & KEY_LIST;
+    double *list = arena_array(&p->arena, n, sizeof(*list));
+
+    if (!list)
+        return err_nomem(err);
+    for (size_t l = 0; l < n; l++) {
+        const bool gone = (k->flags & KEY_AT_ATTENTION && !arch_is_at(AT_ATTENTION, p, l)) ||
+                          (k->flags & KEY_AT_FFN && !arch_is_at(AT_FFN, p, l));
+        list[l] = gone ? 0 : plain(p, k->param, l);
+        some = some || gone;
+    }
+    if (some)
+        v->per_layer = list;
+    return 0;
+}
+
+static int spread_all(struct arch_params *p, const struct arch *a, struct err *err)
+{
+    int rc = 0;
+
+    for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
+        for (const struct arch_key *k = *set; !rc && !is_end(k); k++)
+            if (k->flags & (KEY_AT_ATTENTION | KEY_AT_FFN | KEY_LIST) && arch_has(p, k->param))
+                rc = spread(p, k, err);
+    return rc;
 }
 
 int arch_params_from_config(struct arch_params *out, const struct arch *a, const json_val *config,
@@ -308,10 +392,16 @@ int arch_params_from_config(struct arch_params *out, const struct arch *a, const
         for (const struct arch_key *k = *set; !rc && !is_end(k); k++)
             if (!arch_has(out, k->param))
                 rc = config_key(out, k, config, err);
-    if (!rc && has_rope(a))
+    if (!rc)
+        rc = choices_from_config(out, a, config, err);
+    if (!rc)
+        set_trait_defaults(out, a);
+    if (!rc)
+        rc = spread_all(out, a, err);
+    if (!rc && has_rope(out))
         rc = rope_from_config(out, config, err);
     if (!rc)
-        rc = check_params(out, a, err);
+        rc = check_params(out, err);
     if (rc)
         arch_params_release(out);
     return rc;
@@ -322,22 +412,13 @@ int arch_params_from_config(struct arch_params *out, const struct arch *a, const
 static int meta_list(struct arch_params *p, const struct arch_key *k, const char *key,
                      const struct meta_array *a, struct err *err)
 {
-    const size_t each = meta_type_bytes(a->elem);
     double *v = NULL;
-
-    if (a->elem != META_U32 && a->elem != META_I32 && a->elem != META_F32)
-        return err_set(err, ERR_FORMAT, "%s: expected numbers of 32 bits, found %s", key,
-                       meta_type_name(a->elem));
     int rc = per_layer(&v, p, key, (size_t)a->n, err);
-    for (size_t i = 0; !rc && i < (size_t)a->n; i++) {
-        uint32_t bits;
-        float f;
-        memcpy(&bits, a->raw + i * each, sizeof(bits));
-        memcpy(&f, &bits, sizeof(f));
-        v[i] = a->elem == META_F32 ? (double)f
-                                   : (a->elem == META_I32 ? (double)(int32_t)bits : (double)bits);
+
+    if (!rc)
+        rc = meta_layer_list(v, key, a, arch_int(p, ARCH_N_LAYER, 0), err);
+    for (size_t i = 0; !rc && i < (size_t)a->n; i++)
         rc = check_value(k, key, v[i], err);
-    }
     if (!rc)
         set_per_layer(p, k->param, v);
     return rc;
@@ -394,10 +475,16 @@ int arch_params_from_meta(struct arch_params *out, const struct arch *a, const s
         for (const struct arch_key *k = *set; !rc && !is_end(k); k++)
             if (k->type != META_STR && !arch_has(out, k->param))
                 rc = meta_key(out, k, a, meta, err);
-    if (!rc && has_rope(a))
+    if (!rc)
+        rc = choices_from_meta(out, a, meta, err);
+    if (!rc)
+        set_trait_defaults(out, a);
+    if (!rc && has_rope(out))
         rc = rope_from_meta(out, a, meta, err);
     if (!rc)
-        rc = check_params(out, a, err);
+        rc = own_from_meta(out, meta, err);
+    if (!rc)
+        rc = check_params(out, err);
     if (rc)
         arch_params_release(out);
     return rc;
@@ -408,18 +495,24 @@ static int put_list(struct meta *meta, const char *key, const struct arch_key *k
                     const struct arch_value *v, size_t n, struct err *err)
 {
     struct buf b = {0};
-    const bool whole = is_whole(k->type);
+    enum meta_type type = is_whole(k->type) ? META_I32 : META_F32;
 
+    if (k->type == META_BOOL)
+        type = META_BOOL;
     for (size_t i = 0; i < n; i++) {
         const float f = (float)v->per_layer[i];
+        const uint8_t truth = f != 0;
         uint32_t bits = (uint32_t)v->per_layer[i];
-        if (!whole)
+        if (type == META_F32)
             memcpy(&bits, &f, sizeof(bits));
-        buf_u32(&b, bits);
+        if (type == META_BOOL)
+            buf_put(&b, &truth, 1);
+        else
+            buf_u32(&b, bits);
     }
     int rc = buf_check(&b, err);
     if (!rc)
-        rc = meta_set_array(meta, key, whole ? META_I32 : META_F32, n, b.p, b.n, err);
+        rc = meta_set_array(meta, key, type, n, b.p, b.n, err);
     buf_release(&b);
     return rc;
 }
@@ -455,8 +548,8 @@ int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct ar
         for (const struct arch_key *k = *set; !rc && !is_end(k); k++) {
             const struct arch_value *v = &p->p[k->param];
             const unsigned never = v->derived ? KEY_GIVEN : KEY_DERIVED;
-            if (k->gguf && v->set && !(k->flags & never) && rope_writes(p, k->param))
+            if (k->gguf && v->set && !(k->flags & never) && rope_writes(p, k))
                 rc = put(meta, a, k, p, err);
         }
-    return rc;
+    return rc ? rc : own_to_meta(meta, a, p, err);
 }

@@ -7,31 +7,55 @@
 #include <math.h>
 #include <string.h>
 
+enum { ANY = KEY_LINEAR | KEY_YARN };
+
+#define SCALING                                                                                 \
+    {ARCH_ROPE_TYPE, NULL, "{}.rope.scaling.type", META_STR, ARCH_OPTIONAL_KEY, .flags = ANY},  \
+        {ARCH_ROPE_FACTOR, NULL, "{}.rope.scaling.factor", META_F32, ARCH_OPTIONAL_KEY,         \
+         .flags = KEY_ZERO | ANY},                                                              \
+        {ARCH_ROPE_CTX, NULL, "{}.rope.scaling.original_context_length", META_U32,              \
+         ARCH_OPTIONAL_KEY, .flags = KEY_ZERO | KEY_YARN | KEY_LONG},                           \
+        {ARCH_ROPE_EXT, NULL, "{}.rope.scaling.yarn_ext_factor", META_F32, ARCH_OPTIONAL_KEY,   \
+         .flags = KEY_ZERO | KEY_YARN},                                                         \
+        {ARCH_ROPE_ATTN, NULL, "{}.rope.scaling.yarn_attn_factor", META_F32, ARCH_OPTIONAL_KEY, \
+         .flags = KEY_ZERO | KEY_GIVEN | KEY_YARN},                                             \
+        {ARCH_ROPE_ATTN, NULL, "{}.rope.scaling.attn_factor", META_F32, ARCH_OPTIONAL_KEY,      \
+         .flags = KEY_ZERO | KEY_LONG},                                                         \
+        {ARCH_ROPE_FAST, NULL, "{}.rope.scaling.yarn_beta_fast", META_F32, ARCH_OPTIONAL_KEY,   \
+         .flags = KEY_ZERO | KEY_YARN},                                                         \
+        {ARCH_ROPE_SLOW, NULL, "{}.rope.scaling.yarn_beta_slow", META_F32, ARCH_OPTIONAL_KEY,   \
+         .flags = KEY_ZERO | KEY_YARN},                                                         \
+        {ARCH_ROPE_LOGMUL, NULL, "{}.rope.scaling.yarn_log_multiplier", META_F32,               \
+         ARCH_OPTIONAL_KEY, .flags = KEY_ZERO | KEY_YARN},                                      \
+    {                                                                                           \
+        0                                                                                       \
+    }
+
 const struct arch_key arch_keys_rope[] = {
-    {ARCH_ROPE_BASE,   NULL, "{}.rope.freq_base",                       META_F32,  ARCH_CONST,        10000, 0, 0, KEY_GGUF_CONST      },
-    {ARCH_ROPE_TYPE,   NULL, "{}.rope.scaling.type",                    META_STR,  ARCH_OPTIONAL_KEY, 0,     0, 0, 0                   },
-    {ARCH_ROPE_FACTOR, NULL, "{}.rope.scaling.factor",                  META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
-    {ARCH_ROPE_CTX,    NULL, "{}.rope.scaling.original_context_length", META_U32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
-    {ARCH_ROPE_EXT,    NULL, "{}.rope.scaling.yarn_ext_factor",         META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
-    {ARCH_ROPE_ATTN,   NULL, "{}.rope.scaling.yarn_attn_factor",        META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO | KEY_GIVEN},
-    {ARCH_ROPE_ATTN,   NULL, "pare.rope.scaling.attention_factor",      META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_DERIVED         },
-    {ARCH_ROPE_FAST,   NULL, "{}.rope.scaling.yarn_beta_fast",          META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
-    {ARCH_ROPE_SLOW,   NULL, "{}.rope.scaling.yarn_beta_slow",          META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
-    {ARCH_ROPE_LOGMUL, NULL, "{}.rope.scaling.yarn_log_multiplier",     META_F32,  ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
-    {ARCH_ROPE_EXACT,  NULL, "pare.rope.scaling.exact",                 META_BOOL, ARCH_OPTIONAL_KEY, 0,     0, 0, KEY_ZERO            },
-    {0,                NULL, NULL,                                      0,         0,                 0,     0, 0, 0                   },
+    {ARCH_ROPE_BASE, NULL, "{}.rope.freq_base", META_F32, ARCH_CONST, 10000, .flags = KEY_GGUF_CONST},
+    SCALING
+};
+
+const struct arch_key arch_keys_rope_silent[] = {
+    {ARCH_ROPE_BASE, NULL, NULL, META_F32, ARCH_CONST, 10000, .flags = KEY_GGUF_CONST},
+    SCALING
 };
 
 static const struct {
-    const char *name;
+    const char *name; /* in config.json */
     enum arch_rope_scaling type;
-    bool in_gguf;
+    const char *gguf; /* NULL: not written; divisors among the tensors say it */
 } kinds[] = {
-    {"default", ARCH_ROPE_NONE,   false},
-    {"none",    ARCH_ROPE_NONE,   false},
-    {"linear",  ARCH_ROPE_LINEAR, true },
-    {"llama3",  ARCH_ROPE_LLAMA3, false},
-    {"yarn",    ARCH_ROPE_YARN,   true },
+    {"default",      ARCH_ROPE_NONE,   "none"  },
+    {"none",         ARCH_ROPE_NONE,   "none"  },
+    {"linear",       ARCH_ROPE_LINEAR, "linear"},
+    {"llama3",       ARCH_ROPE_LLAMA3, NULL    },
+    {"yarn",         ARCH_ROPE_YARN,   "yarn"  },
+    {"longrope",     ARCH_ROPE_LONG,   NULL    },
+    {"su",           ARCH_ROPE_LONG,   NULL    },
+    {"proportional", ARCH_ROPE_TABLE,  NULL    },
+ /* its stretching begins beyond the trained context */
+    {"dynamic",      ARCH_ROPE_NONE,   NULL    },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -39,30 +63,18 @@ enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 const char *rope_type_name(const struct arch_params *p)
 {
     for (size_t i = 0; i < N_KINDS; i++)
-        if (kinds[i].in_gguf && kinds[i].type == arch_int(p, ARCH_ROPE_TYPE, 0))
-            return kinds[i].name;
+        if (kinds[i].type == arch_int(p, ARCH_ROPE_TYPE, ARCH_NO_LAYER))
+            return kinds[i].gguf;
     return NULL;
 }
 
-bool rope_writes(const struct arch_params *p, enum arch_param which)
+bool rope_writes(const struct arch_params *p, const struct arch_key *k)
 {
-    const uint64_t type = arch_int(p, ARCH_ROPE_TYPE, 0);
+    static const unsigned flag[] = {
+        [ARCH_ROPE_LINEAR] = KEY_LINEAR, [ARCH_ROPE_YARN] = KEY_YARN, [ARCH_ROPE_LONG] = KEY_LONG, [ARCH_ROPE_TABLE] = 0};
+    const unsigned under = k->flags & (KEY_LINEAR | KEY_YARN | KEY_LONG);
 
-    switch (which) {
-    case ARCH_ROPE_TYPE:
-    case ARCH_ROPE_FACTOR:
-        return type == ARCH_ROPE_LINEAR || type == ARCH_ROPE_YARN;
-    case ARCH_ROPE_CTX:
-    case ARCH_ROPE_EXT:
-    case ARCH_ROPE_ATTN:
-    case ARCH_ROPE_FAST:
-    case ARCH_ROPE_SLOW:
-    case ARCH_ROPE_LOGMUL:
-    case ARCH_ROPE_EXACT:
-        return type == ARCH_ROPE_YARN;
-    default:
-        return true;
-    }
+    return !under || flag[arch_int(p, ARCH_ROPE_TYPE, ARCH_NO_LAYER)] & under;
 }
 
 /* ---- config.json ---------------------------------------------------------------- */
@@ -70,14 +82,32 @@ bool rope_writes(const struct arch_params *p, enum arch_param which)
 /* Where a message says the key stands. */
 struct rope_object {
     const char *name;
-    const json_val *v; /* NULL: neither is there */
+    const json_val *v;        /* NULL: neither is there */
+    const json_val *windowed; /* where windowed layers have an object of their own */
 };
+
+/* Objects by kind of layer inside the object. */
+static int split_kinds(struct rope_object *o, struct err *err)
+{
+    const json_val *full = json_get(o->v, "full_attention");
+    const json_val *windowed = json_get(o->v, "sliding_attention");
+
+    for (const json_val *m = json_first(o->v); m; m = json_next(m))
+        if (json_is_object(m) && m != full && m != windowed)
+            return err_set(err, ERR_UNSUPPORTED, "%s.%s: scaling by this kind of layer is not supported",
+                           o->name, json_key(m));
+    if (json_is_object(windowed))
+        o->windowed = windowed;
+    if (json_is_object(full))
+        o->v = full;
+    return 0;
+}
 
 static int find_object(struct rope_object *out, const json_val *config, struct err *err)
 {
     static const char *const names[] = {"rope_scaling", "rope_parameters"};
 
-    *out = (struct rope_object){names[0], NULL};
+    *out = (struct rope_object){names[0], NULL, NULL};
     for (size_t i = 0; i < 2 && !out->v; i++) {
         const json_val *v = json_get(config, names[i]);
         if (json_is_null(v))
@@ -85,9 +115,9 @@ static int find_object(struct rope_object *out, const json_val *config, struct e
         if (!json_is_object(v))
             return err_set(err, ERR_FORMAT, "%s: expected an object", names[i]);
         if (json_len(v))
-            *out = (struct rope_object){names[i], v};
+            *out = (struct rope_object){names[i], v, NULL};
     }
-    return 0;
+    return split_kinds(out, err);
 }
 
 /* A number of the object; absent and null leave it unset, unless it is required. */
@@ -106,21 +136,26 @@ static int get(struct arch_params *p, enum arch_param which, const struct rope_o
     return 0;
 }
 
+/* What a family's own row found stands, unless it is the class default. */
 static int get_base(struct arch_params *p, const struct rope_object *o, const json_val *config,
                     struct err *err)
 {
-    const struct rope_object top = {"config", config};
+    const struct rope_object top = {"config", config, NULL};
     const struct rope_object *where = json_is_null(json_get(o->v, "rope_theta")) ? &top : o;
+    int rc = 0;
 
-    if (!arch_has(p, ARCH_ROPE_BASE)) /* else: the family's own default */
+    if (!arch_has(p, ARCH_ROPE_BASE))
         param_set(p, ARCH_ROPE_BASE, 10000);
-    int rc = get(p, ARCH_ROPE_BASE, where, "rope_theta", false, err);
-    if (!rc && !(arch_num(p, ARCH_ROPE_BASE, 0) > 0))
+    else if (!p->p[ARCH_ROPE_BASE].derived)
+        return 0;
+    rc = get(p, ARCH_ROPE_BASE, where, "rope_theta", false, err);
+    if (!rc && !(arch_num(p, ARCH_ROPE_BASE, ARCH_NO_LAYER) > 0))
         rc = err_set(err, ERR_FORMAT, "rope_theta: expected a positive number");
     return rc;
 }
 
-static int get_type(struct arch_params *p, const struct rope_object *o, struct err *err)
+static int get_type(struct arch_params *p, enum arch_param which, const struct rope_object *o,
+                    struct err *err)
 {
     const json_val *v = json_get(o->v, "rope_type");
 
@@ -129,18 +164,32 @@ static int get_type(struct arch_params *p, const struct rope_object *o, struct e
     const char *name = json_is_null(v) ? "default" : json_str(v);
     if (!name)
         return err_set(err, ERR_FORMAT, "%s.rope_type: expected a string", o->name);
-    for (const json_val *m = json_first(o->v); m; m = json_next(m))
-        if (json_is_object(m))
-            return err_set(err, ERR_UNSUPPORTED, "%s.%s: scaling by kind of layer is not supported",
-                           o->name, json_key(m));
     for (size_t i = 0; i < N_KINDS; i++)
         if (!strcmp(kinds[i].name, name)) {
-            param_set(p, ARCH_ROPE_TYPE, kinds[i].type);
+            param_set(p, which, kinds[i].type);
             return 0;
         }
     return err_set(err, ERR_UNSUPPORTED,
-                   "%s.rope_type: \"%.40s\" is not supported, only default, linear, llama3 and yarn",
+                   "%s.rope_type: \"%.40s\" is not supported, only default, linear, dynamic, llama3, "
+                   "yarn, longrope and proportional",
                    o->name, name);
+}
+
+/* Windowed layers' own base; they are never stretched. */
+static int get_windowed(struct arch_params *p, const struct rope_object *o, struct err *err)
+{
+    const struct rope_object w = {o->name, o->windowed, NULL};
+    int rc;
+
+    if (!o->windowed)
+        return 0;
+    rc = get(p, ARCH_ROPE_BASE_SWA, &w, "rope_theta", true, err);
+    if (!rc)
+        rc = get_type(p, ARCH_ROPE_TYPE_SWA, &w, err);
+    if (!rc && arch_num(p, ARCH_ROPE_TYPE_SWA, ARCH_NO_LAYER) != ARCH_ROPE_NONE)
+        rc = err_set(err, ERR_UNSUPPORTED,
+                     "%s.sliding_attention.rope_type: only default is supported", o->name);
+    return rc;
 }
 
 /* Context before extension: a required key that transformers fills in. */
@@ -212,6 +261,71 @@ static int get_llama3(struct arch_params *p, const struct rope_object *o, struct
     return rc;
 }
 
+/* HunYuan's alpha: base *= alpha^(d / (d - 2)). */
+static int get_dynamic(struct arch_params *p, const struct rope_object *o, struct err *err)
+{
+    const double d = arch_num(p, ARCH_HEAD_K, ARCH_NO_LAYER);
+    double alpha = 0;
+
+    if (json_is_null(json_get(o->v, "alpha")))
+        return 0;
+    if (!json_num(json_get(o->v, "alpha"), &alpha) || !(alpha >= 0) || !isfinite(alpha))
+        return err_set(err, ERR_FORMAT, "%s.alpha: expected a number", o->name);
+    if (alpha > 0 && d > 2)
+        param_set(p, ARCH_ROPE_BASE,
+                  arch_num(p, ARCH_ROPE_BASE, ARCH_NO_LAYER) * pow(alpha, d / (d - 2)));
+    return 0;
+}
+
+static int get_divisors(const float **out, struct arch_params *p, const struct rope_object *o,
+                        const char *key, struct err *err)
+{
+    const json_val *list = json_get(o->v, key);
+    const size_t n = (size_t)arch_int(p, ARCH_N_ROT, ARCH_NO_LAYER) / 2;
+    double num;
+
+    if (!json_is_array(list) || json_len(list) != n)
+        return err_set(err, ERR_FORMAT, "%s.%s: expected an array of %zu numbers", o->name, key, n);
+    float *v = arena_array(&p->arena, n, sizeof(*v));
+    if (!v)
+        return err_nomem(err);
+    *out = v;
+    for (const json_val *e = json_first(list); e; e = json_next(e)) {
+        if (!json_num(e, &num) || !(num > 0) || !isfinite(num))
+            return err_set(err, ERR_FORMAT, "%s.%s: expected positive numbers", o->name, key);
+        *v++ = (float)num;
+    }
+    p->rope_n = n;
+    return 0;
+}
+
+/* Source: Ding et al. 2024 (LongRoPE): cos and sin are scaled by sqrt(1 + ln(s) / ln(n)), s the
+ * extension of a context of n, where the file says nothing else. */
+static int get_long(struct arch_params *p, const struct rope_object *o, const json_val *config,
+                    struct err *err)
+{
+    const struct rope_object top = {"config", config, NULL};
+    int rc = 0;
+
+    if (!arch_has(p, ARCH_ROPE_CTX) || p->p[ARCH_ROPE_CTX].derived) {
+        param_set(p, ARCH_ROPE_CTX, arch_num(p, ARCH_N_CTX, 0));
+        rc = get(p, ARCH_ROPE_CTX, o, "original_max_position_embeddings", false, err);
+        if (!rc)
+            rc = get(p, ARCH_ROPE_CTX, &top, "original_max_position_embeddings", false, err);
+    }
+    if (!rc)
+        rc = get_divisors(&p->rope_long, p, o, "long_factor", err);
+    if (!rc)
+        rc = get_divisors(&p->rope_short, p, o, "short_factor", err);
+    if (!rc)
+        rc = get(p, ARCH_ROPE_ATTN, o, "attention_factor", false, err);
+    if (rc || arch_has(p, ARCH_ROPE_ATTN))
+        return rc;
+    const double n = arch_num(p, ARCH_ROPE_CTX, 0), s = arch_num(p, ARCH_N_CTX, 0) / n;
+    param_set(p, ARCH_ROPE_ATTN, s <= 1 || n <= 1 ? 1 : sqrt(1 + log(s) / log(n)));
+    return 0;
+}
+
 int rope_from_config(struct arch_params *p, const json_val *config, struct err *err)
 {
     struct rope_object o;
@@ -220,13 +334,25 @@ int rope_from_config(struct arch_params *p, const json_val *config, struct err *
     if (!rc)
         rc = get_base(p, &o, config, err);
     if (!rc)
-        rc = get_type(p, &o, err);
-    if (rc || arch_int(p, ARCH_ROPE_TYPE, 0) == ARCH_ROPE_NONE)
+        rc = get_type(p, ARCH_ROPE_TYPE, &o, err);
+    if (!rc)
+        rc = get_windowed(p, &o, err);
+    if (rc)
         return rc;
+    switch (arch_int(p, ARCH_ROPE_TYPE, ARCH_NO_LAYER)) {
+    case ARCH_ROPE_NONE:
+        return get_dynamic(p, &o, err);
+    case ARCH_ROPE_LONG:
+        return get_long(p, &o, config, err);
+    case ARCH_ROPE_TABLE:
+        return 0;
+    default:
+        break;
+    }
     rc = get(p, ARCH_ROPE_FACTOR, &o, "factor", true, err);
-    if (!rc && arch_int(p, ARCH_ROPE_TYPE, 0) == ARCH_ROPE_YARN)
+    if (!rc && arch_int(p, ARCH_ROPE_TYPE, ARCH_NO_LAYER) == ARCH_ROPE_YARN)
         rc = get_yarn(p, &o, err);
-    if (!rc && arch_int(p, ARCH_ROPE_TYPE, 0) == ARCH_ROPE_LLAMA3)
+    if (!rc && arch_int(p, ARCH_ROPE_TYPE, ARCH_NO_LAYER) == ARCH_ROPE_LLAMA3)
         rc = get_llama3(p, &o, err);
     return rc;
 }
@@ -244,7 +370,8 @@ int rope_from_meta(struct arch_params *p, const struct arch *a, const struct met
     (void)meta_str(meta, key, &name);
     bool known = false;
     for (size_t i = 0; i < N_KINDS && !known; i++) {
-        known = strlen(kinds[i].name) == name.n && !memcmp(kinds[i].name, name.p, name.n);
+        known = kinds[i].gguf && strlen(kinds[i].gguf) == name.n &&
+                !memcmp(kinds[i].gguf, name.p, name.n);
         if (known)
             param_set(p, ARCH_ROPE_TYPE, kinds[i].type);
     }
@@ -282,10 +409,15 @@ static float divisor(float freq, const struct arch_params *p)
 
 void rope_divisors(float *dst, size_t n, const struct arch_params *p)
 {
-    const double base = arch_num(p, ARCH_ROPE_BASE, 0);
+    const double base = arch_num(p, ARCH_ROPE_BASE, ARCH_NO_LAYER);
+    const bool table = arch_int(p, ARCH_ROPE_TYPE, ARCH_NO_LAYER) == ARCH_ROPE_TABLE;
+    const double rotated = table ? floor(arch_num(p, ARCH_ROPE_PART, 0) * (double)n) : 0;
 
     for (size_t i = 0; i < n; i++) {
         const float part = (float)(2 * i) / (float)(2 * n);
-        dst[i] = divisor(1.0F / (float)pow((double)(float)base, (double)part), p);
+        if (table) /* the rest turns too slowly to matter: not at all */
+            dst[i] = (double)i < rotated ? 1.0F : 1e30F;
+        else
+            dst[i] = divisor(1.0F / (float)pow((double)(float)base, (double)part), p);
     }
 }

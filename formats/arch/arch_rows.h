@@ -81,17 +81,38 @@ extern const struct arch arch_qwen2, arch_qwen3;
  * key-value heads; vocab_size written or not; RMS norm's epsilon. */
 extern const struct arch_key arch_keys_common[], arch_keys_vocab[], arch_keys_vocab_silent[],
     arch_keys_rms[];
-/* rope.* keys, filled by rope_from_config and rope_from_meta. */
-extern const struct arch_key arch_keys_rope[];
+/* rope.* keys, filled by rope_from_config and rope_from_meta; `silent`: the base is not
+ * written. A family whose class has another default base puts a row of its own before. */
+extern const struct arch_key arch_keys_rope[], arch_keys_rope_silent[];
 
 /* Shared tensor sets, in the names most checkpoints use. `pairs`: Q and K permuted. */
-extern const struct arch_tensor arch_rows_ends[], arch_rows_norms[], arch_rows_attn[],
+extern const struct arch_tensor arch_rows_ends[], arch_rows_longrope[], arch_rows_norms[], arch_rows_attn[],
     arch_rows_attn_pairs[], arch_rows_qkv_bias[], arch_rows_bias_if_asked[],
     arch_rows_bias_if_asked_pairs[], arch_rows_qk_norm[], arch_rows_gated[],
     arch_rows_mlp_bias_if_asked[], arch_rows_experts[], arch_rows_shared_expert[];
 
 /* Buffers of rotary frequencies that old checkpoints carry. */
 extern const char *const arch_ignored_rotary[];
+
+/* Choices by layer, once the keys were read; then what neither set. */
+int choices_from_config(struct arch_params *p, const struct arch *a, const json_val *config,
+                        struct err *err) WARN_UNUSED;
+int choices_from_meta(struct arch_params *p, const struct arch *a, const struct meta *meta,
+                      struct err *err) WARN_UNUSED;
+void set_trait_defaults(struct arch_params *p, const struct arch *a);
+
+/* "pare.arch.*" keys: append those that arch_params_from_meta would need to give p; read
+ * them over what the family's keys gave. */
+int own_to_meta(struct meta *meta, const struct arch *a, const struct arch_params *p,
+                struct err *err) WARN_UNUSED;
+int own_from_meta(struct arch_params *p, const struct meta *meta, struct err *err) WARN_UNUSED;
+
+/* v[n] = a list of numbers or booleans, one for each layer. */
+int meta_layer_list(double *v, const char *key, const struct meta_array *a, uint64_t n,
+                    struct err *err) WARN_UNUSED;
+
+/* The first of "a|b" that config.json has, or NULL; a path goes into objects: "a.b". */
+const json_val *config_find(const json_val *config, const char *paths);
 
 /* Set a parameter; negative zero and NaN never get here. */
 void param_set(struct arch_params *p, enum arch_param which, double v);
@@ -105,12 +126,12 @@ int rope_from_config(struct arch_params *p, const json_val *config, struct err *
 int rope_from_meta(struct arch_params *p, const struct arch *a, const struct meta *meta,
                    struct err *err) WARN_UNUSED;
 
-/* Is this parameter written under the scaling in use? True for others than rope's. */
-bool rope_writes(const struct arch_params *p, enum arch_param which);
+/* Is this key written under the scaling in use? True for others than rope's. */
+bool rope_writes(const struct arch_params *p, const struct arch_key *k);
 /* rope.scaling.type's value; NULL: the key is not written. */
 const char *rope_type_name(const struct arch_params *p);
 
-/* Rotary divisors of llama3 scaling, n = half a head. */
+/* Rotary divisors of llama3 and proportional scaling, n = half of what is rotated. */
 void rope_divisors(float *dst, size_t n, const struct arch_params *p);
 
 /* "{}" in a metadata key replaced by the family's name; false: it does not fit. */

@@ -22,7 +22,6 @@ static struct source_tensor tensor(const struct source_part *parts, size_t n_par
         .n_dims = 2,
         .dims = {len, rows, 1, 1},
         .change = change,
-        .heads = 1,
         .n_parts = n_parts,
         .part = parts,
     };
@@ -59,8 +58,12 @@ static void test_rows_permuted(void **state)
     float a[8] = {0, 0, 1, 1, 2, 2, 3, 3}, got[8];
     const float want[8] = {0, 0, 2, 2, 1, 1, 3, 3};
     const struct source_part part = {(const uint8_t *)a, sizeof(a), NULL};
-    const struct source_tensor t = tensor(&part, 1, DTYPE_F32, 2, 4, CHANGE_PERMUTE_Q);
+    const struct source_map pairs = {1,
+                                     {{.n = 4, .n_digits = 2, .size = {2, 2}, .stride = {1, 2}}}};
+    struct source_tensor t = tensor(&part, 1, DTYPE_F32, 2, 4, CHANGE_PERMUTE_Q);
     struct err err;
+
+    t.rows = &pairs;
 
     assert_int_equal(rows_read(got, &t, 0, 4, &err), 0);
     check(got, want, 8);
@@ -75,6 +78,7 @@ static void test_rows_transposed(void **state)
     const struct source_part part = {(const uint8_t *)a, sizeof(a), NULL};
     struct source_tensor t = tensor(&part, 1, DTYPE_F32, LEN, ROWS, CHANGE_NONE);
     t.transposed = true;
+    t.stored_len = ROWS;
     struct err err;
 
     for (size_t i = 0; i < LEN * ROWS; i++)

@@ -24,12 +24,12 @@ static const struct arch_key llama_keys[] = {
     {0},
 };
 
-/* The reference converter drops the window; other programs ignore the pare key. */
+/* The reference converter drops the window. */
 static const struct arch_key mistral_keys[] = {
     {ARCH_N_CTX, "max_position_embeddings", "{}.context_length", META_U32, ARCH_CONST, 131072, 0, 0, KEY_IN_GGUF},
     {ARCH_N_FF, "intermediate_size", "{}.feed_forward_length", META_U32, ARCH_CONST, 14336, 0, 0, KEY_IN_GGUF},
     {ARCH_N_HEAD_KV, "num_key_value_heads", "{}.attention.head_count_kv", META_U32, ARCH_CONST, 8, 0, 0, KEY_IN_GGUF},
-    {ARCH_WINDOW, "sliding_window", "pare.attention.sliding_window", META_U32, ARCH_CONST, 4096, 0, 0, KEY_NULL_NONE},
+    {ARCH_WINDOW, "sliding_window", NULL, META_U32, ARCH_CONST, 4096, 0, 0, KEY_NULL_NONE},
     {0},
 };
 
@@ -62,7 +62,6 @@ const struct arch arch_llama = {
 const struct arch arch_mistral = {
     .name = "llama",
     .classes = mistral_classes,
-    .gguf_if = "pare.attention.sliding_window",
     .keys = mistral_key_sets,
     .tensors = row_sets,
     .only = only,

@@ -39,6 +39,12 @@ const struct arch_tensor arch_rows_ends[] = {
     {0},
 };
 
+const struct arch_tensor arch_rows_longrope[] = {
+    {ROLE_ROPE_LONG, NULL, "rope_factors_long.weight", {DIM_ROT_HALF}, CHANGE_NONE, TENSOR_MADE},
+    {ROLE_ROPE_SHORT, NULL, "rope_factors_short.weight", {DIM_ROT_HALF}, CHANGE_NONE, TENSOR_MADE},
+    {0},
+};
+
 const struct arch_tensor arch_rows_norms[] = {
     {ROLE_ATTN_NORM, L "input_layernorm.weight", B "attn_norm.weight", {DIM_EMBD}},
     {ROLE_FFN_NORM, L "post_attention_layernorm.weight", B "ffn_norm.weight", {DIM_EMBD}},
