@@ -126,9 +126,14 @@ bool vocab_is_byte(const char *text, size_t n)
 static int read_json(struct vocab *v, const struct ckpt *c, const struct vocab_files *f,
                      struct err *err)
 {
+    const char *type = json_str(json_path(f->tokenizer, "model.type"));
     int rc;
 
-    if (!vocab_is_fallback(f->tokenizer))
+    if (type && !strcmp(type, "Unigram"))
+        rc = vocab_read_unigram(v, f, err);
+    else if (type && !strcmp(type, "WordPiece"))
+        rc = vocab_read_wordpiece(v, f, err);
+    else if (!vocab_is_fallback(f->tokenizer))
         rc = vocab_read_bpe(v, f, err);
     else if (f->rules->text_bpe)
         rc = vocab_read_text_bpe(v, f, err);
@@ -137,26 +142,52 @@ static int read_json(struct vocab *v, const struct ckpt *c, const struct vocab_f
     return rc ? err_wrap(err, "%s/tokenizer.json", ckpt_dir(c)) : 0;
 }
 
+/* A SentencePiece model goes by several names. */
+static int read_spm(struct vocab *v, bool *found, const struct ckpt *c, const struct vocab_files *f,
+                    struct err *err)
+{
+    static const char *const names[] = {"tokenizer.model", "spiece.model",
+                                        "sentencepiece.bpe.model"};
+    struct map model;
+    int rc = 0;
+
+    *found = false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !rc && !*found; i++) {
+        if (i && f->tokenizer) /* the other names only stand in for a tokenizer.json */
+            break;
+        rc = ckpt_map(&model, found, c, names[i], err);
+        if (rc || !*found)
+            continue;
+        rc = vocab_read_spm(v, model.data, model.size, f, err);
+        map_release(&model);
+        if (rc)
+            return err_wrap(err, "%s/%s", ckpt_dir(c), names[i]);
+    }
+    return rc;
+}
+
 static int read_model(struct vocab *v, const struct ckpt *c, const struct vocab_files *f,
                       struct err *err)
 {
-    struct map model;
     bool found;
 
     if (f->tokenizer && f->rules->json_first)
         return read_json(v, c, f, err);
-    int rc = ckpt_map(&model, &found, c, "tokenizer.model", err);
-    if (rc)
+    int rc = read_spm(v, &found, c, f, err);
+    if (rc || found)
         return rc;
-    if (found) {
-        rc = vocab_read_spm(v, model.data, model.size, f, err);
-        map_release(&model);
-        return rc ? err_wrap(err, "%s/tokenizer.model", ckpt_dir(c)) : 0;
-    }
     if (f->tokenizer)
         return read_json(v, c, f, err);
-    return err_set(err, ERR_UNSUPPORTED, "%s: neither tokenizer.json nor tokenizer.model",
-                   ckpt_dir(c));
+    if (f->slow)
+        rc = vocab_read_slow(v, f, err);
+    else if (f->tekken)
+        rc = vocab_read_tekken(v, f, err);
+    else
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s: no tokenizer: neither tokenizer.json nor tokenizer.model, vocab.json "
+                       "with merges.txt, or tekken.json",
+                       ckpt_dir(c));
+    return rc ? err_wrap(err, "%s", ckpt_dir(c)) : 0;
 }
 
 static int read_all(struct vocab *v, const struct ckpt *c, const struct vocab_files *f,
@@ -165,7 +196,7 @@ static int read_all(struct vocab *v, const struct ckpt *c, const struct vocab_fi
     int rc = read_model(v, c, f, err);
 
     if (!rc)
-        rc = vocab_read_special(v, f, v->kind == VOCAB_SPM, err);
+        rc = vocab_read_special(v, f, v->kind != VOCAB_BPE && v->kind != VOCAB_TEXT_BPE, err);
     if (!rc)
         rc = vocab_read_added(v, f, err);
     if (rc)

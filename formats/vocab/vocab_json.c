@@ -28,7 +28,7 @@ bool vocab_is_fallback(const json_val *tokenizer)
 }
 
 /* An id from the file; `id` must be below `limit` when there is one. */
-static int read_id(size_t *out, const json_val *v, const char *text, size_t limit, struct err *err)
+int vocab_read_id(size_t *out, const json_val *v, const char *text, size_t limit, struct err *err)
 {
     int64_t id;
 
@@ -54,14 +54,14 @@ static int count_ids(size_t *n, const json_val *vocab, const json_val *added, si
 
     *n = 0;
     for (const json_val *t = json_first(vocab); t && !rc; t = json_next(t)) {
-        rc = read_id(&id, t, json_key(t), limit, err);
+        rc = vocab_read_id(&id, t, json_key(t), limit, err);
         *n = id + 1 > *n ? id + 1 : *n;
     }
     for (const json_val *t = json_first(added); t && !rc; t = json_next(t)) {
         const char *text = json_str(json_get(t, "content"));
         if (!text)
             return err_set(err, ERR_FORMAT, "an added token without content");
-        rc = read_id(&id, json_get(t, "id"), text, limit, err);
+        rc = vocab_read_id(&id, json_get(t, "id"), text, limit, err);
         *n = id + 1 > *n ? id + 1 : *n;
     }
     if (!rc && !limit && *n > most)
@@ -70,8 +70,8 @@ static int count_ids(size_t *n, const json_val *vocab, const json_val *added, si
 }
 
 /* Both kinds: fill and place the base vocabulary and the added tokens. */
-static int read_tokens(struct vocab *v, const struct vocab_files *f, float base, float added_score,
-                       struct err *err)
+int vocab_read_tokens(struct vocab *v, const struct vocab_files *f, float base, float added_score,
+                      struct err *err)
 {
     const json_val *vocab = json_path(f->tokenizer, "model.vocab");
     const json_val *added = json_get(f->tokenizer, "added_tokens");
@@ -86,7 +86,7 @@ static int read_tokens(struct vocab *v, const struct vocab_files *f, float base,
         rc = vocab_fill(v, f->n_vocab ? f->n_vocab : n, v->kind == VOCAB_SPM ? -10000.0F : 0, err);
     for (const json_val *t = json_first(vocab); t && !rc; t = json_next(t)) {
         const char *text = json_key(t);
-        rc = read_id(&id, t, text, v->n_tokens, err);
+        rc = vocab_read_id(&id, t, text, v->n_tokens, err);
         if (!rc)
             rc = vocab_put(v, id, text, strlen(text), base, VOCAB_NORMAL, err);
     }
@@ -94,7 +94,7 @@ static int read_tokens(struct vocab *v, const struct vocab_files *f, float base,
         const char *text = json_str(json_get(t, "content"));
         bool special = false;
         (void)json_bool(json_get(t, "special"), &special);
-        rc = read_id(&id, json_get(t, "id"), text, v->n_tokens, err);
+        rc = vocab_read_id(&id, json_get(t, "id"), text, v->n_tokens, err);
         if (!rc)
             rc = vocab_put_added(v, id, text, special, added_score, err);
     }
@@ -149,7 +149,7 @@ static int read_merge(struct buf *b, const json_val *m, size_t i, struct err *er
     return buf_check(b, err);
 }
 
-static int read_merges(struct vocab *v, const json_val *merges, struct err *err)
+int vocab_read_merges(struct vocab *v, const json_val *merges, struct err *err)
 {
     struct buf b = {0};
     size_t i = 0;
@@ -182,14 +182,15 @@ static int check_model(const json_val *tokenizer, struct err *err)
 
     /* old files leave the type out; a BPE model has merges */
     if (type ? strcmp(type, "BPE") : !json_path(tokenizer, "model.merges"))
-        return err_set(err, ERR_UNSUPPORTED, "a tokenizer model of type %s: only BPE is supported",
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a tokenizer model of type %.40s: expected BPE, Unigram or WordPiece",
                        type ? type : "unknown");
     if (suffix && *suffix)
         return err_set(err, ERR_UNSUPPORTED, "a BPE with the end-of-word suffix \"%.20s\"", suffix);
     return 0;
 }
 
-static int keep_json(struct vocab *v, const struct vocab_files *f, struct err *err)
+int vocab_keep_json(struct vocab *v, const struct vocab_files *f, struct err *err)
 {
     v->normalizer = NULL; /* the file says it */
     v->hf_json = arena_strn(&v->arena, f->text, f->text_bytes);
@@ -212,13 +213,15 @@ static int read_pre(struct vocab *v, const struct vocab_files *f, struct err *er
         name = asked->name;
     if (name)
         v->pre = name;
-    if (name || rc != ERR_UNSUPPORTED || !f->text)
+    if (rc && rc != ERR_UNSUPPORTED)
+        return rc;
+    if (name || !f->text)
         return name ? 0 : rc;
     log_warn(f->log,
              "tokenizer.json: %s: it is kept whole, and programs that cannot execute it cut words "
              "as \"default\" does; --pre-tokenizer names another",
              err->msg);
-    return keep_json(v, f, err);
+    return vocab_keep_json(v, f, err);
 }
 
 int vocab_read_bpe(struct vocab *v, const struct vocab_files *f, struct err *err)
@@ -228,13 +231,13 @@ int vocab_read_bpe(struct vocab *v, const struct vocab_files *f, struct err *err
     if (!rc)
         rc = read_pre(v, f, err);
     if (!rc)
-        rc = read_tokens(v, f, 0, 0, err);
+        rc = vocab_read_tokens(v, f, 0, 0, err);
     if (!rc)
         rc = fill_holes(v, f, err);
     if (!rc)
         rc = vocab_pad(v, err);
     if (!rc)
-        rc = read_merges(v, json_path(f->tokenizer, "model.merges"), err);
+        rc = vocab_read_merges(v, json_path(f->tokenizer, "model.merges"), err);
     return rc;
 }
 
@@ -273,13 +276,13 @@ int vocab_read_fallback(struct vocab *v, const struct vocab_files *f, struct err
     const char *unk = json_str(json_path(f->tokenizer, "model.unk_token"));
 
     v->kind = VOCAB_SPM;
-    int rc = read_tokens(v, f, -1000.0F, -1000.0F, err);
+    int rc = vocab_read_tokens(v, f, -1000.0F, -1000.0F, err);
     if (!rc)
         rc = fill_holes(v, f, err);
     if (!rc)
         rc = vocab_pad(v, err);
     if (!rc)
-        rc = read_merges(v, json_path(f->tokenizer, "model.merges"), err);
+        rc = vocab_read_merges(v, json_path(f->tokenizer, "model.merges"), err);
     if (!rc)
         rc = score_by_rank(v, err);
     for (size_t i = 0; i < v->n_tokens && !rc; i++) {
@@ -296,7 +299,7 @@ int vocab_read_fallback(struct vocab *v, const struct vocab_files *f, struct err
 }
 
 /* Is it one of tokenizer_config.json's named tokens? */
-static bool named_special(const json_val *config, const char *text)
+bool vocab_named_special(const json_val *config, const char *text)
 {
     static const char *const keys[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                        "pad_token", "cls_token", "mask_token"};
@@ -336,12 +339,12 @@ int vocab_read_text_bpe(struct vocab *v, const struct vocab_files *f, struct err
 
     v->kind = VOCAB_TEXT_BPE;
     own.n_vocab = 0;
-    int rc = read_tokens(v, &own, -1000.0F, -1000.0F, err);
+    int rc = vocab_read_tokens(v, &own, -1000.0F, -1000.0F, err);
     for (const json_val *t = json_first(json_get(f->tokenizer, "added_tokens")); t && !rc;
          t = json_next(t)) {
         const char *text = json_str(json_get(t, "content"));
         size_t id = 0;
-        rc = read_id(&id, json_get(t, "id"), text, v->n_tokens, err);
+        rc = vocab_read_id(&id, json_get(t, "id"), text, v->n_tokens, err);
         if (!rc)
             rc = vocab_put(v, id, text, strlen(text), -1000.0F,
                            id < n_base ? VOCAB_NORMAL : VOCAB_USER, err);
@@ -352,12 +355,12 @@ int vocab_read_text_bpe(struct vocab *v, const struct vocab_files *f, struct err
         struct vocab_token *t = &v->token[i];
         if (vocab_is_byte(t->text.p, t->text.n))
             t->type = VOCAB_BYTE;
-        else if (named_special(f->tokenizer_config, t->text.p))
+        else if (vocab_named_special(f->tokenizer_config, t->text.p))
             t->type = VOCAB_CONTROL;
         if (is_visible(t->text.p))
             t->type = VOCAB_USER;
     }
-    return rc ? rc : read_merges(v, json_path(f->tokenizer, "model.merges"), err);
+    return rc ? rc : vocab_read_merges(v, json_path(f->tokenizer, "model.merges"), err);
 }
 
 static unsigned added_flags(const json_val *t)

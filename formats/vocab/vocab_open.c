@@ -21,12 +21,27 @@ static int load_json(json_val **doc, struct map *keep, const struct ckpt *c, con
     return rc ? err_wrap(err, "%s/%s", ckpt_dir(c), name) : 0;
 }
 
+/* What stands in for tokenizer.json in old and in Mistral's own folders. */
+static int open_others(struct vocab_open *o, const struct ckpt *c, struct err *err)
+{
+    bool found;
+
+    int rc = load_json(&o->slow, NULL, c, "vocab.json", err);
+    if (!rc)
+        rc = ckpt_map(&o->merges, &found, c, "merges.txt", err);
+    if (!rc && !o->slow)
+        rc = load_json(&o->tekken, NULL, c, "tekken.json", err);
+    return rc;
+}
+
 int vocab_open(struct vocab_open *o, const struct ckpt *c, struct err *err)
 {
     bool found = false;
 
     *o = (struct vocab_open){0};
     int rc = load_json(&o->tokenizer, &o->text, c, "tokenizer.json", err);
+    if (!rc && !o->tokenizer)
+        rc = open_others(o, c, err);
     if (!rc)
         rc = load_json(&o->added, NULL, c, "added_tokens.json", err);
     if (!rc)
@@ -40,6 +55,10 @@ int vocab_open(struct vocab_open *o, const struct ckpt *c, struct err *err)
         .tokenizer_config = ckpt_tokenizer_config(c),
         .added_tokens = o->added,
         .config = ckpt_config(c),
+        .slow = o->slow,
+        .tekken = o->tekken,
+        .merges = (const char *)o->merges.data,
+        .merges_bytes = o->merges.size,
         .generation = ckpt_generation_config(c),
         .chat_json = o->chat,
         .text = (const char *)o->text.data,
@@ -56,6 +75,9 @@ void vocab_open_release(struct vocab_open *o)
 {
     map_release(&o->text);
     map_release(&o->jinja);
+    map_release(&o->merges);
+    json_free(o->slow);
+    json_free(o->tekken);
     json_free(o->tokenizer);
     json_free(o->added);
     json_free(o->chat);

@@ -29,6 +29,10 @@ struct vocab_files {
     const json_val *chat_json;        /* chat_template.json */
     const char *chat_jinja;           /* chat_template.jinja */
     size_t chat_jinja_bytes;
+    const json_val *slow;   /* vocab.json: {"text": id} */
+    const json_val *tekken; /* tekken.json */
+    const char *merges;     /* merges.txt */
+    size_t merges_bytes;
     const json_val *generation; /* generation_config.json */
     const char *text;           /* tokenizer.json as it is */
     size_t text_bytes;
@@ -41,8 +45,8 @@ struct vocab_files {
 /* The files themselves, open. */
 struct vocab_open {
     struct vocab_files f;
-    json_val *tokenizer, *added, *chat; /* owned */
-    struct map text, jinja;             /* owned */
+    json_val *tokenizer, *added, *chat, *slow, *tekken; /* owned */
+    struct map text, jinja, merges;                     /* owned */
 };
 
 /* Open what the folder has of them; pre, rules, log and n_vocab are the caller's to set.
@@ -82,6 +86,38 @@ int vocab_read_text_bpe(struct vocab *v, const struct vocab_files *f, struct err
 
 /* Does tokenizer.json describe that kind? */
 bool vocab_is_fallback(const json_val *tokenizer);
+
+/* Unigram out of tokenizer.json: pieces, scores, the characters' map. */
+int vocab_read_unigram(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
+
+/* WordPiece out of tokenizer.json: tokens in the spelling a GGUF has. */
+int vocab_read_wordpiece(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
+
+/* Byte-level BPE out of vocab.json, merges.txt and the lists of added tokens. */
+int vocab_read_slow(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
+
+/* Mistral's tekken.json: bytes by rank, and its special tokens. */
+int vocab_read_tekken(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
+
+/* An id from a file, below `limit` when that is not 0; `text` names it in errors. */
+int vocab_read_id(size_t *out, const json_val *v, const char *text, size_t limit,
+                  struct err *err) WARN_UNUSED;
+
+/* Fill and place model.vocab, {"text": id}, and the added tokens. */
+int vocab_read_tokens(struct vocab *v, const struct vocab_files *f, float base, float added_score,
+                      struct err *err) WARN_UNUSED;
+
+/* v->merge, from an array of texts or of pairs. */
+int vocab_read_merges(struct vocab *v, const json_val *merges, struct err *err) WARN_UNUSED;
+
+/* Keep tokenizer.json's own text: v->hf_json. */
+int vocab_keep_json(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
+
+/* Base64; false: it is none. dst has room for 3 bytes for each 4 of the text begun. */
+bool vocab_decode64(uint8_t *dst, size_t *n, const char *s);
+
+/* Is it one of tokenizer_config.json's named tokens ("bos_token", ...)? */
+bool vocab_named_special(const json_val *config, const char *text);
 
 /* tokenizer.model, a serialized SentencePiece ModelProto. */
 int vocab_read_spm(struct vocab *v, const void *data, size_t size, const struct vocab_files *f,

@@ -347,8 +347,9 @@ int vocab_read_special(struct vocab *v, const struct vocab_files *f, bool limit,
         rc = read_chat(v, f, err);
     }
     read_ids(v, &s, f, limit);
-    v->add_bos = s.add[BOS];
-    v->add_eos = s.add[EOS];
-    v->add_sep = s.add[SEP];
+    /* a reader may have known already */
+    v->add_bos = s.add[BOS] < 0 ? v->add_bos : s.add[BOS];
+    v->add_eos = s.add[EOS] < 0 ? v->add_eos : s.add[EOS];
+    v->add_sep = s.add[SEP] < 0 ? v->add_sep : s.add[SEP];
     return rc;
 }

@@ -60,7 +60,24 @@ static bool field_next(struct field *f, struct rd *r)
     return !r->bad;
 }
 
-enum { MODEL_PIECE = 1, MODEL_TRAINER = 2, TRAINER_TYPE = 3, TRAINER_BPE = 2 };
+enum {
+    MODEL_PIECE = 1,
+    MODEL_TRAINER = 2,
+    MODEL_NORMALIZER = 3,
+    TRAINER_TYPE = 3,
+    TYPE_UNIGRAM = 1,
+    TYPE_BPE = 2,
+    NORM_CHARSMAP = 2,
+    NORM_PREFIX = 3,
+    NORM_EXTRA = 4
+};
+
+/* What is said of the whole model; the defaults are the proto's. */
+struct spec {
+    uint64_t type;
+    bool prefix, no_extra; /* add_dummy_prefix, remove_extra_whitespaces */
+    struct rd charsmap;
+};
 
 struct piece {
     const char *text;
@@ -103,31 +120,49 @@ static bool piece_read(struct piece *out, struct rd r)
     return !r.bad;
 }
 
-/* Only BPE models merge by score; a Unigram model needs another algorithm. */
-static int trainer_check(struct rd r, struct err *err)
+static int trainer_read(struct spec *s, struct rd r, struct err *err)
 {
     static const char *const names[] = {"?", "Unigram", "BPE", "word", "character"};
     struct field f;
 
     while (field_next(&f, &r))
-        if (f.number == TRAINER_TYPE && f.wire == WIRE_VARINT && f.value != TRAINER_BPE)
-            return err_set(err, ERR_UNSUPPORTED,
-                           "a SentencePiece model of type %s: only BPE is supported",
-                           names[f.value < 5 ? f.value : 0]);
+        if (f.number == TRAINER_TYPE && f.wire == WIRE_VARINT)
+            s->type = f.value;
+    if (s->type != TYPE_BPE && s->type != TYPE_UNIGRAM)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a SentencePiece model of type %s: only BPE and Unigram are supported",
+                       names[s->type < 5 ? s->type : 0]);
     return 0;
 }
 
-/* First pass: is it whole, and how many pieces? */
-static int count_pieces(size_t *n, struct rd r, struct err *err)
+static void normalizer_read(struct spec *s, struct rd r)
+{
+    struct field f;
+
+    while (field_next(&f, &r)) {
+        if (f.number == NORM_CHARSMAP && f.wire == WIRE_BYTES)
+            s->charsmap = f.sub;
+        else if (f.number == NORM_PREFIX && f.wire == WIRE_VARINT)
+            s->prefix = f.value != 0;
+        else if (f.number == NORM_EXTRA && f.wire == WIRE_VARINT)
+            s->no_extra = f.value != 0;
+    }
+}
+
+/* First pass: is it whole, how many pieces, and of what kind? */
+static int model_read(struct spec *s, size_t *n, struct rd r, struct err *err)
 {
     const uint8_t *begin = r.p;
     struct field f;
     int rc = 0;
 
     *n = 0;
+    *s = (struct spec){.type = TYPE_UNIGRAM, .prefix = true, .no_extra = true};
     while (!rc && field_next(&f, &r)) {
         if (f.number == MODEL_TRAINER && f.wire == WIRE_BYTES)
-            rc = trainer_check(f.sub, err);
+            rc = trainer_read(s, f.sub, err);
+        else if (f.number == MODEL_NORMALIZER && f.wire == WIRE_BYTES)
+            normalizer_read(s, f.sub);
         *n += f.number == MODEL_PIECE && f.wire == WIRE_BYTES;
     }
     if (!rc && r.bad)
@@ -137,6 +172,24 @@ static int count_pieces(size_t *n, struct rd r, struct err *err)
     if (!rc && !*n)
         rc = err_set(err, ERR_FORMAT, "no pieces: not a SentencePiece model");
     return rc;
+}
+
+/* A Unigram model says how it prepares a text; of a BPE model the reference keeps
+ * nothing, and only the characters' map goes into a key of ours. */
+static int put_spec(struct vocab *v, const struct spec *s, struct err *err)
+{
+    const size_t n = rd_left(&s->charsmap);
+
+    v->kind = s->type == TYPE_UNIGRAM ? VOCAB_UNIGRAM : VOCAB_SPM;
+    if (v->kind == VOCAB_UNIGRAM) {
+        v->space_prefix = s->prefix;
+        v->remove_extra_spaces = s->no_extra;
+    }
+    if (!n)
+        return 0;
+    v->charsmap = (const uint8_t *)arena_strn(&v->arena, (const char *)s->charsmap.p, n);
+    v->charsmap_bytes = n;
+    return v->charsmap ? 0 : err_nomem(err);
 }
 
 static int put_pieces(struct vocab *v, struct rd r, const struct log *log, struct err *err)
@@ -247,9 +300,12 @@ int vocab_read_spm(struct vocab *v, const void *data, size_t size, const struct 
                    struct err *err)
 {
     const struct rd r = rd_init(data ? data : "", size);
+    struct spec s;
     size_t n;
 
-    int rc = count_pieces(&n, r, err);
+    int rc = model_read(&s, &n, r, err);
+    if (!rc)
+        rc = put_spec(v, &s, err);
     if (!rc)
         rc = vocab_fill(v, f->n_vocab ? f->n_vocab : n, -10000.0F, err);
     if (!rc)
@@ -258,8 +314,7 @@ int vocab_read_spm(struct vocab *v, const void *data, size_t size, const struct 
         rc = put_added(v, f->added_tokens, f->log, err);
     if (!rc && f->rules && f->rules->json_added)
         rc = put_all_marked(v, f, err);
-    else if (!rc)
+    else if (!rc && v->kind == VOCAB_SPM)
         rc = put_decoder(v, json_get(f->tokenizer_config, "added_tokens_decoder"), f->log, err);
-    v->kind = VOCAB_SPM;
     return rc ? rc : vocab_pad(v, err);
 }

@@ -235,7 +235,40 @@ static void test_vocab_spm(void **state)
     json_free(added);
 }
 
-/* Every cut of a model is refused or read, never a crash; a Unigram one is refused. */
+/* A Unigram model keeps how it prepares a text. */
+static void test_vocab_spm_unigram(void **state)
+{
+    static const char norm[] = "\x1a\x08\x12\x02MP\x18\x00\x20\x01"; /* normalizer_spec */
+    const struct vocab_files f = {0};
+    struct meta m = {0};
+    struct buf b = {0};
+    struct vocab *v, *w;
+    struct err err;
+
+    (void)state;
+    make_model(&b);
+    b.p[b.n - 1] = 1;
+    buf_put(&b, norm, sizeof(norm) - 1);
+    assert_int_equal(vocab_new(&v, &err), 0);
+    assert_int_equal(vocab_read_spm(v, b.p, b.n, &f, &err), 0);
+    assert_int_equal(v->kind, VOCAB_UNIGRAM);
+    assert_int_equal(v->space_prefix, 0);
+    assert_int_equal(v->remove_extra_spaces, 1);
+    assert_int_equal(v->charsmap_bytes, 2);
+    assert_memory_equal(v->charsmap, "MP", 2);
+    assert_int_equal(vocab_to_meta(&m, v, &err), 0);
+    assert_int_equal(vocab_from_meta(&w, &m, &err), 0);
+    assert_int_equal(w->kind, VOCAB_UNIGRAM);
+    assert_int_equal(w->remove_extra_spaces, 1);
+    assert_int_equal(w->charsmap_bytes, 2);
+    assert_true(w->token[4].score == -2.5F);
+    vocab_free(v);
+    vocab_free(w);
+    meta_release(&m);
+    buf_release(&b);
+}
+
+/* Every cut of a model is refused or read, never a crash; one of words is refused. */
 static void test_vocab_spm_refuses(void **state)
 {
     const struct vocab_files f = {0};
@@ -252,10 +285,10 @@ static void test_vocab_spm_refuses(void **state)
         assert_true(n || rc);
         vocab_free(v);
     }
-    b.p[b.n - 1] = 1;
+    b.p[b.n - 1] = 3;
     assert_int_equal(vocab_new(&v, &err), 0);
     assert_int_equal(vocab_read_spm(v, b.p, b.n, &f, &err), ERR_UNSUPPORTED);
-    assert_non_null(strstr(err.msg, "Unigram"));
+    assert_non_null(strstr(err.msg, "word"));
     vocab_free(v);
     buf_release(&b);
 }
@@ -415,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_vocab_recognise),
         cmocka_unit_test(test_vocab_fallback_scores),
         cmocka_unit_test(test_vocab_spm),
+        cmocka_unit_test(test_vocab_spm_unigram),
         cmocka_unit_test(test_vocab_spm_refuses),
         cmocka_unit_test(test_vocab_special_template),
         cmocka_unit_test(test_vocab_special_displaced),
