@@ -1,6 +1,7 @@
 /* A checkpoint seen as the GGUF it would convert to. */
 
 #include "formats/general.h"
+#include "formats/source_fit.h"
 #include "formats/source_impl.h"
 
 #include <inttypes.h>
@@ -448,18 +449,55 @@ static int fill_meta(struct source *s, const struct source_opts *opts, struct er
     return rc;
 }
 
+/* "[the first], [the second] and 3 more" of the lines in b. */
+static void put_names(struct buf *b, const struct buf *lines, size_t n)
+{
+    enum { SHOWN = 3 };
+    const char *at = lines->p;
+    size_t i = 0;
+
+    for (; at && *at && i < SHOWN; i++) {
+        const size_t k = strcspn(at, "\n");
+        buf_fmt(b, "%s%.*s", i ? ", " : "", (int)k, at);
+        at += k + (at[k] == '\n');
+    }
+    if (n > i)
+        buf_fmt(b, " and %zu more", n - i);
+}
+
+/* Which family it comes closest to, and what does not fit. */
+static int unknown_arch(const struct source *s, const char *class, struct err *err)
+{
+    struct source_fit fit;
+    struct buf b = {0};
+    int rc = source_fit(&fit, s->ckpt, err);
+
+    if (rc)
+        return rc;
+    if (fit.arch)
+        buf_fmt(&b, "; the nearest is %s (%s): %zu of %zu tensors fit", fit.arch->classes[0],
+                fit.arch->name, fit.n_known, fit.n_tensors);
+    if (fit.arch && fit.n_known < fit.n_tensors) {
+        buf_str(&b, ", not ");
+        put_names(&b, &fit.unexpected, fit.n_tensors - fit.n_known);
+    }
+    rc = err_set(err, ERR_UNSUPPORTED, "%s/config.json: architecture \"%.60s\" is not supported%s",
+                 ckpt_dir(s->ckpt), class, b.p ? b.p : "");
+    buf_release(&b);
+    source_fit_release(&fit);
+    return rc;
+}
+
 static int find_arch(struct source *s, const json_val *config, struct err *err)
 {
-    const char *name = json_str(json_first(json_get(config, "architectures")));
+    const char *name = json_str(json_first(json_get(ckpt_config(s->ckpt), "architectures")));
 
     if (!name)
         return err_set(err, ERR_FORMAT, "%s/config.json: architectures is missing",
                        ckpt_dir(s->ckpt));
     s->arch = arch_by_class(name);
     if (!s->arch)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "%s/config.json: architecture \"%.60s\" is not supported", ckpt_dir(s->ckpt),
-                       name);
+        return unknown_arch(s, name, err);
     if (arch_params_from_config(&s->params, s->arch, config, err)) {
         const int rc = err_wrap(err, "%s/config.json", ckpt_dir(s->ckpt));
         s->arch = NULL;

@@ -1,14 +1,18 @@
+#include "eval/verify.h"
 #include "formats/apart.h"
+#include "formats/gguf_split.h"
 #include "quant/job.h"
 #include "tools/cmd.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct convert {
     const char *type, *split, *pre, *name;
     enum dtype out_type; /* DTYPE_NONE: the checkpoint's */
     uint64_t split_bytes;
+    bool verify;
 };
 
 /* The reference's "auto": that of the first matrix in BF16 or F16; F16 when there is
@@ -64,6 +68,45 @@ static int convert(const struct source *s, const char *to, const struct convert 
     return rc;
 }
 
+/* The file that was written, or the first of them. */
+static int first_file(struct buf *name, const char *to, struct err *err)
+{
+    const char *suffix = strstr(to, ".gguf");
+    struct stat st;
+
+    buf_str(name, to);
+    for (size_t n = 2; stat(name->p ? name->p : to, &st) && n < UINT16_MAX && suffix; n++) {
+        buf_release(name);
+        gguf_split_name(name, to, (size_t)(suffix - to), 0, n);
+    }
+    return buf_check(name, err);
+}
+
+/* NMSE beyond which a conversion is not what it says: rounding to Q8_0 costs some 1e-4,
+ * to F16 and BF16 less. */
+static const double MOST_NMSE = 0.01;
+
+static int verify(const char *from, const char *to, const struct convert *c,
+                  const struct cmd_common *common, const struct log *log, struct err *err)
+{
+    const struct verify_opts opts = {
+        .cpu = common->cpu, .pre = c->pre, .par = common->par, .log = log};
+    struct buf name = {0};
+    struct verify v;
+    int rc = first_file(&name, to, err);
+
+    if (!rc)
+        rc = verify_models(&v, from, name.p, &opts, err);
+    if (!rc)
+        printf("verified on %zu tokens: NMSE of the logits %.3g, the same best token at %zu\n",
+               v.n_tokens, v.nmse, v.same_best);
+    if (!rc && !(v.nmse <= MOST_NMSE))
+        rc = err_set(err, ERR_FORMAT, "%s: its logits differ from the checkpoint's: NMSE %.3g",
+                     name.p, v.nmse);
+    buf_release(&name);
+    return rc;
+}
+
 int cmd_convert(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
     struct convert c = {.type = "auto"};
@@ -72,13 +115,15 @@ int cmd_convert(struct cmd_env *env, int argc, char **argv, struct err *err)
     const char *operand[2];
     size_t n;
     const struct opt opts[] = {
-        {"type",           "TYPE", "auto, f32, f16, bf16 or q8_0 (auto: the checkpoint's)",   OPT_STR, &c.type,
-         0,                                                                                                         0},
+        {"type",           "TYPE", "auto, f32, f16, bf16 or q8_0 (auto: the checkpoint's)",   OPT_STR,  &c.type,
+         0,                                                                                                           0},
         {"split-max-size", "SIZE", "start a new file where one would pass SIZE (4GiB, 300M)",
-         OPT_STR,                                                                                      &c.split, 0, 0},
-        {"pre-tokenizer",  "NAME", "tokenizer.ggml.pre, instead of recognising it",           OPT_STR, &c.pre,
-         0,                                                                                                         0},
-        {"name",           "NAME", "general.name, instead of guessing it",                    OPT_STR, &c.name,  0, 0},
+         OPT_STR,                                                                                       &c.split,  0, 0},
+        {"pre-tokenizer",  "NAME", "tokenizer.ggml.pre, instead of recognising it",           OPT_STR,  &c.pre,
+         0,                                                                                                           0},
+        {"name",           "NAME", "general.name, instead of guessing it",                    OPT_STR,  &c.name,   0, 0},
+        {"verify",         NULL,   "run a prompt through both and compare the logits",        OPT_FLAG, &c.verify, 0,
+         0                                                                                                             },
     };
 
     int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, operand, &n, 2, 2, err);
@@ -97,5 +142,7 @@ int cmd_convert(struct cmd_env *env, int argc, char **argv, struct err *err)
     if (!rc)
         rc = convert(s, operand[1], &c, &common.par, &env->log, err);
     source_free(s);
+    if (!rc && c.verify)
+        rc = verify(operand[0], operand[1], &c, &common, &env->log, err);
     return rc;
 }
