@@ -1,18 +1,20 @@
 #include "runtime/tokenizer.h"
 
+#include "runtime/tok/tok_hf.h"
 #include "runtime/tok/tok_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct tok {
-    const struct vocab *v; /* borrowed */
-    struct tok_special special;
-    struct tok_bpe bpe; /* VOCAB_BPE */
-    struct tok_spm spm; /* VOCAB_SPM */
-    bool *control;      /* owned; by id: does not show, is not parsed unless asked */
-    bool *end;          /* owned; by id: ends a generation */
-    int32_t bos, eos;   /* what is put around a text; -1: nothing */
+    const struct vocab *v;   /* borrowed, or the engine's own */
+    struct hf *hf;           /* owned; NULL: `model` does the work */
+    struct tok_model model;  /* of the vocabulary's kind */
+    struct tok_special raw;  /* looked for in the text as it is */
+    struct tok_special norm; /* looked for in the normalized text */
+    bool *control;           /* owned; by id: does not show, is not parsed unless asked */
+    bool *end;               /* owned; by id: ends a generation */
+    int32_t bos, eos;        /* what is put around a text; -1: nothing */
 };
 
 /* Tokens that end a turn or a text, whatever type a file gives them. */
@@ -60,57 +62,152 @@ static int mark(struct tok *t, struct err *err)
     return 0;
 }
 
+static int32_t known(const struct tok *t, int32_t id)
+{
+    return id >= 0 && (size_t)id < t->v->n_tokens ? id : -1;
+}
+
 /* The file's word, or what is usual for the kind: SentencePiece models begin with
- * BOS (id 1 when they do not say which), few byte-level ones do. */
+ * BOS (id 1 when they do not say which), few byte-level ones do; BERT's stand between
+ * two, T5's end with EOS. */
 static void set_ends(struct tok *t)
 {
     const struct vocab *v = t->v;
-    const bool spm = v->kind == VOCAB_SPM;
-    const struct pretok *pre = spm ? NULL : pretok_by_name(v->pre);
-    const bool usual = spm || (pre && pre->flags & PRETOK_ADD_BOS);
+    const bool spm = v->kind == VOCAB_SPM, bert = v->kind == VOCAB_WORDPIECE;
+    const struct pretok *pre = v->kind == VOCAB_BPE ? pretok_by_name(v->pre) : NULL;
+    const bool usual = spm || bert || (pre && pre->flags & PRETOK_ADD_BOS);
     const int32_t bos = v->bos < 0 && spm ? 1 : v->bos;
     const int32_t eos = v->eos < 0 && spm ? 2 : v->eos;
     const bool add_bos = v->add_bos < 0 ? usual : v->add_bos;
+    const bool add_eos = v->add_eos < 0 ? v->kind == VOCAB_UNIGRAM : v->add_eos;
 
-    t->bos = add_bos && bos >= 0 && (size_t)bos < v->n_tokens ? bos : -1;
-    t->eos = v->add_eos > 0 && eos >= 0 && (size_t)eos < v->n_tokens ? eos : -1;
+    t->bos = add_bos ? known(t, bos) : -1;
+    t->eos = add_eos ? known(t, eos) : -1;
+    if (bert && v->add_sep && v->sep >= 0)
+        t->eos = known(t, v->sep);
+}
+
+/* How added tokens are found: flags by id, of the file, and SPECIAL for what does not
+ * show. */
+static unsigned *added_flags(const struct tok *t)
+{
+    const struct vocab *v = t->v;
+    unsigned *flags = calloc(v->n_tokens + 1, sizeof(*flags));
+
+    for (size_t i = 0; flags && i < v->n_added; i++)
+        if (v->added[i].id < v->n_tokens)
+            flags[v->added[i].id] = v->added[i].flags;
+    for (size_t i = 0; flags && i < v->n_tokens; i++)
+        flags[i] =
+            (flags[i] & ~(unsigned)VOCAB_SPECIAL) | (t->control[i] ? (unsigned)VOCAB_SPECIAL : 0);
+    return flags;
+}
+
+static int add_special(struct tok *t, size_t i, unsigned flags, struct err *err)
+{
+    const struct vocab_added added = {(uint32_t)i, flags};
+    const struct meta_str text = t->v->token[i].text;
+    struct buf b = {0};
+
+    if (!(flags & VOCAB_NORMALIZED))
+        return tok_special_add(&t->raw, text.p, text.n, added, err);
+    int rc = tok_model_normal(&b, &t->model, text.p, text.n, err);
+    if (!rc)
+        rc = tok_special_add(&t->norm, b.p ? b.p : "", b.n, added, err);
+    buf_release(&b);
+    return rc;
+}
+
+/* Of equal texts the first counts. */
+static int collect_special(struct tok *t, struct err *err)
+{
+    unsigned *flags = added_flags(t);
+    int rc = flags ? 0 : err_nomem(err);
+
+    for (size_t i = t->v->n_tokens; i-- > 0 && !rc;)
+        if (t->control[i] || t->v->token[i].type == VOCAB_USER)
+            rc = add_special(t, i, flags[i], err);
+    free(flags);
+    return rc;
+}
+
+/* A tokenizer that no name tells of brings its definition along. */
+static bool needs_json(const struct vocab *v)
+{
+    return v->hf_json &&
+           (v->kind != VOCAB_BPE || !pretok_by_name(v->pre) || !strcmp(v->pre, "default"));
+}
+
+static int engine_of(struct tok *t, const json_val *json, struct err *err)
+{
+    json_val *doc = NULL;
+    int rc = 0;
+
+    if (!json) {
+        rc = json_parse(&doc, t->v->hf_json, t->v->hf_json_bytes, err);
+        json = doc;
+    }
+    if (!rc)
+        rc = hf_new(&t->hf, json, err);
+    json_free(doc);
+    return rc ? err_wrap(err, "tokenizer.json") : 0;
+}
+
+/* v NULL: the engine's own. */
+static int build(struct tok *t, const struct vocab *v, const json_val *json, struct err *err)
+{
+    int rc = 0;
+
+    t->v = v;
+    if (json || needs_json(v))
+        rc = engine_of(t, json, err);
+    if (!rc && !v)
+        t->v = hf_vocab(t->hf);
+    if (!rc)
+        rc = mark(t, err);
+    if (!rc && !t->hf)
+        rc = tok_model_init(&t->model, t->v, err);
+    if (!rc && !t->hf)
+        rc = collect_special(t, err);
+    if (!rc)
+        set_ends(t);
+    return rc;
+}
+
+static int new_tok(struct tok **out, const struct vocab *v, const json_val *json, struct err *err)
+{
+    struct tok *t = calloc(1, sizeof(*t));
+
+    *out = NULL;
+    if (!t)
+        return err_nomem(err);
+    const int rc = build(t, v, json, err);
+    if (rc) {
+        tok_free(t);
+        return rc;
+    }
+    *out = t;
+    return 0;
 }
 
 int tok_new(struct tok **out, const struct vocab *v, struct err *err)
 {
-    struct tok *t;
-    int rc;
+    return new_tok(out, v, NULL, err);
+}
 
-    *out = NULL;
-    if (v->kind != VOCAB_BPE && v->kind != VOCAB_SPM)
-        return err_set(err, ERR_UNSUPPORTED, "the model has no tokenizer");
-    t = calloc(1, sizeof(*t));
-    if (!t)
-        return err_nomem(err);
-    t->v = v;
-    rc = mark(t, err);
-    if (!rc)
-        rc = tok_special_init(&t->special, v, t->control, err);
-    if (!rc)
-        rc = v->kind == VOCAB_BPE ? tok_bpe_init(&t->bpe, v, err) : tok_spm_init(&t->spm, v, err);
-    if (rc)
-        goto fail;
-    set_ends(t);
-    *out = t;
-    return 0;
-
-fail:
-    tok_free(t);
-    return rc;
+int tok_new_json(struct tok **out, const struct vocab *v, const json_val *json, struct err *err)
+{
+    return new_tok(out, v, json, err);
 }
 
 void tok_free(struct tok *t)
 {
     if (!t)
         return;
-    tok_special_release(&t->special);
-    tok_bpe_release(&t->bpe);
-    tok_spm_release(&t->spm);
+    tok_special_release(&t->raw);
+    tok_special_release(&t->norm);
+    tok_model_release(&t->model);
+    hf_free(t->hf);
     free(t->control);
     free(t->end);
     free(t);
@@ -136,43 +233,65 @@ void tok_ids_release(struct tok_ids *ids)
     *ids = (struct tok_ids){0};
 }
 
-/* In SentencePiece models every stretch of text begins with a space: it stands at the
- * beginning, or after a token that was cut out. */
-static int encode_pieces(struct tok_ids *out, const struct tok *t, const struct tok_pieces *p,
+static int encode_normal(struct tok_run *r, const struct tok *t, bool parse, const struct buf *b,
                          struct err *err)
 {
-    int rc = 0;
+    struct tok_pieces pieces = {0};
 
-    for (size_t i = 0; i < p->n && !rc; i++) {
-        const struct tok_piece *at = &p->at[i];
-        if (!at->text)
-            rc = tok_push(out, at->id, err);
-        else if (t->v->kind == VOCAB_BPE)
-            rc = tok_bpe_encode(out, &t->bpe, t->v, at->text, at->n, err);
-        else
-            rc = tok_spm_encode(out, &t->spm, t->v, at->text, at->n, t->v->add_space_prefix, err);
+    int rc = tok_special_split(&pieces, &t->norm, parse, b->p ? b->p : "", b->n, err);
+    for (size_t i = 0; i < pieces.n && !rc; i++)
+        rc = pieces.at[i].text ? tok_model_encode(r, pieces.at[i].text, pieces.at[i].n, err)
+                               : tok_push(r->out, pieces.at[i].id, err);
+    tok_pieces_release(&pieces);
+    return rc;
+}
+
+/* In SentencePiece models every stretch of text begins with a space: it stands at the
+ * beginning, or after a token that was cut out. */
+static int encode_text(struct tok_run *r, const struct tok *t, bool parse, const char *text,
+                       size_t n, struct err *err)
+{
+    struct tok_pieces pieces = {0};
+    struct buf b = {0};
+
+    int rc = tok_cache_init(&r->cache, n, err);
+    if (!rc)
+        rc = tok_special_split(&pieces, &t->raw, parse, text, n, err);
+    for (size_t i = 0; i < pieces.n && !rc; i++) {
+        const struct tok_piece *p = &pieces.at[i];
+        if (!p->text) {
+            rc = tok_push(r->out, p->id, err);
+            continue;
+        }
+        b.n = 0;
+        rc = tok_model_normal(&b, &t->model, p->text, p->n, err);
+        if (!rc)
+            rc = encode_normal(r, t, parse, &b, err);
     }
+    buf_release(&b);
+    tok_pieces_release(&pieces);
+    tok_cache_release(&r->cache);
     return rc;
 }
 
 int tok_encode(struct tok_ids *out, const struct tok *t, const char *text, size_t n, unsigned flags,
                struct err *err)
 {
-    struct tok_pieces pieces = {0};
+    struct tok_run r = {.model = &t->model, .out = out};
     int rc = 0;
 
     if (n > INT32_MAX)
         return err_set(err, ERR_UNSUPPORTED, "a text of %zu bytes is too long to tokenize", n);
+    if (t->hf && t->v->add_bos < 0 && t->v->add_eos < 0)
+        return hf_encode(out, t->hf, text, n, flags, err); /* its own rules */
     if (flags & TOK_ADD_SPECIAL && t->bos >= 0)
         rc = tok_push(out, t->bos, err);
-    if (!rc)
-        rc = tok_special_split(&pieces, &t->special, t->v, t->control, flags & TOK_PARSE_SPECIAL,
-                               text, n, err);
-    if (!rc)
-        rc = encode_pieces(out, t, &pieces, err);
+    if (!rc && t->hf)
+        rc = hf_encode(out, t->hf, text, n, flags & ~(unsigned)TOK_ADD_SPECIAL, err);
+    else if (!rc)
+        rc = encode_text(&r, t, flags & TOK_PARSE_SPECIAL, text, n, err);
     if (!rc && flags & TOK_ADD_SPECIAL && t->eos >= 0)
         rc = tok_push(out, t->eos, err);
-    tok_pieces_release(&pieces);
     return rc;
 }
 
@@ -188,10 +307,10 @@ static void put_unescaped(struct buf *out, struct meta_str s)
 
 static void put_byte(struct buf *out, struct meta_str s)
 {
-    const char digits[3] = {s.n == 6 ? s.p[3] : '0', s.n == 6 ? s.p[4] : '0', '\0'};
-    const char byte = (char)strtoul(digits, NULL, 16);
+    const int byte = tok_byte_of(s);
+    const char c = (char)(byte < 0 ? 0 : byte);
 
-    buf_put(out, &byte, 1);
+    buf_put(out, &c, 1);
 }
 
 int tok_decode(struct buf *out, const struct tok *t, int32_t id, bool special, struct err *err)
@@ -200,14 +319,18 @@ int tok_decode(struct buf *out, const struct tok *t, int32_t id, bool special, s
         return err_set(err, ERR_ARG, "token %d: the vocabulary has %zu", (int)id, t->v->n_tokens);
     const struct vocab_token *token = &t->v->token[id];
     const struct meta_str s = token->text;
+    const enum vocab_kind kind = t->v->kind;
     if (t->control[id] || token->type == VOCAB_UNUSED) {
         if (special)
             buf_put(out, s.p, s.n);
     } else if (token->type == VOCAB_USER) {
         buf_put(out, s.p, s.n);
-    } else if (token->type == VOCAB_BYTE) {
+    } else if (t->hf) {
+        hf_decode(out, t->hf, s);
+    } else if (token->type == VOCAB_BYTE || (kind == VOCAB_TEXT_BPE && tok_byte_of(s) >= 0)) {
         put_byte(out, s);
-    } else if (t->v->kind == VOCAB_SPM) {
+    } else if (kind == VOCAB_SPM || kind == VOCAB_UNIGRAM || kind == VOCAB_TEXT_BPE ||
+               kind == VOCAB_WORDPIECE) {
         put_unescaped(out, s);
     } else {
         const size_t n = out->n;

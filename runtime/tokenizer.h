@@ -1,11 +1,13 @@
 #ifndef RUNTIME_TOKENIZER_H
 #define RUNTIME_TOKENIZER_H
 
-/* Text <-> token ids: byte-level BPE with the pre-tokenizers' patterns (PCRE2),
- * and SentencePiece-style BPE with byte fallback. Immutable once built. */
+/* Text <-> token ids: what a GGUF's vocabulary says by kind and name (byte-level BPE
+ * with the pre-tokenizers' patterns, SentencePiece's BPE and Unigram, WordPiece), or a
+ * tokenizer.json executed as it is defined. Immutable once built. */
 
 #include "formats/base/buf.h"
 #include "formats/base/err.h"
+#include "formats/base/json.h"
 #include "formats/vocab.h"
 
 #include <stdbool.h>
@@ -17,6 +19,12 @@ struct tok;
 /* `v` must outlive *out. Errors: ERR_UNSUPPORTED (a pre-tokenizer name without a
  * row), ERR_FORMAT (a vocabulary that can't work: which token or merge). */
 int tok_new(struct tok **out, const struct vocab *v, struct err *err) WARN_UNUSED;
+
+/* The tokenizer that `json`, a tokenizer.json, defines; it may be freed afterwards. v: the
+ * vocabulary to go with it, which must outlive *out, or NULL for what the file itself says.
+ * Errors: ERR_UNSUPPORTED (a step that is not known: which), ERR_FORMAT. */
+int tok_new_json(struct tok **out, const struct vocab *v, const json_val *json,
+                 struct err *err) WARN_UNUSED;
 void tok_free(struct tok *t); /* accepts NULL */
 
 enum tok_flag {

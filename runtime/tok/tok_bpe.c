@@ -1,6 +1,5 @@
-/* Byte-level BPE: inside each word, the pair of neighbours with the lowest rank merges
- * first, the leftmost of equals.
- * Source: Sennrich et al. 2016; GPT-2's bytes_to_unicode; the tokenizers library. */
+/* BPE: the tables merging needs, and the symbols a word begins as: its bytes (byte-level
+ * vocabularies) or its characters. */
 
 #include "formats/base/buf.h"
 #include "formats/base/rd.h"
@@ -9,57 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Words of up to this many symbols are merged by looking through all pairs. */
-enum { SHORT_WORD = 48 };
-
-/* ---- the byte alphabet ----------------------------------------------------------- */
-
-/* Printable bytes stand for themselves as code points; the other 68, in order, for
- * U+0100 and up. */
-static int byte_of(uint32_t c)
-{
-    if ((c >= 0x21 && c <= 0x7e) || (c >= 0xa1 && c <= 0xac) || (c >= 0xae && c <= 0xff))
-        return (int)c;
-    if (c >= 0x100 && c <= 0x120) /* 0x00-0x20 */
-        return (int)c - 0x100;
-    if (c >= 0x121 && c <= 0x142) /* 0x7f-0xa0 */
-        return (int)c - 0x121 + 0x7f;
-    return c == 0x143 ? 0xad : -1;
-}
-
-bool tok_bytes(struct buf *out, const char *text, size_t n)
-{
-    for (size_t i = 0; i < n;) {
-        const unsigned char a = (unsigned char)text[i];
-        const unsigned char b = i + 1 < n ? (unsigned char)text[i + 1] : 0;
-        uint32_t c = a;
-        size_t k = 1;
-        if (a >= 0xc0 && a < 0xe0 && (b & 0xc0) == 0x80) {
-            c = (uint32_t)(a & 0x1f) << 6 | (b & 0x3f);
-            k = 2;
-        } else if (a >= 0x80) {
-            return false;
-        }
-        const int byte = byte_of(c);
-        if (byte < 0)
-            return false;
-        const char one = (char)byte;
-        buf_put(out, &one, 1);
-        i += k;
-    }
-    return true;
-}
+enum { STACK_SYMBOLS = 256 }; /* longer words take memory from the heap */
 
 /* ---- building --------------------------------------------------------------------- */
 
-/* Enter what `text` stands for, as `value`; a text outside the alphabet is left out. */
+/* What `text` stands for, in `out`; false: outside the byte alphabet. */
+static bool meaning(struct buf *out, const struct tok_bpe *b, struct meta_str text)
+{
+    if (b->opts.bytes)
+        return tok_bytes(out, text.p, text.n);
+    buf_put(out, text.p, text.n);
+    return true;
+}
+
 static int enter(struct tok_bpe *b, struct buf *scratch, struct meta_str text, size_t value,
                  struct err *err)
 {
     bool added;
 
     scratch->n = 0;
-    if (!tok_bytes(scratch, text.p, text.n) || !scratch->n)
+    if (!text.p || !meaning(scratch, b, text) || !scratch->n)
         return buf_check(scratch, err);
     int rc = buf_check(scratch, err);
     if (rc)
@@ -67,17 +35,17 @@ static int enter(struct tok_bpe *b, struct buf *scratch, struct meta_str text, s
     const char *copy = arena_strn(&b->arena, scratch->p, scratch->n);
     if (!copy)
         return err_nomem(err);
-    return strmap_add(&added, &b->bytes, copy, scratch->n, value, err);
+    return strmap_add(&added, &b->text, copy, scratch->n, value, err);
 }
 
 /* Of equal texts the highest id counts, as other programs have it. */
-static int enter_tokens(struct tok_bpe *b, struct buf *scratch, const struct vocab *v,
+static int enter_tokens(struct tok_bpe *b, struct buf *scratch, const struct vocab_token *token,
                         struct err *err)
 {
-    int rc = strmap_reserve(&b->bytes, v->n_tokens, err);
+    int rc = strmap_reserve(&b->text, b->n_tokens, err);
 
-    for (size_t i = v->n_tokens; i-- > 0 && !rc;)
-        rc = enter(b, scratch, v->token[i].text, i, err);
+    for (size_t i = b->n_tokens; i-- > 0 && !rc;)
+        rc = enter(b, scratch, token[i].text, i, err);
     return rc;
 }
 
@@ -92,293 +60,331 @@ static size_t pair_slot(const struct tok_bpe *b, int32_t left, int32_t right)
     return i;
 }
 
-/* The symbol of `bytes`, made when there is none. */
-static int symbol(int32_t *out, struct tok_bpe *b, size_t n_tokens, const char *bytes, size_t n,
-                  struct err *err)
-{
-    size_t value;
-    bool added;
-
-    if (strmap_get(&value, &b->bytes, bytes, n)) {
-        *out = (int32_t)value;
-        return 0;
-    }
-    const char *copy = arena_strn(&b->arena, bytes, n);
-    if (!copy)
-        return err_nomem(err);
-    value = n_tokens + b->n_extra;
-    b->extra[b->n_extra++] = (struct meta_str){copy, n};
-    *out = (int32_t)value;
-    return strmap_add(&added, &b->bytes, copy, n, value, err);
-}
-
-/* Merge `rank`: "left right". One that is not of that form, or not in the byte
- * alphabet, can never happen and is left out. Of equals the first counts. */
-static int enter_merge(struct tok_bpe *b, struct buf *s, const struct vocab *v, size_t rank,
-                       struct err *err)
-{
-    const struct meta_str m = v->merge[rank];
-    const char *gap = m.n > 2 ? memchr(m.p + 1, ' ', m.n - 1) : NULL;
-    int32_t left = 0, right = 0, to = 0;
-
-    if (!gap)
-        return 0;
-    s->n = 0;
-    bool good = tok_bytes(s, m.p, (size_t)(gap - m.p));
-    const size_t mid = s->n;
-    good = good && tok_bytes(s, gap + 1, m.n - (size_t)(gap - m.p) - 1) && s->n > mid;
-    int rc = buf_check(s, err);
-    if (rc || !good)
-        return rc;
-    rc = symbol(&left, b, v->n_tokens, s->p, mid, err);
-    if (!rc)
-        rc = symbol(&right, b, v->n_tokens, s->p + mid, s->n - mid, err);
-    if (!rc)
-        rc = symbol(&to, b, v->n_tokens, s->p, s->n, err);
-    if (rc)
-        return rc;
-    struct tok_pair *p = &b->pair[pair_slot(b, left, right)];
-    if (p->left < 0)
-        *p = (struct tok_pair){left, right, (int32_t)rank, to};
-    return 0;
-}
-
-static int enter_merges(struct tok_bpe *b, struct buf *scratch, const struct vocab *v,
-                        struct err *err)
-{
-    size_t n;
-    int rc = 0;
-
-    /* three new symbols a merge at most, and one a byte */
-    if (!mul_ok(&n, v->n_merges, 3) || n > INT32_MAX - VOCAB_BYTES - v->n_tokens)
-        return err_set(err, ERR_FORMAT, "%zu merges are too many", v->n_merges);
-    b->extra = arena_array(&b->arena, n + VOCAB_BYTES, sizeof(*b->extra));
-    for (b->cap = 64; b->cap < v->n_merges * 2; b->cap *= 2)
-        ;
-    b->pair = arena_array(&b->arena, b->cap, sizeof(*b->pair));
-    if (!b->extra || !b->pair)
-        return err_nomem(err);
-    for (size_t i = 0; i < b->cap; i++)
-        b->pair[i].left = -1;
-    for (size_t i = 0; i < v->n_merges && !rc; i++)
-        rc = enter_merge(b, scratch, v, i, err);
-    return rc;
-}
-
-int tok_bpe_init(struct tok_bpe *b, const struct vocab *v, struct err *err)
-{
-    const struct pretok *pre = pretok_by_name(v->pre);
-    struct buf scratch = {0};
-    int rc = 0;
-
-    if (!pre)
-        return err_set(err, ERR_UNSUPPORTED, "pre-tokenizer \"%.60s\" is not supported", v->pre);
-    b->whole_words = pre->flags & PRETOK_WHOLE_WORDS;
-    rc = tok_regex_new(&b->regex, pre, err);
-    if (!rc)
-        rc = enter_tokens(b, &scratch, v, err);
-    if (!rc)
-        rc = enter_merges(b, &scratch, v, err);
-    for (int c = 0; c < VOCAB_BYTES && !rc; c++) {
-        const char one = (char)c;
-        rc = symbol(&b->byte[c], b, v->n_tokens, &one, 1, err);
-    }
-    buf_release(&scratch);
-    return rc;
-}
-
-void tok_bpe_release(struct tok_bpe *b)
-{
-    tok_regex_free(b->regex);
-    strmap_release(&b->bytes);
-    arena_release(&b->arena);
-}
-
-/* ---- merging ----------------------------------------------------------------------- */
-
-static const struct tok_pair *find(const struct tok_bpe *b, int32_t left, int32_t right)
+const struct tok_pair *tok_pair_find(const struct tok_bpe *b, int32_t left, int32_t right)
 {
     const struct tok_pair *p = &b->pair[pair_slot(b, left, right)];
 
     return p->left < 0 ? NULL : p;
 }
 
-/* sym[0, n) to fewer; returns how many. Looks through all pairs at every merge. */
-static size_t merge_short(const struct tok_bpe *b, int32_t *sym, size_t n)
+/* The symbol of text[0, n), made when there is none. */
+static int symbol(int32_t *out, struct tok_bpe *b, const char *text, size_t n, struct err *err)
 {
-    const struct tok_pair *pair[SHORT_WORD];
+    size_t value;
+    bool added;
 
-    for (size_t i = 0; i + 1 < n; i++)
-        pair[i] = find(b, sym[i], sym[i + 1]);
-    while (n > 1) {
-        size_t best = n;
-        for (size_t i = 0; i + 1 < n; i++)
-            if (pair[i] && (best == n || pair[i]->rank < pair[best]->rank))
-                best = i;
-        if (best == n)
-            break;
-        sym[best] = pair[best]->to;
-        memmove(sym + best + 1, sym + best + 2, (n - best - 2) * sizeof(*sym));
-        if (n - best > 2)
-            memmove(pair + best + 1, pair + best + 2,
-                    (n - best - 3) * sizeof(const struct tok_pair *));
-        n--;
-        if (best > 0)
-            pair[best - 1] = find(b, sym[best - 1], sym[best]);
-        if (best + 1 < n)
-            pair[best] = find(b, sym[best], sym[best + 1]);
+    if (strmap_get(&value, &b->text, text, n)) {
+        *out = (int32_t)value;
+        return 0;
     }
-    return n;
+    const char *copy = arena_strn(&b->arena, text, n);
+    if (!copy)
+        return err_nomem(err);
+    value = b->n_tokens + b->n_extra;
+    b->extra[b->n_extra++] = (struct meta_str){copy, n};
+    *out = (int32_t)value;
+    return strmap_add(&added, &b->text, copy, n, value, err);
 }
 
-/* A long word: symbols in a chain, possible merges in a heap. */
-struct link {
-    int32_t sym; /* -1: merged into the one before */
-    uint32_t prev, next;
-};
-
-struct chance {
-    int32_t rank;
-    uint32_t at; /* the left one */
-    const struct tok_pair *pair;
-};
-
-struct word {
-    struct link *link;
-    struct chance *heap; /* the first merges first */
-    size_t n_heap;
-};
-
-static bool before(const struct chance *a, const struct chance *b)
+static void put_pair(struct tok_bpe *b, struct tok_pair pair)
 {
-    return a->rank < b->rank || (a->rank == b->rank && a->at < b->at);
+    struct tok_pair *p = &b->pair[pair_slot(b, pair.left, pair.right)];
+
+    if (p->left < 0 || b->opts.last_merge)
+        *p = pair;
 }
 
-static void heap_push(struct word *w, struct chance c)
+/* A merge of bytes. One that is not in the byte alphabet can never happen and is left
+ * out; its parts and what it makes need not be tokens. */
+static int enter_bytes(struct tok_bpe *b, struct buf *s, struct tok_merge m, size_t rank,
+                       struct err *err)
 {
-    size_t i = w->n_heap++;
+    int32_t left = 0, right = 0, to = 0;
 
-    for (; i && before(&c, &w->heap[(i - 1) / 2]); i = (i - 1) / 2)
-        w->heap[i] = w->heap[(i - 1) / 2];
-    w->heap[i] = c;
+    s->n = 0;
+    bool good = tok_bytes(s, m.left.p, m.left.n) && s->n;
+    const size_t mid = s->n;
+    good = good && tok_bytes(s, m.right.p, m.right.n) && s->n > mid;
+    int rc = buf_check(s, err);
+    if (rc || !good)
+        return rc;
+    rc = symbol(&left, b, s->p, mid, err);
+    if (!rc)
+        rc = symbol(&right, b, s->p + mid, s->n - mid, err);
+    if (!rc)
+        rc = symbol(&to, b, s->p, s->n, err);
+    if (!rc)
+        put_pair(b, (struct tok_pair){left, right, (int32_t)rank, to});
+    return rc;
 }
 
-static struct chance heap_pop(struct word *w)
+/* Does a character other than U+2581 come before one? */
+static bool runs_on(const char *p, size_t n)
 {
-    const struct chance top = w->heap[0], last = w->heap[--w->n_heap];
-    size_t i = 0;
+    return tok_piece_end(p, n, 0) < n;
+}
 
-    for (size_t k; (k = 2 * i + 1) < w->n_heap; i = k) {
-        if (k + 1 < w->n_heap && before(&w->heap[k + 1], &w->heap[k]))
-            k++;
-        if (!before(&w->heap[k], &last))
-            break;
-        w->heap[i] = w->heap[k];
+/* A merge of characters: of tokens, to a token. */
+static int enter_chars(struct tok_bpe *b, struct buf *s, struct tok_merge m, size_t rank,
+                       struct err *err)
+{
+    const size_t skip = b->opts.prefix.n <= m.right.n ? b->opts.prefix.n : 0;
+    size_t left, right, to;
+
+    s->n = 0;
+    buf_put(s, m.left.p, m.left.n);
+    buf_put(s, m.right.p + skip, m.right.n - skip);
+    const int rc = buf_check(s, err);
+    if (rc)
+        return rc;
+    if (s->n && strmap_get(&left, &b->text, m.left.p, m.left.n) &&
+        strmap_get(&right, &b->text, m.right.p, m.right.n) &&
+        strmap_get(&to, &b->text, s->p, s->n)) {
+        put_pair(b, (struct tok_pair){(int32_t)left, (int32_t)right, (int32_t)rank, (int32_t)to});
+        b->cuts = b->cuts && !runs_on(s->p, s->n);
+    } else if (b->opts.strict) {
+        return err_set(err, ERR_FORMAT, "merge %zu (\"%.*s\" and \"%.*s\") is not of tokens", rank,
+                       (int)(m.left.n < 60 ? m.left.n : 60), m.left.p,
+                       (int)(m.right.n < 60 ? m.right.n : 60), m.right.p);
     }
-    w->heap[i] = last;
-    return top;
+    return 0;
 }
 
-static void consider(const struct tok_bpe *b, struct word *w, uint32_t left, uint32_t n)
+static int enter_merges(struct tok_bpe *b, struct buf *scratch, const struct tok_merge *merge,
+                        size_t n_merges, struct err *err)
 {
-    if (left == UINT32_MAX || w->link[left].next >= n)
-        return;
-    const struct tok_pair *p = find(b, w->link[left].sym, w->link[w->link[left].next].sym);
-    if (p)
-        heap_push(w, (struct chance){p->rank, left, p});
+    size_t n;
+    int rc = 0;
+
+    /* three new symbols a merge at most, and one a byte */
+    if (!mul_ok(&n, n_merges, 3) || n > INT32_MAX - VOCAB_BYTES - b->n_tokens)
+        return err_set(err, ERR_FORMAT, "%zu merges are too many", n_merges);
+    b->extra = arena_array(&b->arena, b->opts.bytes ? n + VOCAB_BYTES : 1, sizeof(*b->extra));
+    for (b->cap = 64; b->cap < n_merges * 2; b->cap *= 2)
+        ;
+    b->pair = arena_array(&b->arena, b->cap, sizeof(*b->pair));
+    if (!b->extra || !b->pair)
+        return err_nomem(err);
+    for (size_t i = 0; i < b->cap; i++)
+        b->pair[i].left = -1;
+    for (size_t i = 0; i < n_merges && !rc; i++)
+        rc = b->opts.bytes ? enter_bytes(b, scratch, merge[i], i, err)
+                           : enter_chars(b, scratch, merge[i], i, err);
+    return rc;
 }
 
-static void merge_chain(const struct tok_bpe *b, struct word *w, uint32_t n)
+/* Symbols of single bytes; in text of characters, those of ASCII and the "<0xAB>". */
+static int enter_single(struct tok_bpe *b, const struct vocab_token *token, struct err *err)
 {
-    for (uint32_t i = 0; i + 1 < n; i++)
-        consider(b, w, i, n);
-    while (w->n_heap) {
-        const struct chance c = heap_pop(w);
-        struct link *l = &w->link[c.at];
-        if (l->sym != c.pair->left || l->next >= n || w->link[l->next].sym != c.pair->right)
-            continue; /* one of them has merged since */
-        struct link *r = &w->link[l->next];
-        l->sym = c.pair->to;
-        l->next = r->next;
-        r->sym = -1;
-        if (l->next < n)
-            w->link[l->next].prev = c.at;
-        consider(b, w, l->prev, n);
-        consider(b, w, c.at, n);
+    int rc = 0;
+
+    for (int c = 0; c < VOCAB_BYTES && !rc; c++) {
+        const char one = (char)c;
+        size_t id;
+        b->byte[c] = b->ascii[c] = -1;
+        if (b->opts.bytes)
+            rc = symbol(&b->byte[c], b, &one, 1, err);
+        else if (c < 0x80 && strmap_get(&id, &b->text, &one, 1))
+            b->ascii[c] = (int32_t)id;
     }
+    for (size_t i = b->n_tokens; i-- > 0 && !b->opts.bytes;) {
+        const int c = token[i].text.p ? tok_byte_of(token[i].text) : -1;
+        if (c >= 0)
+            b->byte[c] = (int32_t)i;
+    }
+    return rc;
 }
 
-struct encoder {
-    struct tok_ids *out;
+int tok_bpe_init(struct tok_bpe *b, const struct vocab_token *token, size_t n_tokens,
+                 const struct tok_merge *merge, size_t n_merges, const struct tok_bpe_opts *opts,
+                 struct err *err)
+{
+    struct buf scratch = {0};
+    size_t id;
+
+    b->opts = *opts;
+    b->n_tokens = n_tokens;
+    int rc = enter_tokens(b, &scratch, token, err);
+    b->cuts = !opts->bytes && !opts->prefix.n && !opts->suffix.n && !opts->whole_words &&
+              strmap_get(&id, &b->text, TOK_SPACE, 3);
+    if (!rc)
+        rc = enter_merges(b, &scratch, merge, n_merges, err);
+    if (!rc)
+        rc = enter_single(b, token, err);
+    buf_release(&scratch);
+    return rc;
+}
+
+void tok_bpe_release(struct tok_bpe *b)
+{
+    strmap_release(&b->text);
+    arena_release(&b->arena);
+}
+
+/* ---- a word ------------------------------------------------------------------------- */
+
+/* The symbols a word begins as. */
+struct start {
     const struct tok_bpe *bpe;
-    const struct vocab *v;
+    int32_t *sym;
+    size_t n;
+    bool unknown; /* the last characters had no token, and unk is still to be put */
 };
+
+static void flush_unknown(struct start *s)
+{
+    if (s->unknown && s->bpe->opts.unk >= 0)
+        s->sym[s->n++] = s->bpe->opts.unk;
+    s->unknown = false;
+}
+
+static bool put_fallback(struct start *s, const char *p, size_t n)
+{
+    const struct tok_bpe *b = s->bpe;
+
+    if (!b->opts.byte_fallback)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (b->byte[(unsigned char)p[i]] < 0)
+            return false;
+    for (size_t i = 0; i < n; i++)
+        s->sym[s->n++] = b->byte[(unsigned char)p[i]];
+    return true;
+}
+
+/* A pending unk goes before a known character, but not before bytes: so the tokenizers
+ * library has it. */
+static void put_symbol(struct start *s, int32_t sym, const char *p, size_t n)
+{
+    if (sym >= 0) {
+        flush_unknown(s);
+        s->sym[s->n++] = sym;
+    } else if (!put_fallback(s, p, n)) {
+        if (!s->bpe->opts.fuse_unk)
+            flush_unknown(s);
+        s->unknown = true;
+    }
+}
+
+static int32_t symbol_of(const struct tok_bpe *b, const char *p, size_t n)
+{
+    size_t id;
+
+    if (n == 1 && (unsigned char)*p < 0x80)
+        return b->ascii[(unsigned char)*p];
+    return strmap_get(&id, &b->text, p, n) ? (int32_t)id : -1;
+}
+
+/* With the prefix of further characters, and the suffix of the last. */
+static int put_affixed(struct start *s, struct buf *scratch, const char *p, size_t n, bool first,
+                       bool last, struct err *err)
+{
+    const struct tok_bpe_opts *o = &s->bpe->opts;
+    size_t id;
+
+    scratch->n = 0;
+    if (!first)
+        buf_put(scratch, o->prefix.p, o->prefix.n);
+    buf_put(scratch, p, n);
+    if (last)
+        buf_put(scratch, o->suffix.p, o->suffix.n);
+    const int rc = buf_check(scratch, err);
+    if (!rc && strmap_get(&id, &s->bpe->text, scratch->p, scratch->n))
+        put_symbol(s, (int32_t)id, p, n);
+    else if (!rc)
+        put_symbol(s, -1, scratch->p, scratch->n);
+    return rc;
+}
+
+static int begin_chars(struct start *s, const char *word, size_t n, struct err *err)
+{
+    const struct tok_bpe_opts *o = &s->bpe->opts;
+    const bool plain = !o->prefix.n && !o->suffix.n;
+    struct buf scratch = {0};
+    int rc = 0;
+
+    for (size_t i = 0, k; i < n && !rc; i += k) {
+        (void)tok_char(&k, word + i, n - i);
+        if (plain)
+            put_symbol(s, symbol_of(s->bpe, word + i, k), word + i, k);
+        else
+            rc = put_affixed(s, &scratch, word + i, k, !i, i + k == n, err);
+    }
+    flush_unknown(s);
+    buf_release(&scratch);
+    return rc;
+}
 
 /* A symbol that is no token gives its bytes' tokens; a byte without one, unk. */
-static int put(const struct encoder *e, int32_t sym, struct err *err)
+static int put(struct tok_ids *out, const struct tok_bpe *b, int32_t sym, struct err *err)
 {
-    const size_t n_tokens = e->v->n_tokens;
     int rc = 0;
 
-    if ((size_t)sym < n_tokens)
-        return tok_push(e->out, sym, err);
-    const struct meta_str text = e->bpe->extra[(size_t)sym - n_tokens];
+    if ((size_t)sym < b->n_tokens)
+        return tok_push(out, sym, err);
+    const struct meta_str text = b->extra[(size_t)sym - b->n_tokens];
     for (size_t i = 0; i < text.n && !rc; i++) {
-        const int32_t id = e->bpe->byte[(unsigned char)text.p[i]];
-        if ((size_t)id < n_tokens)
-            rc = tok_push(e->out, id, err);
-        else if (e->v->unk >= 0)
-            rc = tok_push(e->out, e->v->unk, err);
+        const int32_t id = b->byte[(unsigned char)text.p[i]];
+        if ((size_t)id < b->n_tokens)
+            rc = tok_push(out, id, err);
+        else if (b->opts.unk >= 0)
+            rc = tok_push(out, b->opts.unk, err);
     }
     return rc;
 }
 
-static int encode_long(const struct encoder *e, const char *word, size_t n, struct err *err)
+static int encode_into(struct tok_ids *out, struct start *s, const char *word, size_t n,
+                       struct err *err)
 {
-    struct word w = {0};
-    const uint32_t count = (uint32_t)n;
+    const struct tok_bpe *b = s->bpe;
     int rc = 0;
 
-    /* every merge adds at most two chances and removes a symbol */
-    w.link = calloc(n, sizeof(*w.link));
-    w.heap = calloc(n, 3 * sizeof(*w.heap));
-    if (!w.link || !w.heap)
-        rc = err_nomem(err);
-    for (uint32_t i = 0; i < count && !rc; i++)
-        w.link[i] = (struct link){e->bpe->byte[(unsigned char)word[i]], i - 1, i + 1};
+    if (b->opts.bytes)
+        for (size_t i = 0; i < n; i++)
+            s->sym[s->n++] = b->byte[(unsigned char)word[i]];
+    else
+        rc = begin_chars(s, word, n, err);
     if (!rc)
-        merge_chain(e->bpe, &w, count);
-    for (uint32_t i = 0; i < count && !rc; i = w.link[i].next)
-        rc = put(e, w.link[i].sym, err);
-    free(w.link);
-    free(w.heap);
+        rc = tok_merge_all(b, s->sym, &s->n, err);
+    for (size_t i = 0; i < s->n && !rc; i++)
+        rc = put(out, b, s->sym[i], err);
     return rc;
 }
 
-static int encode_word(void *arg, const char *word, size_t n, struct err *err)
+int tok_bpe_word(struct tok_ids *out, const struct tok_bpe *b, const char *word, size_t n,
+                 struct err *err)
 {
-    const struct encoder *e = arg;
-    int32_t sym[SHORT_WORD];
-    size_t whole;
-    int rc = 0;
+    int32_t few[STACK_SYMBOLS];
+    struct start s = {.bpe = b, .sym = few};
+    size_t whole, most;
 
-    if (e->bpe->whole_words && strmap_get(&whole, &e->bpe->bytes, word, n) &&
-        whole < e->v->n_tokens)
-        return tok_push(e->out, (int32_t)whole, err);
-    if (n > SHORT_WORD)
-        return encode_long(e, word, n, err);
-    for (size_t i = 0; i < n; i++)
-        sym[i] = e->bpe->byte[(unsigned char)word[i]];
-    n = merge_short(e->bpe, sym, n);
-    for (size_t i = 0; i < n && !rc; i++)
-        rc = put(e, sym[i], err);
+    if (b->opts.whole_words && strmap_get(&whole, &b->text, word, n) && whole < b->n_tokens)
+        return tok_push(out, (int32_t)whole, err);
+    /* an affixed character may fall back to all its bytes */
+    if (!add_ok(&most, b->opts.prefix.n + b->opts.suffix.n + 1, 0) || !mul_ok(&most, most, n + 1))
+        return err_nomem(err);
+    if (most > STACK_SYMBOLS)
+        s.sym = most > SIZE_MAX / sizeof(*s.sym) ? NULL : malloc(most * sizeof(*s.sym));
+    if (!s.sym)
+        return err_nomem(err);
+    const int rc = encode_into(out, &s, word, n, err);
+    if (s.sym != few)
+        free(s.sym);
     return rc;
 }
 
-int tok_bpe_encode(struct tok_ids *out, const struct tok_bpe *b, const struct vocab *v,
-                   const char *text, size_t n, struct err *err)
+size_t tok_piece_end(const char *text, size_t n, size_t at)
 {
-    struct encoder e = {out, b, v};
-
-    return tok_regex_split(b->regex, text, n, encode_word, &e, err);
+    while (n - at >= 3 && !memcmp(text + at, TOK_SPACE, 3))
+        at += 3;
+    while (at < n) {
+        const char *p = memchr(text + at, TOK_SPACE[0], n - at);
+        if (!p)
+            return n;
+        at = (size_t)(p - text);
+        if (n - at >= 3 && !memcmp(p, TOK_SPACE, 3))
+            return at;
+        at++;
+    }
+    return n;
 }

@@ -14,12 +14,19 @@ enum {
     MAX_PATTERNS = 8,
     MATCH_LIMIT = 20 * 1000 * 1000,
     STACK_FIRST = 32 * 1024,
-    STACK_MOST = 4 * 1024 * 1024
+    STACK_MOST = 64 * 1024 * 1024
 };
 
 struct tok_regex {
     pcre2_code *code[MAX_PATTERNS];
+    tok_scan_fn *scan[MAX_PATTERNS]; /* NULL: none */
     int n;
+};
+
+struct tok_match {
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack;
 };
 
 void tok_regex_free(struct tok_regex *r)
@@ -47,18 +54,22 @@ static void exact_space(struct buf *b, const char *p)
 static int compile(pcre2_code **out, const char *pattern, struct err *err)
 {
     struct buf b = {0};
+    PCRE2_UCHAR reason[128] = {0};
     PCRE2_SIZE at;
     int code;
 
     exact_space(&b, pattern);
     int rc = buf_check(&b, err);
     if (!rc) {
-        *out = pcre2_compile((PCRE2_SPTR)b.p, b.n, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
+        *out = pcre2_compile((PCRE2_SPTR)(b.p ? b.p : ""), b.n, PCRE2_UTF | PCRE2_UCP, &code, &at,
+                             NULL);
+        if (!*out && code != PCRE2_ERROR_NOMEMORY)
+            (void)pcre2_get_error_message(code, reason, sizeof(reason));
         if (!*out && code == PCRE2_ERROR_NOMEMORY)
             rc = err_nomem(err);
         else if (!*out)
-            rc = err_set(err, ERR_FORMAT, "pattern \"%.100s\": error %d at %zu", b.p, code,
-                         (size_t)at);
+            rc = err_set(err, ERR_UNSUPPORTED, "pattern \"%.200s\": %s at byte %zu", b.p,
+                         (const char *)reason, (size_t)at);
     }
     if (!rc)
         (void)pcre2_jit_compile(*out, PCRE2_JIT_COMPLETE); /* without it, matching is slower */
@@ -66,7 +77,7 @@ static int compile(pcre2_code **out, const char *pattern, struct err *err)
     return rc;
 }
 
-int tok_regex_new(struct tok_regex **out, const struct pretok *p, struct err *err)
+int tok_regex_new(struct tok_regex **out, const char *const *pattern, struct err *err)
 {
     struct tok_regex *r = calloc(1, sizeof(*r));
     int rc = 0;
@@ -74,45 +85,103 @@ int tok_regex_new(struct tok_regex **out, const struct pretok *p, struct err *er
     *out = NULL;
     if (!r)
         return err_nomem(err);
-    for (size_t i = 0; p->pattern[i] && r->n < MAX_PATTERNS && !rc; i++) {
-        rc = compile(&r->code[r->n], p->pattern[i], err);
-        r->n += !rc;
+    for (; pattern[r->n] && !rc; r->n += !rc) {
+        if (r->n == MAX_PATTERNS) {
+            rc = err_set(err, ERR_UNSUPPORTED, "more than %d patterns", MAX_PATTERNS);
+            break;
+        }
+        rc = compile(&r->code[r->n], pattern[r->n], err);
+        r->scan[r->n] = tok_scan_for(pattern[r->n]);
     }
     if (rc) {
         tok_regex_free(r);
-        return err_wrap(err, "pre-tokenizer %s", p->name);
+        return rc;
     }
     *out = r;
     return 0;
 }
 
-/* One split in progress. */
+void tok_match_free(struct tok_match *m)
+{
+    if (!m)
+        return;
+    pcre2_jit_stack_free(m->stack);
+    pcre2_match_context_free(m->context);
+    pcre2_match_data_free(m->data);
+    free(m);
+}
+
+int tok_match_new(struct tok_match **out, struct err *err)
+{
+    struct tok_match *m = calloc(1, sizeof(*m));
+
+    *out = NULL;
+    if (!m)
+        return err_nomem(err);
+    m->data = pcre2_match_data_create(8, NULL);
+    m->context = pcre2_match_context_create(NULL);
+    m->stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MOST, NULL);
+    if (!m->data || !m->context) {
+        tok_match_free(m);
+        return err_nomem(err);
+    }
+    (void)pcre2_set_match_limit(m->context, MATCH_LIMIT);
+    pcre2_jit_stack_assign(m->context, NULL, m->stack);
+    *out = m;
+    return 0;
+}
+
+/* A match that takes more than the limits allow counts as none: the rest is one word. */
+static bool match(size_t *from, size_t *to, const pcre2_code *code, struct tok_match *m,
+                  const char *text, size_t n, size_t at, uint32_t options)
+{
+    const int rc = pcre2_match(code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK | options, m->data,
+                               m->context);
+    const PCRE2_SIZE *o = pcre2_get_ovector_pointer(m->data);
+
+    if (rc < 0)
+        return false;
+    *from = o[0];
+    *to = o[1];
+    return *to >= *from && *from >= at; /* \K can say otherwise */
+}
+
+bool tok_regex_find(size_t *from, size_t *to, const struct tok_regex *r, struct tok_match *m,
+                    const char *text, size_t n, size_t at)
+{
+    const int rc = r->scan[0] && at < n ? r->scan[0](from, to, text, n, at) : 0;
+
+    if (rc)
+        return rc > 0;
+    return match(from, to, r->code[0], m, text, n, at, 0);
+}
+
+/* ---- cutting a text ------------------------------------------------------------------ */
+
 struct split {
     const struct tok_regex *regex;
-    pcre2_match_data *data;
-    pcre2_match_context *context;
-    pcre2_jit_stack *stack;
-    const char *shape; /* the text with control characters for broken bytes */
+    struct tok_match *match;
+    const char *shape; /* the text, with control characters for broken bytes */
     const char *text;
     tok_word_fn *fn;
     void *arg;
 };
 
-/* The next match in shape[at, end), as offsets from `begin`. A match that takes
- * more than the limits allow counts as none: the rest is one word. */
+/* The next match in shape[at, end), as offsets from `begin`. */
 static bool find(size_t *from, size_t *to, const struct split *s, int level, size_t begin,
                  size_t at, size_t end)
 {
-    const int rc =
-        pcre2_match(s->regex->code[level], (PCRE2_SPTR)s->shape + begin, end - begin, at - begin,
-                    PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, s->data, s->context);
-    const PCRE2_SIZE *o = pcre2_get_ovector_pointer(s->data);
+    tok_scan_fn *scan = s->regex->scan[level];
+    const int rc = scan ? scan(from, to, s->shape + begin, end - begin, at - begin) : 0;
 
     if (rc < 0)
         return false;
-    *from = begin + o[0];
-    *to = begin + o[1];
-    return *to > *from && *from >= at;
+    if (!rc && !match(from, to, s->regex->code[level], s->match, s->shape + begin, end - begin,
+                      at - begin, PCRE2_NOTEMPTY))
+        return false;
+    *from += begin;
+    *to += begin;
+    return *to > *from;
 }
 
 /* Recursion is as deep as there are patterns. */
@@ -134,26 +203,27 @@ static int cut(const struct split *s, int level, size_t begin, size_t end, struc
     return rc ? rc : cut(s, level + 1, at, end, err);
 }
 
-/* *out: text itself when it is valid, else an owned copy (also in *owned) of the same
- * length where each broken byte is a control character. */
-static int shape_of(const char **out, char **owned, const char *text, size_t n, struct err *err)
+int tok_shape(const char **out, struct buf *owned, const char *text, size_t n, struct err *err)
 {
+    bool copied = false;
+
     *out = text;
-    *owned = NULL;
+    owned->n = 0;
     for (size_t i = 0; i < n;) {
         bool good = true;
         size_t k = 1;
         if ((unsigned char)text[i] >= 0x80)
             k = utf8_step(&good, text + i, n - i);
-        if (!good && !*owned) {
-            *owned = malloc(n);
-            if (!*owned)
-                return err_nomem(err);
-            memcpy(*owned, text, n);
-            *out = *owned;
+        if (!good && !copied) {
+            buf_put(owned, text, n);
+            const int rc = buf_check(owned, err);
+            if (rc)
+                return rc;
+            *out = owned->p;
+            copied = true;
         }
         if (!good)
-            memset(*owned + i, 1, k);
+            memset(owned->p + i, 1, k);
         i += k;
     }
     return 0;
@@ -163,22 +233,14 @@ int tok_regex_split(const struct tok_regex *r, const char *text, size_t n, tok_w
                     void *arg, struct err *err)
 {
     struct split s = {.regex = r, .text = text, .fn = fn, .arg = arg};
-    char *owned = NULL;
+    struct buf owned = {0};
 
-    int rc = shape_of(&s.shape, &owned, text, n, err);
-    s.data = pcre2_match_data_create(8, NULL);
-    s.context = pcre2_match_context_create(NULL);
-    s.stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MOST, NULL);
-    if (!rc && (!s.data || !s.context))
-        rc = err_nomem(err);
-    if (!rc) {
-        (void)pcre2_set_match_limit(s.context, MATCH_LIMIT);
-        pcre2_jit_stack_assign(s.context, NULL, s.stack);
+    int rc = tok_shape(&s.shape, &owned, text, n, err);
+    if (!rc)
+        rc = tok_match_new(&s.match, err);
+    if (!rc)
         rc = cut(&s, 0, 0, n, err);
-    }
-    pcre2_jit_stack_free(s.stack);
-    pcre2_match_context_free(s.context);
-    pcre2_match_data_free(s.data);
-    free(owned);
+    tok_match_free(s.match);
+    buf_release(&owned);
     return rc;
 }

@@ -1,71 +1,34 @@
-/* Tokens whose text stands in a text as such: user-defined ones always, control and
- * unknown ones when asked. The longest goes first, over the whole text, then the next. */
+/* Tokens whose text stands in a text as such: user-defined ones always, special ones when
+ * asked. Of those that begin first the longest counts; one may take the white space beside
+ * it along, or want to stand alone.
+ * Source: the tokenizers library's added tokens. */
 
 #include "runtime/tok/tok_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct entry {
-    size_t n;
-    int32_t id;
-};
-
-static int longest_first(const void *a, const void *b)
+int tok_special_add(struct tok_special *s, const char *text, size_t n, struct vocab_added added,
+                    struct err *err)
 {
-    const struct entry *x = a, *y = b;
-
-    if (x->n != y->n)
-        return x->n > y->n ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-static bool is_special(const struct vocab *v, size_t i, const bool *control)
-{
-    return v->token[i].text.n && (control[i] || v->token[i].type == VOCAB_USER);
-}
-
-/* by_first: indices into id, grouped by the first byte of the text. */
-static void index_first(struct tok_special *s, const struct vocab *v)
-{
-    uint32_t at[256];
-
-    for (size_t i = 0; i < s->n; i++)
-        s->first[(unsigned char)v->token[s->id[i]].text.p[0] + 1]++;
-    for (int c = 0; c < 256; c++) {
-        s->first[c + 1] += s->first[c];
-        at[c] = s->first[c];
+    if (!n)
+        return 0;
+    if (!(s->n & (s->n - 1))) {
+        struct vocab_added *p = realloc(s->added, (s->n ? 2 * s->n : 1) * sizeof(*p));
+        if (!p)
+            return err_nomem(err);
+        s->added = p;
     }
-    for (size_t i = 0; i < s->n; i++)
-        s->by_first[at[(unsigned char)v->token[s->id[i]].text.p[0]]++] = (uint32_t)i;
-}
-
-int tok_special_init(struct tok_special *s, const struct vocab *v, const bool *control,
-                     struct err *err)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < v->n_tokens; i++)
-        n += is_special(v, i, control);
-    struct entry *e = arena_array(&s->arena, n, sizeof(*e));
-    s->id = arena_array(&s->arena, n, sizeof(*s->id));
-    s->by_first = arena_array(&s->arena, n, sizeof(*s->by_first));
-    s->first = arena_array(&s->arena, 257, sizeof(*s->first));
-    if (!e || !s->id || !s->by_first || !s->first)
-        return err_nomem(err);
-    for (size_t i = 0; i < v->n_tokens; i++)
-        if (is_special(v, i, control))
-            e[s->n++] = (struct entry){v->token[i].text.n, (int32_t)i};
-    qsort(e, s->n, sizeof(*e), longest_first);
-    for (size_t i = 0; i < s->n; i++)
-        s->id[i] = e[i].id;
-    index_first(s, v);
-    return 0;
+    s->added[s->n++] = added;
+    s->begins[(unsigned char)text[0]] = true;
+    return tok_trie_add(&s->trie, text, n, (int32_t)s->n - 1, err);
 }
 
 void tok_special_release(struct tok_special *s)
 {
-    arena_release(&s->arena);
+    tok_trie_release(&s->trie);
+    free(s->added);
+    *s = (struct tok_special){0};
 }
 
 static int push(struct tok_pieces *out, struct tok_piece p, struct err *err)
@@ -88,80 +51,81 @@ void tok_pieces_release(struct tok_pieces *p)
     *p = (struct tok_pieces){0};
 }
 
-static bool stands_at(const struct vocab *v, int32_t id, const char *text, size_t left)
+/* The character that ends before text[at], or -1. */
+static int32_t char_before(size_t *bytes, const char *text, size_t at)
 {
-    const struct meta_str t = v->token[id].text;
+    size_t k = 1;
 
-    return t.n <= left && !memcmp(t.p, text, t.n);
+    while (k < 4 && k < at && ((unsigned char)text[at - k] & 0xc0) == 0x80)
+        k++;
+    const int32_t c = at ? tok_char(bytes, text + at - k, k) : -1;
+    if (at && *bytes != k)
+        *bytes = 1;
+    return c;
 }
 
-/* seen[i]: does id[i] occur in the text at all? Most never do. */
-static bool find_seen(bool *seen, const struct tok_special *s, const struct vocab *v,
-                      const char *text, size_t n)
+static bool stands_alone(const char *text, size_t n, size_t from, size_t to)
 {
-    bool any = false;
+    size_t k;
 
-    for (size_t at = 0; at < n; at++) {
-        const unsigned char c = (unsigned char)text[at];
-        for (uint32_t k = s->first[c]; k < s->first[c + 1]; k++) {
-            const uint32_t i = s->by_first[k];
-            if (!seen[i] && stands_at(v, s->id[i], text + at, n - at))
-                seen[i] = any = true;
-        }
-    }
-    return any;
+    return !(from && tok_is_word(char_before(&k, text, from))) &&
+           !(to < n && tok_is_word(tok_char(&k, text + to, n - to)));
 }
 
-/* One stretch of text, cut at every `id` in it. */
-static int cut_at(struct tok_pieces *out, const struct vocab *v, int32_t id, struct tok_piece p,
-                  struct err *err)
+static size_t spaces_before(const char *text, size_t at)
 {
-    const struct meta_str t = v->token[id].text;
-    const char *begin = p.text, *end = p.text + p.n, *at = begin;
+    for (size_t k; at && tok_is_space(char_before(&k, text, at)); at -= k)
+        ;
+    return at;
+}
+
+static size_t spaces_after(const char *text, size_t n, size_t at)
+{
+    for (size_t k; at < n && tok_is_space(tok_char(&k, text + at, n - at)); at += k)
+        ;
+    return at;
+}
+
+/* The token in all.text[from, to), after what comes before it from *begin on; *begin
+ * becomes how far the text is used up. */
+static int put_found(struct tok_pieces *out, size_t *begin, const struct vocab_added *a,
+                     struct tok_piece all, size_t from, size_t to, struct err *err)
+{
     int rc = 0;
 
-    while (!rc && (at = memchr(at, t.p[0], (size_t)(end - at)))) {
-        if (!stands_at(v, id, at, (size_t)(end - at))) {
+    if (a->flags & VOCAB_LSTRIP)
+        from = spaces_before(all.text, from);
+    if (a->flags & VOCAB_RSTRIP)
+        to = spaces_after(all.text, all.n, to);
+    if (*begin < from)
+        rc = push(out, (struct tok_piece){all.text + *begin, from - *begin, -1}, err);
+    *begin = to;
+    return rc ? rc : push(out, (struct tok_piece){NULL, 0, (int32_t)a->id}, err);
+}
+
+int tok_special_split(struct tok_pieces *out, const struct tok_special *s, bool parse,
+                      const char *text, size_t n, struct err *err)
+{
+    const struct tok_piece all = {text, n, -1};
+    size_t begin = 0;
+    int rc = 0;
+
+    for (size_t at = 0; at < n && !rc;) {
+        size_t bytes = 0;
+        if (!s->begins[(unsigned char)text[at]]) {
             at++;
             continue;
         }
-        if (at > begin)
-            rc = push(out, (struct tok_piece){begin, (size_t)(at - begin), -1}, err);
-        if (!rc)
-            rc = push(out, (struct tok_piece){NULL, 0, id}, err);
-        begin = at += t.n;
+        const int32_t i = tok_trie_longest(&bytes, &s->trie, TOK_TRIE_ROOT, text + at, n - at);
+        const struct vocab_added *a = i < 0 ? NULL : &s->added[i];
+        const bool taken =
+            a && (parse || !(a->flags & VOCAB_SPECIAL)) &&
+            (!(a->flags & VOCAB_SINGLE_WORD) || stands_alone(text, n, at, at + bytes));
+        if (taken)
+            rc = put_found(out, &begin, a, all, at, at + bytes, err);
+        at += a ? bytes : 1;
     }
-    if (!rc && begin < end)
-        rc = push(out, (struct tok_piece){begin, (size_t)(end - begin), -1}, err);
-    return rc;
-}
-
-/* Every stretch of *p, cut at every `id`. */
-static int cut_all(struct tok_pieces *p, const struct vocab *v, int32_t id, struct err *err)
-{
-    struct tok_pieces next = {0};
-    int rc = 0;
-
-    for (size_t i = 0; i < p->n && !rc; i++)
-        rc = p->at[i].text ? cut_at(&next, v, id, p->at[i], err) : push(&next, p->at[i], err);
-    tok_pieces_release(p);
-    *p = next;
-    return rc;
-}
-
-int tok_special_split(struct tok_pieces *out, const struct tok_special *s, const struct vocab *v,
-                      const bool *control, bool parse, const char *text, size_t n, struct err *err)
-{
-    if (!n)
-        return 0;
-    int rc = push(out, (struct tok_piece){text, n, -1}, err);
-    bool *seen = calloc(s->n + 1, sizeof(*seen));
-    if (!rc && !seen)
-        rc = err_nomem(err);
-    if (!rc && find_seen(seen, s, v, text, n))
-        for (size_t i = 0; i < s->n && !rc; i++)
-            if (seen[i] && (parse || !control[s->id[i]]))
-                rc = cut_all(out, v, s->id[i], err);
-    free(seen);
+    if (!rc && begin < n)
+        rc = push(out, (struct tok_piece){text + begin, n - begin, -1}, err);
     return rc;
 }

@@ -8,13 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPACE "\xe2\x96\x81" /* U+2581 stands for a space */
-
-static int hex(char c)
-{
-    return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
-}
-
 /* The byte tokens; where one is missing, the token that is just that byte. */
 static void find_bytes(struct tok_spm *s, const struct vocab *v)
 {
@@ -24,10 +17,9 @@ static void find_bytes(struct tok_spm *s, const struct vocab *v)
         s->byte[c] = strmap_get(&id, &s->text, &one, 1) ? (int32_t)id : -1;
     }
     for (size_t i = v->n_tokens; i-- > 0;) {
-        const struct meta_str t = v->token[i].text;
-        if (t.n == 6 && !memcmp(t.p, "<0x", 3) && t.p[5] == '>' &&
-            strspn(t.p + 3, "0123456789ABCDEFabcdef") >= 2)
-            s->byte[hex(t.p[3]) << 4 | hex(t.p[4])] = (int32_t)i;
+        const int c = tok_byte_of(v->token[i].text);
+        if (c >= 0)
+            s->byte[c] = (int32_t)i;
     }
 }
 
@@ -36,11 +28,14 @@ int tok_spm_init(struct tok_spm *s, const struct vocab *v, struct err *err)
     bool added;
     int rc = strmap_reserve(&s->text, v->n_tokens, err);
 
+    s->cuts = true;
+
     /* of equal texts the highest id counts, as other programs have it */
     for (size_t i = v->n_tokens; i-- > 0 && !rc;) {
         const struct meta_str t = v->token[i].text;
         rc = strmap_add(&added, &s->text, t.p, t.n, i, err);
         s->longest = t.n > s->longest ? t.n : s->longest;
+        s->cuts = s->cuts && tok_piece_end(t.p, t.n, 0) == t.n;
     }
     s->unk = v->unk >= 0 ? v->unk : v->n_tokens ? 0 : -1;
     if (!rc)
@@ -67,7 +62,7 @@ struct chance {
 struct spm_run {
     const struct tok_spm *spm;
     const struct vocab *v;
-    char *text; /* owned, spaces escaped */
+    const char *text;
     size_t n;
     struct symbol *sym; /* owned */
     uint32_t n_sym;
@@ -155,26 +150,6 @@ static int put(struct tok_ids *out, const struct spm_run *r, const struct symbol
     return rc;
 }
 
-/* The text with U+2581 for spaces, one in front when asked. */
-static int escape(struct spm_run *r, const char *text, size_t n, bool space_first, struct err *err)
-{
-    size_t extra = space_first;
-
-    for (size_t i = 0; i < n; i++)
-        extra += text[i] == ' ';
-    if (n + 3 * extra >= UINT32_MAX)
-        return err_set(err, ERR_UNSUPPORTED, "a text of %zu bytes is too long to tokenize", n);
-    r->text = malloc(n + 3 * extra + 1);
-    if (!r->text)
-        return err_nomem(err);
-    for (size_t i = 0; i < n + space_first; i++) {
-        const char c = i < (size_t)space_first ? ' ' : text[i - space_first];
-        memcpy(r->text + r->n, c == ' ' ? SPACE : &c, c == ' ' ? 3 : 1);
-        r->n += c == ' ' ? 3 : 1;
-    }
-    return 0;
-}
-
 /* One symbol a character; a broken byte is one by itself. */
 static int cut(struct spm_run *r, struct err *err)
 {
@@ -196,19 +171,16 @@ static int cut(struct spm_run *r, struct err *err)
     return 0;
 }
 
-int tok_spm_encode(struct tok_ids *out, const struct tok_spm *s, const struct vocab *v,
-                   const char *text, size_t n, bool space_first, struct err *err)
+int tok_spm_word(struct tok_ids *out, const struct tok_spm *s, const struct vocab *v,
+                 const char *text, size_t n, struct err *err)
 {
-    struct spm_run r = {.spm = s, .v = v};
+    struct spm_run r = {.spm = s, .v = v, .text = text, .n = n};
 
-    int rc = escape(&r, text, n, space_first, err);
-    if (!rc)
-        rc = cut(&r, err);
+    int rc = cut(&r, err);
     if (!rc)
         merge(&r);
     for (uint32_t i = 0; i < r.n_sym && !rc; i = r.sym[i].next)
         rc = put(out, &r, &r.sym[i], err);
-    free(r.text);
     free(r.sym);
     free(r.heap);
     return rc;
