@@ -91,6 +91,10 @@ struct kern {
     void (*layer_norm)(float *y, const float *x, const float *w, size_t n, float eps);
     /* y[i] = silu(g[i]) * u[i], silu(v) = v / (1 + exp(-v)); y may be g or u. */
     void (*silu_mul)(float *y, const float *g, const float *u, size_t n);
+    /* y[i] = x[i] (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2; y may be x. */
+    void (*gelu_tanh)(float *y, const float *x, size_t n);
+    /* y[i] = x[i] (1 + erf(x / sqrt(2))) / 2; y may be x. */
+    void (*gelu_erf)(float *y, const float *x, size_t n);
     /* log(sum exp(x[i])) in F64 sums, safe for large x: the normaliser of a softmax. */
     double (*log_sum_exp)(const float *x, size_t n);
     /* Rotate n_rot values in place; cs holds n_rot / 2 pairs (cos, sin).

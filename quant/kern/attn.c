@@ -43,12 +43,12 @@ static float weigh_row(const struct work *w, float *p, size_t n)
 
     if (!(how->cap > 0) && how->slope == 0 && !how->sink)
         return w->isa->exp_row(p, n, how->scale);
+    for (size_t i = 0; i < n; i++)
+        p[i] *= how->scale;
+    if (how->cap > 0)
+        w->isa->cap_row(p, n, how->cap);
     for (size_t i = 0; i < n; i++) {
-        float s = p[i] * how->scale;
-
-        if (how->cap > 0)
-            s = how->cap * tanhf(s / how->cap);
-        p[i] = s - how->slope * (float)(n - 1 - i);
+        p[i] -= how->slope * (float)(n - 1 - i);
         max = p[i] > max ? p[i] : max;
     }
     return w->isa->exp_row(p, n, 1) + (how->sink ? expf(*how->sink - max) : 0);

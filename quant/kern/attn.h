@@ -15,6 +15,8 @@ struct attn_isa {
     void (*pack_keys)(float *kt, struct tile_in k, size_t n, size_t depth);
     /* p[n] = exp(scale * (p - max p)); returns the sum. */
     float (*exp_row)(float *p, size_t n, float scale);
+    /* p[n] = cap * tanh(p / cap) */
+    void (*cap_row)(float *p, size_t n, float cap);
 };
 
 /* The arguments of kern.attn. */

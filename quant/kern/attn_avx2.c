@@ -49,7 +49,20 @@ static float exp_row(float *p, size_t n, float scale)
     return sum8(sum);
 }
 
-static const struct attn_isa isa = {TILE256_ROWS, TILE256_COLS, product, pack_keys, exp_row};
+static void cap_row(float *p, size_t n, float cap)
+{
+    const __m256 c = _mm256_set1_ps(cap);
+
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256i m = mask8(n - i);
+        const __m256 v = _mm256_div_ps(_mm256_maskload_ps(p + i, m), c);
+
+        _mm256_maskstore_ps(p + i, m, _mm256_mul_ps(c, _ZGVdN8v_tanhf(v)));
+    }
+}
+
+static const struct attn_isa isa = {TILE256_ROWS, TILE256_COLS, product,
+                                    pack_keys,    exp_row,      cap_row};
 
 static size_t attn_bytes(size_t m, size_t n_pos)
 {

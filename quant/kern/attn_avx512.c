@@ -48,7 +48,19 @@ static float exp_row(float *p, size_t n, float scale)
     return _mm512_reduce_add_ps(sum);
 }
 
-static const struct attn_isa isa = {ROWS, TILE512_COLS, product, pack_keys, exp_row};
+static void cap_row(float *p, size_t n, float cap)
+{
+    const __m512 c = _mm512_set1_ps(cap);
+
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+        const __m512 v = _mm512_div_ps(_mm512_maskz_loadu_ps(m, p + i), c);
+
+        _mm512_mask_storeu_ps(p + i, m, _mm512_mul_ps(c, _ZGVeN16v_tanhf(v)));
+    }
+}
+
+static const struct attn_isa isa = {ROWS, TILE512_COLS, product, pack_keys, exp_row, cap_row};
 
 static size_t attn_bytes(size_t m, size_t n_pos)
 {

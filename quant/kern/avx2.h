@@ -60,6 +60,8 @@ static inline __m256 round_bf16_8(__m256 v)
 /* ---- exp: as quant/kern/avx512.h ----------------------------------------------------- */
 
 __m256 _ZGVdN8v_expf(__m256 x);
+__m256 _ZGVdN8v_erff(__m256 x);
+__m256 _ZGVdN8v_tanhf(__m256 x);
 
 #define EXP_RANGE 87.0F /* exp(+-87) is a normal float */
 

@@ -33,6 +33,8 @@ static inline __m512 round_bf16(__m512 v)
  * uses them. */
 
 __m512 _ZGVeN16v_expf(__m512 x);
+__m512 _ZGVeN16v_erff(__m512 x);
+__m512 _ZGVeN16v_tanhf(__m512 x);
 
 #define EXP_RANGE 87.0F /* exp(+-87) is a normal float */
 

@@ -49,6 +49,62 @@ static void rms_norm(float *y, const float *x, const float *w, size_t n, float e
     }
 }
 
+/* In F64, so that a mean far from zero leaves the deviations their digits. */
+static double sum_of(const float *x, size_t n)
+{
+    __m256d s0 = _mm256_setzero_pd(), s1 = s0;
+    double lane[4];
+
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256 v = _mm256_maskload_ps(x + i, mask8(n - i));
+
+        s0 = _mm256_add_pd(s0, _mm256_cvtps_pd(_mm256_castps256_ps128(v)));
+        s1 = _mm256_add_pd(s1, _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)));
+    }
+    _mm256_storeu_pd(lane, _mm256_add_pd(s0, s1));
+    return lane[0] + lane[1] + (lane[2] + lane[3]);
+}
+
+static void layer_norm(float *y, const float *x, const float *w, size_t n, float eps)
+{
+    const __m256 mean = _mm256_set1_ps(n ? (float)(sum_of(x, n) / (double)n) : 0);
+
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256i m = mask8(n - i);
+
+        _mm256_maskstore_ps(y + i, m, _mm256_sub_ps(_mm256_maskload_ps(x + i, m), mean));
+    }
+    rms_norm(y, y, w, n, eps);
+}
+
+static void gelu_tanh(float *y, const float *x, size_t n)
+{
+    const __m256 one = _mm256_set1_ps(1), a = _mm256_set1_ps(-KERN_GELU_TANH);
+    const __m256 b = _mm256_set1_ps(0.044715F);
+
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256i m = mask8(n - i);
+        const __m256 v = _mm256_maskload_ps(x + i, m);
+        const __m256 cube = _mm256_mul_ps(_mm256_mul_ps(b, v), _mm256_mul_ps(v, v));
+        const __m256 e = exp_clamped8(_mm256_mul_ps(a, _mm256_add_ps(v, cube)));
+
+        _mm256_maskstore_ps(y + i, m, _mm256_div_ps(v, _mm256_add_ps(one, e)));
+    }
+}
+
+static void gelu_erf(float *y, const float *x, size_t n)
+{
+    const __m256 one = _mm256_set1_ps(1), half = _mm256_set1_ps(0.5F);
+
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256i m = mask8(n - i);
+        const __m256 v = _mm256_maskload_ps(x + i, m);
+        const __m256 e = _ZGVdN8v_erff(_mm256_mul_ps(v, _mm256_set1_ps(KERN_GELU_ERF)));
+
+        _mm256_maskstore_ps(y + i, m, _mm256_mul_ps(_mm256_mul_ps(half, v), _mm256_add_ps(one, e)));
+    }
+}
+
 static void silu_mul(float *y, const float *g, const float *u, size_t n)
 {
     for (size_t i = 0; i < n; i += 8) {
@@ -131,7 +187,10 @@ void kern_init_avx2_ops(struct kern *k)
     k->dot = dot;
     k->axpy = axpy;
     k->rms_norm = rms_norm;
+    k->layer_norm = layer_norm;
     k->silu_mul = silu_mul;
+    k->gelu_tanh = gelu_tanh;
+    k->gelu_erf = gelu_erf;
     k->log_sum_exp = log_sum_exp;
     k->rope_pairs = rope_pairs;
     k->rope_halves = rope_halves;

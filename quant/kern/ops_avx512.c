@@ -52,6 +52,61 @@ static void rms_norm(float *y, const float *x, const float *w, size_t n, float e
     }
 }
 
+/* In F64, so that a mean far from zero leaves the deviations their digits. */
+static double sum_of(const float *x, size_t n)
+{
+    __m512d s0 = _mm512_setzero_pd(), s1 = s0;
+
+    for (size_t i = 0; i < n; i += 16) {
+        const __m512 v = _mm512_maskz_loadu_ps(mask16(n - i), x + i);
+
+        s0 = _mm512_add_pd(s0, _mm512_cvtps_pd(_mm512_castps512_ps256(v)));
+        s1 = _mm512_add_pd(s1, _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)));
+    }
+    return _mm512_reduce_add_pd(_mm512_add_pd(s0, s1));
+}
+
+static void layer_norm(float *y, const float *x, const float *w, size_t n, float eps)
+{
+    const __m512 mean = _mm512_set1_ps(n ? (float)(sum_of(x, n) / (double)n) : 0);
+
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+
+        _mm512_mask_storeu_ps(y + i, m, _mm512_sub_ps(_mm512_maskz_loadu_ps(m, x + i), mean));
+    }
+    rms_norm(y, y, w, n, eps);
+}
+
+static void gelu_tanh(float *y, const float *x, size_t n)
+{
+    const __m512 one = _mm512_set1_ps(1), a = _mm512_set1_ps(-KERN_GELU_TANH);
+    const __m512 b = _mm512_set1_ps(0.044715F);
+
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+        const __m512 v = _mm512_maskz_loadu_ps(m, x + i);
+        const __m512 cube = _mm512_mul_ps(_mm512_mul_ps(b, v), _mm512_mul_ps(v, v));
+        const __m512 e = exp_clamped(_mm512_mul_ps(a, _mm512_add_ps(v, cube)));
+
+        _mm512_mask_storeu_ps(y + i, m, _mm512_div_ps(v, _mm512_add_ps(one, e)));
+    }
+}
+
+static void gelu_erf(float *y, const float *x, size_t n)
+{
+    const __m512 one = _mm512_set1_ps(1), half = _mm512_set1_ps(0.5F);
+
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+        const __m512 v = _mm512_maskz_loadu_ps(m, x + i);
+        const __m512 e = _ZGVeN16v_erff(_mm512_mul_ps(v, _mm512_set1_ps(KERN_GELU_ERF)));
+
+        _mm512_mask_storeu_ps(y + i, m,
+                              _mm512_mul_ps(_mm512_mul_ps(half, v), _mm512_add_ps(one, e)));
+    }
+}
+
 static void silu_mul(float *y, const float *g, const float *u, size_t n)
 {
     const __m512 one = _mm512_set1_ps(1);
@@ -134,7 +189,10 @@ void kern_init_avx512_ops(struct kern *k)
     k->dot = dot;
     k->axpy = axpy;
     k->rms_norm = rms_norm;
+    k->layer_norm = layer_norm;
     k->silu_mul = silu_mul;
+    k->gelu_tanh = gelu_tanh;
+    k->gelu_erf = gelu_erf;
     k->log_sum_exp = log_sum_exp;
     k->rope_pairs = rope_pairs;
     k->rope_halves = rope_halves;

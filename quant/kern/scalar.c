@@ -55,6 +55,22 @@ static void silu_mul(float *y, const float *g, const float *u, size_t n)
         y[i] = g[i] / (1 + expf(-g[i])) * u[i];
 }
 
+/* (1 + tanh(z)) / 2 = 1 / (1 + exp(-2 z)) */
+static void gelu_tanh(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float two_z = KERN_GELU_TANH * (x[i] + 0.044715F * x[i] * x[i] * x[i]);
+
+        y[i] = x[i] / (1 + expf(-two_z));
+    }
+}
+
+static void gelu_erf(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = 0.5F * x[i] * (1 + erff(x[i] * KERN_GELU_ERF));
+}
+
 static double log_sum_exp(const float *x, size_t n)
 {
     float max = -INFINITY;
@@ -100,6 +116,8 @@ void kern_init_scalar(struct kern *k)
     k->rms_norm = rms_norm;
     k->layer_norm = layer_norm;
     k->silu_mul = silu_mul;
+    k->gelu_tanh = gelu_tanh;
+    k->gelu_erf = gelu_erf;
     k->log_sum_exp = log_sum_exp;
     k->rope_pairs = rope_pairs;
     k->rope_halves = rope_halves;

@@ -18,17 +18,26 @@ static void act_silu(const struct model *m, size_t layer, float *y, const float 
         y[i] = gate[i] / (1 + expf(-gate[i]));
 }
 
-/* gelu(v) = v (1 + tanh(z)) / 2 = v / (1 + exp(-2 z)), z = sqrt(2 / pi) (v + 0.044715 v^3) */
-static float gelu_tanh(float v)
+static void times(float *y, const float *up, size_t n)
 {
-    const float two_z = 1.59576912160573071F * (v + 0.044715F * v * v * v);
-
-    return v / (1 + expf(-two_z));
+    for (size_t i = 0; up && i < n; i++)
+        y[i] *= up[i];
 }
 
-static float gelu_erf(float v)
+static void act_gelu_tanh(const struct model *m, size_t layer, float *y, const float *gate,
+                          const float *up, size_t n)
 {
-    return 0.5F * v * (1 + erff(v * 0.70710678118654752F));
+    (void)layer;
+    m->kern.gelu_tanh(y, gate, n);
+    times(y, up, n);
+}
+
+static void act_gelu_erf(const struct model *m, size_t layer, float *y, const float *gate,
+                         const float *up, size_t n)
+{
+    (void)layer;
+    m->kern.gelu_erf(y, gate, n);
+    times(y, up, n);
 }
 
 static float gelu_quick(float v)
@@ -56,8 +65,6 @@ static float relu2(float v)
         for (size_t i = 0; i < n; i++)                                                             \
             y[i] = name(g[i]) * (up ? up[i] : 1);                                                  \
     }
-ACT(gelu_tanh)
-ACT(gelu_erf)
 ACT(gelu_quick)
 ACT(relu)
 ACT(relu2)

@@ -64,7 +64,7 @@ typedef void norm_fn(const struct model *m, float *y, const float *x, const floa
 /* Rotate one head in place; see struct kern. */
 typedef void rope_fn(float *x, const float *cs, size_t n_rot);
 
-/* y[n] = act(gate[n]) * up[n]; up NULL: act(gate[n]). y may be gate or up. */
+/* y[n] = act(gate[n]) * up[n]; up NULL: act(gate[n]). y may be gate. */
 typedef void act_fn(const struct model *m, size_t layer, float *y, const float *gate,
                     const float *up, size_t n);
 

@@ -116,6 +116,82 @@ bool check_silu_mul(const struct kern *ref, const struct kern *now, enum dtype t
     return good;
 }
 
+/* The mean, rounded once, leaves an error of half an ulp of it on every value; then as
+ * rms_norm, of deviations that are as far off as the mean is. */
+bool check_layer_norm(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+                      struct why *w)
+{
+    const size_t n = rnd_below(r, 1000);
+    const float shift = 100 * rnd_float(r);
+    float *x = mem_floats(r, n), *wt = mem_floats(r, n);
+    float *want = mem(n * sizeof(*want)), *got = mem(n * sizeof(*got));
+    double *bound = mem(n * sizeof(*bound));
+    double mean = 0, var = 0;
+    bool good;
+
+    (void)t;
+    for (size_t i = 0; i < n; i++)
+        x[i] += shift;
+    for (size_t i = 0; i < n; i++)
+        mean += (double)x[i] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        var += ((double)x[i] - mean) * ((double)x[i] - mean) / (double)n;
+    ref->layer_norm(want, x, wt, n, 1e-5F);
+    memcpy(got, x, n * sizeof(*x));
+    now->layer_norm(got, got, wt, n, 1e-5F);
+    for (size_t i = 0; i < n; i++)
+        bound[i] = EPS * (12 + (double)n / 32) *
+                   (fabs((double)want[i]) + fabs(mean * (double)wt[i]) / sqrt(var + 1e-5));
+    good = near(want, got, bound, n, w);
+    free(x);
+    free(wt);
+    free(want);
+    free(got);
+    free(bound);
+    return good;
+}
+
+/* `fn` of both, in place, values up to +-240. bound: as_large * |x| where the function
+ * itself cancels to nothing. */
+static bool check_gelu(void (*ref)(float *, const float *, size_t),
+                       void (*now)(float *, const float *, size_t), double relative,
+                       double as_large, struct rnd *r, struct why *w)
+{
+    const size_t n = rnd_below(r, 1000);
+    float *x = mem_floats(r, n), *want = mem(n * sizeof(*want));
+    double *bound = mem(n * sizeof(*bound));
+    bool good;
+
+    for (size_t i = 0; i < n; i++)
+        x[i] *= rnd_below(r, 8) ? 1 : 8;
+    ref(want, x, n);
+    for (size_t i = 0; i < n; i++)
+        bound[i] = relative * fabs((double)want[i]) + as_large * fabs((double)x[i]) + 0x1p-110;
+    now(x, x, n);
+    good = near(want, x, bound, n, w);
+    free(x);
+    free(want);
+    free(bound);
+    return good;
+}
+
+/* As silu_mul; the cubic's three roundings are as large as the exponent, which matters up
+ * to 87. */
+bool check_gelu_tanh(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+                     struct why *w)
+{
+    (void)t;
+    return check_gelu(ref->gelu_tanh, now->gelu_tanh, 2 * EPS * (12 + 4 * 87), 0, r, w);
+}
+
+/* erf within 4 ulp, then 1 is added: absolute errors where erf is near -1. */
+bool check_gelu_erf(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+                    struct why *w)
+{
+    (void)t;
+    return check_gelu(ref->gelu_erf, now->gelu_erf, 2 * EPS * 4, 2 * EPS * 6, r, w);
+}
+
 /* exp in F32 within 4 ulp each, summed in F64: the logarithm is off by no more than
  * their relative error, and by F64's rounding of a value of its own size. */
 bool check_log_sum_exp(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
