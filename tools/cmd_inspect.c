@@ -62,6 +62,9 @@ int cmd_inspect(struct cmd_env *env, int argc, char **argv, struct err *err)
     if (rc)
         goto out;
     inspect_print_types(&m);
+    rc = inspect_print_fit(&m, path, &common.par, err);
+    if (rc)
+        goto out;
     if (tensors || check)
         rc = inspect_print_tensors(&m, err);
     if (!rc && check)

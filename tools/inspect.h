@@ -25,6 +25,11 @@ int inspect_print_meta(const struct inspect *m, struct err *err) WARN_UNUSED;
 void inspect_print_types(const struct inspect *m);
 int inspect_print_tensors(const struct inspect *m, struct err *err) WARN_UNUSED; /* and hashes */
 
+/* For a checkpoint: the family it fits, what is missing or unexpected, and its size in each
+ * type. A checkpoint that does not convert is no error: the reason is printed. */
+int inspect_print_fit(const struct inspect *m, const char *path, const struct par *par,
+                      struct err *err) WARN_UNUSED;
+
 /* Compare the hashes with those listed in "<path>.json"; *listed is how many it lists, 0
  * also when there is no such file. ERR_FORMAT names the first tensor that differs. */
 int inspect_compare(size_t *listed, const struct inspect *m, const char *path,
