@@ -8,6 +8,7 @@
 #   make fuzz      each fuzz target for FUZZ_SECONDS (60)
 #   make install   pare into $(DESTDIR)$(PREFIX)/bin
 #   make format    rewrite the sources in the house format
+#   make docs      the table of docs/architectures.md from the rows
 #   make clean
 #
 # test-unit test-check test-golden test-cli test-fuzz test-oom test-lint run one kind.
@@ -146,6 +147,11 @@ install: all
 format:
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
+docs: $(PARE)
+	$(Q)$(PARE) inspect --architectures > $(B)/families.md
+	$(Q)sed -i -e '/^<!-- families -->$$/,/^<!-- end -->$$/{/^|/d}' \
+		-e '/^<!-- families -->$$/r $(B)/families.md' docs/architectures.md
+
 clean:
 	rm -rf build
 
@@ -153,7 +159,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 FORCE:
-.PHONY: all tests demo test lint fuzz bench install format clean help FORCE
+.PHONY: all tests demo test lint fuzz bench install format docs clean help FORCE
 .SECONDARY:
 
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_C) $(TOOL_C) $(UNIT_C) $(CHECK_C) $(GOLD_C) \

@@ -33,21 +33,29 @@ static int verify(const struct inspect *m, const char *path, struct err *err)
 
 int cmd_inspect(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-    bool tensors = false, check = false;
+    bool tensors = false, check = false, families = false;
     const char *json = NULL, *path = NULL;
     struct cmd_common common;
     struct inspect m = {0};
     size_t n;
     const struct opt opts[] = {
-        {"tensors", NULL,   "list every tensor",                                         OPT_FLAG, &tensors, 0, 0},
-        {"json",    "FILE", "write all of it, with the sha256 of every tensor",          OPT_STR,  &json,    0, 0},
-        {"verify",  NULL,   "read every byte and compare with the sha256 in MODEL.json", OPT_FLAG,
-         &check,                                                                                             0, 0},
+        {"tensors",       NULL,   "list every tensor",                                         OPT_FLAG, &tensors, 0, 0},
+        {"json",          "FILE", "write all of it, with the sha256 of every tensor",          OPT_STR,  &json,    0, 0},
+        {"verify",        NULL,   "read every byte and compare with the sha256 in MODEL.json", OPT_FLAG,
+         &check,                                                                                                   0, 0},
+        {"architectures", NULL,   "list the architectures pare knows, instead of a file",      OPT_FLAG,
+         &families,                                                                                                0, 0},
     };
 
-    int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, &path, &n, 1, 1, err);
+    int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, &path, &n, 0, 1, err);
     if (rc || common.done)
         return rc;
+    if (families) {
+        inspect_print_families();
+        return 0;
+    }
+    if (!n)
+        return err_set(err, ERR_ARG, "a MODEL is missing");
     rc = apart(json, path, false, err);
     if (!rc)
         rc = inspect_open(&m, path, err);

@@ -30,6 +30,9 @@ int inspect_print_tensors(const struct inspect *m, struct err *err) WARN_UNUSED;
 int inspect_print_fit(const struct inspect *m, const char *path, const struct par *par,
                       struct err *err) WARN_UNUSED;
 
+/* Every family as rows of a Markdown table. */
+void inspect_print_families(void);
+
 /* Compare the hashes with those listed in "<path>.json"; *listed is how many it lists, 0
  * also when there is no such file. ERR_FORMAT names the first tensor that differs. */
 int inspect_compare(size_t *listed, const struct inspect *m, const char *path,

@@ -181,3 +181,8 @@ ok $? "--json on a full disk"
 "$PARE" inspect "$d/m.gguf" >/dev/full 2>"$d/err"
 [ $? = 1 ] && [ "$(wc -l <"$d/err")" = 1 ]
 ok $? "stdout on a full disk: exit 1"
+
+# ---- architectures ------------------------------------------------------------------
+"$PARE" inspect --architectures >"$d/families"
+sed -n '/^<!-- families -->$/,/^<!-- end -->$/{/^|/p}' docs/architectures.md | cmp -s - "$d/families"
+ok $? "docs/architectures.md has today's rows (make docs)"
