@@ -73,9 +73,8 @@ static int load_uses(struct weights *w, struct model *m, const struct weight_use
 static size_t bounded(const struct model *m, enum arch_param which, size_t layer)
 {
     const struct arch_params *p = m->params;
-    const bool here = !arch_has(p, ARCH_AT_WINDOW) || arch_int(p, ARCH_AT_WINDOW, layer) != 0;
 
-    return here ? (size_t)arch_int(p, which, layer) : 0;
+    return arch_int(p, ARCH_AT_WINDOW, layer) ? (size_t)arch_int(p, which, layer) : 0;
 }
 
 static int plan(struct model *m, size_t i, struct err *err)

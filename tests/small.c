@@ -84,7 +84,7 @@ static int set_meta(struct meta *m, const struct small_tweak *w, struct err *err
         {"llama.attention.value_length",  SMALL_HEAD                            },
         {"llama.rope.dimension_count",    SMALL_HEAD                            },
         {"llama.vocab_size",              SMALL_VOCAB                           },
-        {"pare.arch.window", w->window                             },
+        {"pare.arch.window",              w->window                             },
     };
     const size_t n = sizeof(numbers) / sizeof(numbers[0]) - !w->window;
     int rc = meta_set_str(m, "general.architecture", "llama", err);
@@ -95,6 +95,10 @@ static int set_meta(struct meta *m, const struct small_tweak *w, struct err *err
         rc = meta_set_f32(m, "llama.attention.layer_norm_rms_epsilon", 1e-5f, err);
     if (!rc)
         rc = meta_set_f32(m, "llama.rope.freq_base", 10000.0f, err);
+    for (const struct small_num *x = w->nums; !rc && x && x->key; x++)
+        rc = x->by_layer ? meta_set_array(m, x->key, META_F32, SMALL_LAYERS, x->by_layer,
+                                          SMALL_LAYERS * sizeof(float), err)
+                         : meta_set_f32(m, x->key, x->v, err);
     return rc;
 }
 

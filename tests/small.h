@@ -20,11 +20,19 @@ enum {
     SMALL_TENSORS = 3 + SMALL_LAYERS * 11
 };
 
+/* More metadata: a number, or one for each layer. */
+struct small_num {
+    const char *key;
+    float v;
+    const float *by_layer; /* [SMALL_LAYERS] instead of v; NULL */
+};
+
 /* What a test wants to be different. */
 struct small_tweak {
-    unsigned window;       /* 0: none */
-    unsigned n_head_kv;    /* as the metadata says; 0: SMALL_KV */
-    const char *leave_out; /* a tensor of block 1 */
+    unsigned window;              /* 0: none */
+    unsigned n_head_kv;           /* as the metadata says; 0: SMALL_KV */
+    const char *leave_out;        /* a tensor of block 1 */
+    const struct small_num *nums; /* ends with a NULL key; NULL: none */
 };
 
 struct small {

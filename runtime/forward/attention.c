@@ -208,7 +208,7 @@ static void temper_token(const struct attn *a, float *q, size_t pos)
     const double ctx = arch_num(m->params, ARCH_ROPE_TEMP_CTX, a->layer);
     const bool here = a->l->rope < 0;
 
-    if (t == 0 || !(ctx > 0) || (arch_has(m->params, ARCH_AT_ROPE) && !here))
+    if (t == 0 || !(ctx > 0) || (m->rope_skips && !here))
         return;
     const float f = (float)(1 + t * log1p(floor((double)(pos + here) / ctx)));
     for (size_t i = 0; i < a->w.q; i++)

@@ -124,6 +124,7 @@ struct model {
     rope_fn *rotate;
     struct rope *ropes; /* n_ropes that differ */
     size_t n_ropes;
+    bool rope_skips;  /* some attention is not rotated */
     size_t rope_near; /* longrope: longest sequence of freq; 0: any */
     bool has_state;   /* some part keeps state */
     struct arena arena;

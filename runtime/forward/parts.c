@@ -105,28 +105,21 @@ static int take(const struct part **out, const struct part_row *row, struct err 
     return row->p ? 0 : err_set(err, ERR_UNSUPPORTED, "the runtime does not compute %s", row->name);
 }
 
-/* A choice by layer, see enum arch_param. */
-static bool at(const struct model *m, enum arch_param which, size_t layer, bool otherwise)
-{
-    return arch_has(m->params, which) ? arch_int(m->params, which, layer) != 0 : otherwise;
-}
-
 int plan_layer(struct model *m, size_t i, struct err *err)
 {
     const struct arch_traits *t = &m->traits;
     struct layer *l = &m->layer[i];
-    const bool recurrent = at(m, ARCH_AT_RECURRENT, i, false);
-    const bool mixes = at(m, ARCH_AT_MIXER, i, true);
-    const bool has_experts = arch_int(m->params, ARCH_N_EXPERT, i) > 0;
+    const bool recurrent = arch_int(m->params, ARCH_AT_RECURRENT, i) != 0;
+    const bool mixes = arch_int(m->params, ARCH_AT_MIXER, i) != 0;
     int rc = 0;
 
     if (mixes && (!recurrent || t->both) && t->mixer != MIXER_NONE)
         rc = take(&l->mixer, &mixers[t->mixer], err);
     if (!rc && mixes && (recurrent || t->both))
         rc = take(&l->recurrent, &mixers[t->recurrent], err);
-    if (rc || !at(m, ARCH_AT_FFN, i, true))
+    if (rc || !arch_int(m->params, ARCH_AT_FFN, i))
         return rc;
-    if (at(m, ARCH_AT_EXPERTS, i, true) && has_experts)
+    if (arch_int(m->params, ARCH_AT_EXPERTS, i))
         return take(&l->ffn, &experts, err);
     return t->ffn == FFN_NONE ? 0 : take(&l->ffn, &ffns[t->ffn], err);
 }

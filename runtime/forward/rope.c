@@ -162,11 +162,9 @@ static int rope_new(struct rope *r, struct model *m, const struct kind *k, size_
 static bool rotates(const struct model *m, size_t layer)
 {
     const enum arch_position p = m->traits.position;
-    const bool here =
-        !arch_has(m->params, ARCH_AT_ROPE) || arch_int(m->params, ARCH_AT_ROPE, layer) != 0;
 
-    return (p == POS_ROPE_PAIRS || p == POS_ROPE_HALVES) && here && m->layer[layer].mixer &&
-           arch_int(m->params, ARCH_N_ROT, layer) > 0;
+    return (p == POS_ROPE_PAIRS || p == POS_ROPE_HALVES) && m->layer[layer].mixer &&
+           arch_int(m->params, ARCH_AT_ROPE, layer) && arch_int(m->params, ARCH_N_ROT, layer);
 }
 
 int rope_init(struct model *m, struct err *err)
@@ -180,8 +178,10 @@ int rope_init(struct model *m, struct err *err)
     for (size_t i = 0; i < m->n_layer; i++) {
         size_t at = 0;
         m->layer[i].rope = -1;
-        if (!rotates(m, i))
+        if (!rotates(m, i)) {
+            m->rope_skips = m->rope_skips || m->layer[i].mixer;
             continue;
+        }
         kinds[m->n_ropes] = kind_of(m, i);
         while (memcmp(&kinds[at], &kinds[m->n_ropes], sizeof(*kinds)) != 0)
             at++;

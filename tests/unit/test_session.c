@@ -4,6 +4,7 @@
 #include "formats/base/cpu.h"
 #include "runtime/model.h"
 #include "runtime/session.h"
+#include "tests/plain.h"
 #include "tests/small.h"
 
 #include <math.h>
@@ -15,30 +16,13 @@
 
 #include <cmocka.h>
 
-enum {
-    E = SMALL_EMBD,
-    HEADS = SMALL_HEADS,
-    KV = SMALL_KV,
-    D = SMALL_HEAD,
-    FF = SMALL_FF,
-    VOCAB = SMALL_VOCAB,
-    LAYERS = SMALL_LAYERS,
-    N = 21
-};
+enum { VOCAB = SMALL_VOCAB, N = 21 };
 
 static void make(struct small *t, const struct small_tweak *w)
 {
     struct err err = {0};
 
     assert_int_equal(small_new(t, w, &err), 0);
-}
-
-static const float *weight(const struct small *t, int layer, const char *name)
-{
-    const float *w = small_weight(t, layer, name);
-
-    assert_non_null(w);
-    return w;
 }
 
 static struct model *small_open(const struct small *t, unsigned cpu)
@@ -63,113 +47,13 @@ static struct sess *session(const struct model *m, size_t n_ctx, size_t n_batch,
     return s;
 }
 
-/* ---- the plain forward pass ----------------------------------------------------- */
-
-static void plain_mul(double *y, const float *w, const double *x, int rows, int cols)
-{
-    for (int r = 0; r < rows; r++) {
-        y[r] = 0;
-        for (int c = 0; c < cols; c++)
-            y[r] += (double)w[r * cols + c] * x[c];
-    }
-}
-
-static void plain_norm(double *y, const double *x, const float *w)
-{
-    double sum = 0;
-
-    for (int i = 0; i < E; i++)
-        sum += x[i] * x[i];
-    for (int i = 0; i < E; i++)
-        y[i] = x[i] / sqrt(sum / E + 1e-5) * (double)w[i];
-}
-
-static void plain_rope(double *x, int heads, int pos)
-{
-    for (int h = 0; h < heads; h++)
-        for (int i = 0; i < D / 2; i++) {
-            const double a = pos * pow(10000, -2.0 * i / D);
-            double *p = x + h * D + 2 * i;
-            const double x0 = p[0], x1 = p[1];
-            p[0] = x0 * cos(a) - x1 * sin(a);
-            p[1] = x0 * sin(a) + x1 * cos(a);
-        }
-}
-
-struct plain {
-    double k[LAYERS][N][KV * D], v[LAYERS][N][KV * D];
-};
-
-static void plain_attention(double *x, struct plain *p, const struct small *t, int l, int pos,
-                            int window)
-{
-    double xn[E], q[HEADS * D], out[HEADS * D] = {0}, y[E];
-    const int first = window && pos >= window ? pos - window + 1 : 0;
-
-    plain_norm(xn, x, weight(t, l, "attn_norm.weight"));
-    plain_mul(q, weight(t, l, "attn_q.weight"), xn, HEADS * D, E);
-    for (int i = 0; i < HEADS * D; i++)
-        q[i] += (double)weight(t, l, "attn_q.bias")[i];
-    plain_mul(p->k[l][pos], weight(t, l, "attn_k.weight"), xn, KV * D, E);
-    plain_mul(p->v[l][pos], weight(t, l, "attn_v.weight"), xn, KV * D, E);
-    plain_rope(q, HEADS, pos);
-    plain_rope(p->k[l][pos], KV, pos);
-    for (int h = 0; h < HEADS; h++) {
-        const int kv = h / (HEADS / KV) * D;
-        double score[N], sum = 0;
-        for (int j = first; j <= pos; j++) {
-            double dot = 0;
-            for (int i = 0; i < D; i++)
-                dot += q[h * D + i] * p->k[l][j][kv + i];
-            sum += score[j] = exp(dot / sqrt(D));
-        }
-        for (int j = first; j <= pos; j++)
-            for (int i = 0; i < D; i++)
-                out[h * D + i] += score[j] / sum * p->v[l][j][kv + i];
-    }
-    plain_mul(y, weight(t, l, "attn_output.weight"), out, E, HEADS * D);
-    for (int i = 0; i < E; i++)
-        x[i] += y[i];
-}
-
-static void plain_ffn(double *x, const struct small *t, int l)
-{
-    double xn[E], g[FF], u[FF], y[E];
-
-    plain_norm(xn, x, weight(t, l, "ffn_norm.weight"));
-    plain_mul(g, weight(t, l, "ffn_gate.weight"), xn, FF, E);
-    plain_mul(u, weight(t, l, "ffn_up.weight"), xn, FF, E);
-    for (int i = 0; i < FF; i++)
-        g[i] = g[i] / (1 + exp(-g[i])) * u[i];
-    plain_mul(y, weight(t, l, "ffn_down.weight"), g, E, FF);
-    for (int i = 0; i < E; i++)
-        x[i] += y[i] + (double)weight(t, l, "ffn_down.bias")[i];
-}
-
-/* logits[n, VOCAB] */
-static void plain_run(double *logits, const struct small *t, const int32_t *ids, int n, int window)
-{
-    struct plain p;
-    double x[E], xn[E];
-
-    for (int pos = 0; pos < n; pos++) {
-        for (int i = 0; i < E; i++)
-            x[i] = (double)weight(t, -1, "token_embd.weight")[ids[pos] * E + i];
-        for (int l = 0; l < LAYERS; l++) {
-            plain_attention(x, &p, t, l, pos, window);
-            plain_ffn(x, t, l);
-        }
-        plain_norm(xn, x, weight(t, -1, "output_norm.weight"));
-        plain_mul(logits + pos * VOCAB, weight(t, -1, "output.weight"), xn, VOCAB, E);
-    }
-}
-
 /* ---- tests ---------------------------------------------------------------------- */
 
 /* Logits are of order 1; F32 sums of E terms err by some 1e-6. */
 static void check_plain(unsigned window, unsigned cpu, size_t portion)
 {
     const struct small_tweak w = {.window = window};
+    const struct plain how = {.window = (int)window};
     struct small t;
     int32_t ids[N];
     double want[N * VOCAB];
@@ -180,7 +64,7 @@ static void check_plain(unsigned window, unsigned cpu, size_t portion)
     struct model *m = small_open(&t, cpu);
     struct sess *s = session(m, N, portion, 1);
     small_ids(ids, N, 2);
-    plain_run(want, &t, ids, N, (int)window);
+    plain_run(want, &t, ids, N, &how);
     for (size_t i = 0; i < N; i += portion) {
         const size_t n = N - i < portion ? N - i : portion;
         assert_int_equal(sess_eval(s, ids + i, n, got + i * VOCAB, n, &err), 0);
