@@ -15,6 +15,12 @@ struct block_q4_0 {
 };
 _Static_assert(sizeof(struct block_q4_0) == 18, "Q4_0 is 18 bytes on disk");
 
+struct block_q4_1 {
+    uint16_t d, m; /* w = d * code + m */
+    uint8_t qs[16];
+};
+_Static_assert(sizeof(struct block_q4_1) == 20, "Q4_1 is 20 bytes on disk");
+
 struct block_q5_0 {
     uint16_t d;     /* w = d * (code - 16) */
     uint8_t qh[4];  /* bit i: the fifth bit of code i */
@@ -57,5 +63,17 @@ struct block_q6_k {
     uint16_t d;
 };
 _Static_assert(sizeof(struct block_q6_k) == 210, "Q6_K is 210 bytes on disk");
+
+struct block_mxfp4 {
+    uint8_t e;      /* w = 2^(e - 127) * e2m1[code] */
+    uint8_t qs[16]; /* as Q4_0 */
+};
+_Static_assert(sizeof(struct block_mxfp4) == 17, "MXFP4 is 17 bytes on disk");
+
+struct block_nvfp4 {
+    uint8_t scales[4]; /* unsigned E4M3 of each run of 16 values: w = scale * e2m1[code] */
+    uint8_t qs[32];    /* of each run 8 bytes: value j in the low half, j + 8 in the high */
+};
+_Static_assert(sizeof(struct block_nvfp4) == 36, "NVFP4 is 36 bytes on disk");
 
 #endif /* FORMATS_BLOCKS_H */

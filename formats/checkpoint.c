@@ -214,20 +214,42 @@ static int add_entry(struct ckpt *c, const struct shard *s, const struct st_tens
     return 0;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const struct st_tensor *const *x = a, *const *y = b;
+
+    return strcmp((*x)->name, (*y)->name);
+}
+
+/* A shard's tensors by name, whatever the order in its header. */
+static int collect_shard(struct ckpt *c, const struct shard *s, const struct st_tensor **order,
+                         struct err *err)
+{
+    const size_t n = st_n_tensors(s->st);
+    int rc = 0;
+
+    for (size_t k = 0; k < n; k++)
+        order[k] = st_tensor(s->st, k);
+    qsort(order, n, sizeof(*order), by_name);
+    for (size_t k = 0; k < n && !rc; k++)
+        rc = add_entry(c, s, order[k], err);
+    return rc;
+}
+
 static int collect(struct ckpt *c, struct err *err)
 {
+    const struct st_tensor **order;
     size_t n = 0;
     int rc;
 
     for (size_t i = 0; i < c->n_shards; i++)
         n += st_n_tensors(c->shard[i].st);
-    c->entry = calloc(n ? n : 1, sizeof(*c->entry));
-    if (!c->entry)
-        return err_nomem(err);
-    rc = strmap_reserve(&c->names, n, err);
-    for (size_t i = 0; i < c->n_shards; i++)
-        for (size_t k = 0; k < st_n_tensors(c->shard[i].st) && !rc; k++)
-            rc = add_entry(c, &c->shard[i], st_tensor(c->shard[i].st, k), err);
+    c->entry = calloc(n + !n, sizeof(*c->entry));
+    order = calloc(n + !n, sizeof(*order));
+    rc = c->entry && order ? strmap_reserve(&c->names, n, err) : err_nomem(err);
+    for (size_t i = 0; i < c->n_shards && !rc; i++)
+        rc = collect_shard(c, &c->shard[i], order, err);
+    free(order);
     return rc;
 }
 

@@ -37,8 +37,8 @@ const json_val *ckpt_special_tokens_map(const struct ckpt *c);
 int ckpt_map(struct map *out, bool *found, const struct ckpt *c, const char *name,
              struct err *err) WARN_UNUSED;
 
-/* Tensors in the reference converter's order: the header order of each shard,
- * shards sorted by file name. */
+/* Tensors in the reference converter's order: shards by file name, tensors of a shard
+ * by name. */
 size_t ckpt_n_tensors(const struct ckpt *c);
 const struct st_tensor *ckpt_tensor(const struct ckpt *c, size_t i);
 const struct st_tensor *ckpt_find(const struct ckpt *c, const char *name); /* hashed; NULL: none */

@@ -283,6 +283,7 @@ void source_free(struct source *s)
     free(s->tensor);
     free(s->role);
     arena_release(&s->arena);
+    coded_free(s->coded);
     gguf_free(s->gguf);
     ckpt_free(s->ckpt);
     free(s->path);
@@ -382,18 +383,25 @@ uint64_t source_stored_len(const struct source_tensor *t)
 
 bool source_has_rows(const struct source_tensor *t)
 {
-    return !t->transposed && !t->cols && !t->scaled && t->change != CHANGE_ADD_ONE &&
+    return !t->coded && !t->transposed && !t->cols && !t->scaled && t->change != CHANGE_ADD_ONE &&
            t->change != CHANGE_NEG_EXP;
+}
+
+uint64_t source_locate(const struct source_tensor *t, uint64_t r, size_t *part)
+{
+    *part = 0;
+    if (t->n_parts > 1) {
+        const uint64_t each = source_n_rows(t) / t->n_parts;
+        *part = (size_t)(r / each);
+        r %= each;
+    }
+    return t->rows ? source_map_at(t->rows, r) : r;
 }
 
 const uint8_t *source_row(const struct source_tensor *t, uint64_t r, size_t row_bytes)
 {
-    const struct source_part *part = t->part;
+    size_t part;
+    const uint64_t at = source_locate(t, r, &part);
 
-    if (t->n_parts > 1) {
-        const uint64_t each = source_n_rows(t) / t->n_parts;
-        part += r / each;
-        r %= each;
-    }
-    return part->data + (t->rows ? source_map_at(t->rows, r) : r) * row_bytes;
+    return t->part[part].data + at * row_bytes;
 }

@@ -11,6 +11,7 @@
 #include "formats/base/hash.h"
 #include "formats/base/log.h"
 #include "formats/base/par.h"
+#include "formats/coded.h"
 #include "formats/dtype.h"
 #include "formats/gguf.h"
 #include "formats/meta.h"
@@ -26,6 +27,12 @@ struct source_part {
     const uint8_t *data; /* in place; for TENSOR_MADE: computed F32 values */
     size_t bytes;
     const struct map *map; /* for map_forget; NULL: nothing to forget */
+};
+
+/* A part whose rows are coded: its row 0 is row0 of the weight. */
+struct source_coded {
+    const struct coded *how;
+    uint64_t row0;
 };
 
 struct source_tensor {
@@ -45,6 +52,8 @@ struct source_tensor {
     float scale;
     size_t n_parts; /* rows divide evenly among them */
     const struct source_part *part;
+    const struct source_coded *coded; /* one a part; NULL: plain values of `type`. The bytes of
+                                         a coded part are no rows of `type` */
 };
 
 struct source;
@@ -96,6 +105,8 @@ uint64_t source_n_rows(const struct source_tensor *t);
 /* Are its rows stored as such, each in one piece, in whatever order? Then source_row says
  * where row r lies; `row_bytes` is of the stored type. */
 bool source_has_rows(const struct source_tensor *t);
+/* The stored row that row r is, counted in its part. Not when it is transposed. */
+uint64_t source_locate(const struct source_tensor *t, uint64_t r, size_t *part);
 const uint8_t *source_row(const struct source_tensor *t, uint64_t r, size_t row_bytes);
 
 #endif /* FORMATS_SOURCE_H */

@@ -13,6 +13,7 @@
 struct stack {
     struct source_tensor t;
     struct source_part *part;
+    struct source_coded *coded; /* NULL: plain */
     size_t got;
     struct stack *next;
 };
@@ -47,11 +48,22 @@ static size_t at_layer(int layer)
     return layer < 0 ? ARCH_NO_LAYER : (size_t)layer;
 }
 
-static int check_shape(const struct view *v, const struct st_tensor *st,
+/* The row as it is stored: coded matrices may be turned already. */
+static struct arch_tensor stored_row(const struct arch_tensor *row, const struct coded_tensor *from)
+{
+    struct arch_tensor r = *row;
+
+    r.flags &= from->turned ? ~(unsigned)TENSOR_TRANSPOSED : ~0U;
+    return r;
+}
+
+static int check_shape(const struct view *v, const struct coded_tensor *from,
                        const struct arch_tensor *row, int layer, struct err *err)
 {
+    const struct st_tensor *st = &from->st;
+    const struct arch_tensor as_stored = stored_row(row, from);
     uint64_t want[4], found[ST_MAX_DIMS];
-    const int n = source_map_stored(want, row, v->params, at_layer(layer));
+    const int n = source_map_stored(want, &as_stored, v->params, at_layer(layer));
     char a[96], b[200];
 
     if (stored_shape(found, st, row->change) == n &&
@@ -62,8 +74,11 @@ static int check_shape(const struct view *v, const struct st_tensor *st,
                    source_shape(b, sizeof(b), st->dims, st->n_dims, false));
 }
 
-static int check_type(const struct st_tensor *st, struct err *err)
+/* Codes are their scheme's business. */
+static int check_type(const struct st_tensor *st, bool coded, struct err *err)
 {
+    if (coded)
+        return 0;
     switch (st->type) {
     case DTYPE_F64:
     case DTYPE_F32:
@@ -130,8 +145,10 @@ static uint64_t n_pieces(const struct view *v, const struct arch_tensor *row, in
 }
 
 /* The orders of rows and values. */
-static int set_maps(struct view *v, struct source_tensor *t, struct err *err)
+static int set_maps(struct view *v, struct source_tensor *t, const struct coded_tensor *from,
+                    struct err *err)
 {
+    const struct arch_tensor as_stored = stored_row(t->row, from);
     struct source_map rows, cols;
     const size_t layer = at_layer(t->layer);
     const uint64_t pieces = n_pieces(v, t->row, t->n_dims, t->layer);
@@ -140,16 +157,18 @@ static int set_maps(struct view *v, struct source_tensor *t, struct err *err)
     source_map_rows(&rows, t->row->change, v->params, layer,
                     pieces ? source_n_rows(t) / pieces : 0);
     source_map_cols(&cols, t->row->change, v->params, layer, source_row_len(t));
-    (void)source_map_stored(stored, t->row, v->params, layer);
+    (void)source_map_stored(stored, &as_stored, v->params, layer);
     t->stored_len = stored[0];
     const int rc = keep_map(&t->rows, v, &rows, err);
     return rc ? rc : keep_map(&t->cols, v, &cols, err);
 }
 
 /* A tensor's frame: everything but its parts. */
-static int describe(struct source_tensor *t, struct view *v, const struct st_tensor *st,
+static int describe(struct source_tensor *t, struct view *v, const struct coded_tensor *from,
                     const struct arch_tensor *row, int layer, struct err *err)
 {
+    const struct st_tensor *st = &from->st;
+    const struct arch_tensor as_stored = stored_row(row, from);
     char name[256];
 
     *t = (struct source_tensor){
@@ -158,7 +177,7 @@ static int describe(struct source_tensor *t, struct view *v, const struct st_ten
         .layer = arch_in_block(row) ? layer : -1,
         .type = st->type,
         .change = row->change,
-        .transposed = row->flags & TENSOR_TRANSPOSED || row->change == CHANGE_MLA_K,
+        .transposed = as_stored.flags & TENSOR_TRANSPOSED || row->change == CHANGE_MLA_K,
         .scaled = row->scale && arch_has(v->params, row->scale),
         .scale = (float)arch_num(v->params, row->scale, at_layer(layer)),
         .dims = {1, 1, 1, 1},
@@ -196,19 +215,38 @@ static int add_vector(struct view *v, struct source_tensor *t, const struct sour
     return rc ? rc : source_add(v->s, t, err);
 }
 
-/* One checkpoint tensor that is, or has, all of one GGUF tensor. */
-static int add_plain(struct view *v, const struct st_tensor *st, const struct map *map,
-                     const struct arch_tensor *row, int layer, struct err *err)
+/* Pieces of a coded weight: rows of the one matrix; its bytes are counted with the last. */
+static int split_coded(struct source_tensor *t, struct view *v, struct source_part *part,
+                       const struct coded_tensor *from, struct err *err)
 {
-    const struct source_part whole = {st->data, st->bytes, map};
+    struct source_coded *coded = arena_array(&v->s->arena, t->n_parts, sizeof(*coded));
+
+    if (!coded)
+        return err_nomem(err);
+    for (size_t i = 0; i < t->n_parts; i++) {
+        const bool last = i + 1 == t->n_parts;
+        coded[i] = (struct source_coded){from->coded, from->coded->rows / t->n_parts * i};
+        part[i] = (struct source_part){from->st.data, last ? from->st.bytes : 0, from->map};
+    }
+    t->coded = coded;
+    return 0;
+}
+
+/* One checkpoint tensor that is, or has, all of one GGUF tensor. */
+static int add_plain(struct view *v, const struct coded_tensor *from, const struct arch_tensor *row,
+                     int layer, struct err *err)
+{
+    const struct st_tensor *st = &from->st;
+    const struct source_part whole = {st->data, st->bytes, from->map};
     struct source_tensor t;
-    int rc = describe(&t, v, st, row, layer, err);
+    int rc = describe(&t, v, from, row, layer, err);
 
     if (rc)
         return rc;
     if (is_vector(&t))
-        return add_vector(v, &t, &whole, err);
-    rc = set_maps(v, &t, err);
+        return from->coded ? err_set(err, ERR_UNSUPPORTED, "tensor %s: a coded vector", st->name)
+                           : add_vector(v, &t, &whole, err);
+    rc = set_maps(v, &t, from, err);
     if (rc)
         return rc;
     const uint64_t n = n_pieces(v, row, t.n_dims, layer);
@@ -222,12 +260,14 @@ static int add_plain(struct view *v, const struct st_tensor *st, const struct ma
         return err_nomem(err);
     const size_t each = st->bytes / t.n_parts;
     for (size_t i = 0; i < t.n_parts; i++)
-        part[i] = (struct source_part){st->data + i * each, each, map};
+        part[i] = (struct source_part){st->data + i * each, each, from->map};
     t.part = part;
-    return source_add(v->s, &t, err);
+    if (from->coded)
+        rc = split_coded(&t, v, part, from, err);
+    return rc ? rc : source_add(v->s, &t, err);
 }
 
-static int stack_new(struct stack **out, struct view *v, const struct st_tensor *st,
+static int stack_new(struct stack **out, struct view *v, const struct coded_tensor *from,
                      const struct arch_tensor *row, int layer, struct err *err)
 {
     const uint64_t n = arch_int(v->params, ARCH_N_EXPERT, 0);
@@ -238,14 +278,17 @@ static int stack_new(struct stack **out, struct view *v, const struct st_tensor 
     if (n > ckpt_n_tensors(v->s->ckpt))
         return err_set(err, ERR_FORMAT, "%" PRIu64 " experts, but only %zu tensors", n,
                        ckpt_n_tensors(v->s->ckpt));
-    int rc = describe(&k->t, v, st, row, layer, err);
+    int rc = describe(&k->t, v, from, row, layer, err);
     if (!rc)
-        rc = set_maps(v, &k->t, err);
+        rc = set_maps(v, &k->t, from, err);
     if (rc)
         return rc;
     k->part = source_part_new(v->s, (size_t)n);
-    if (!k->part)
+    if (from->coded)
+        k->coded = arena_array(&v->s->arena, (size_t)n, sizeof(*k->coded));
+    if (!k->part || (from->coded && !k->coded))
         return err_nomem(err);
+    k->t.coded = k->coded;
     k->t.part = k->part;
     k->t.n_parts = (size_t)n;
     k->next = v->stacks;
@@ -254,9 +297,10 @@ static int stack_new(struct stack **out, struct view *v, const struct st_tensor 
 }
 
 /* The stack appears where its last expert stood. */
-static int add_expert(struct view *v, const struct st_tensor *st, const struct map *map,
+static int add_expert(struct view *v, const struct coded_tensor *from,
                       const struct arch_tensor *row, int layer, int expert, struct err *err)
 {
+    const struct st_tensor *st = &from->st;
     struct stack **at = &v->stacks;
     int rc = 0;
 
@@ -264,7 +308,7 @@ static int add_expert(struct view *v, const struct st_tensor *st, const struct m
         at = &(*at)->next;
     struct stack *k = *at;
     if (!k) {
-        rc = stack_new(&k, v, st, row, layer, err);
+        rc = stack_new(&k, v, from, row, layer, err);
         at = &v->stacks;
     }
     if (rc)
@@ -272,12 +316,14 @@ static int add_expert(struct view *v, const struct st_tensor *st, const struct m
     if ((size_t)expert >= k->t.n_parts)
         return err_set(err, ERR_FORMAT, "tensor %s: config.json says %zu experts", st->name,
                        k->t.n_parts);
-    if (st->type != k->t.type)
+    if (st->type != k->t.type || !from->coded != !k->coded)
         return err_set(err, ERR_FORMAT, "tensor %s: its type differs from %s's", st->name,
                        k->t.stored);
     if (k->part[expert].data)
         return err_set(err, ERR_FORMAT, "tensor %s: a second one for expert %d", st->name, expert);
-    k->part[expert] = (struct source_part){st->data, st->bytes, map};
+    k->part[expert] = (struct source_part){st->data, st->bytes, from->map};
+    if (k->coded)
+        k->coded[expert] = (struct source_coded){from->coded, 0};
     if (++k->got < k->t.n_parts)
         return 0;
     *at = k->next;
@@ -311,8 +357,8 @@ static void warn_unasked(struct view *v, const struct st_tensor *st, const struc
 /* One checkpoint tensor; most are one row, some are taken apart by several. */
 static int add_tensor(struct view *v, size_t i, struct err *err)
 {
-    const struct st_tensor *st = ckpt_tensor(v->s->ckpt, i);
-    const struct map *map = ckpt_tensor_map(v->s->ckpt, i);
+    const struct coded_tensor *from = coded_at(v->s->coded, i);
+    const struct st_tensor *st = &from->st;
     const uint64_t n_layer = arch_int(v->params, ARCH_N_LAYER, 0);
     int layer, expert, rc = 0;
 
@@ -331,12 +377,12 @@ static int add_tensor(struct view *v, size_t i, struct err *err)
             continue;
         taken = true;
         warn_unasked(v, st, row);
-        rc = check_type(st, err);
+        rc = check_type(st, from->coded, err);
         if (!rc)
-            rc = check_shape(v, st, row, layer, err);
+            rc = check_shape(v, from, row, layer, err);
         if (!rc)
-            rc = row->flags & TENSOR_EXPERTS ? add_expert(v, st, map, row, layer, expert, err)
-                                             : add_plain(v, st, map, row, layer, err);
+            rc = row->flags & TENSOR_EXPERTS ? add_expert(v, from, row, layer, expert, err)
+                                             : add_plain(v, from, row, layer, err);
     }
     if (!rc && !taken)
         return err_set(err, ERR_FORMAT, "tensor %s: config.json makes layer %d one without it",
@@ -381,10 +427,10 @@ static int add_all(struct view *v, struct err *err)
     for (size_t i = 0; !rc && (row = arch_row(v->arch, i)); i++)
         if (arch_makes(row, v->params))
             rc = add_made(v, row, err);
-    for (size_t i = 0; !rc && i < ckpt_n_tensors(v->s->ckpt); i++) {
+    for (size_t i = 0; !rc && i < coded_n(v->s->coded); i++) {
         rc = add_tensor(v, i, err);
         if (rc)
-            return err_wrap(err, "%s/%s", ckpt_dir(v->s->ckpt), ckpt_tensor_file(v->s->ckpt, i));
+            return err_wrap(err, "%s/%s", ckpt_dir(v->s->ckpt), coded_at(v->s->coded, i)->file);
     }
     if (!rc)
         rc = check_stacks(v, err);
@@ -511,6 +557,8 @@ int source_from_ckpt(struct source *s, const struct source_opts *opts, struct er
     const json_val *config = ckpt_config(s->ckpt);
     int rc = find_arch(s, config, err);
 
+    if (!rc)
+        rc = coded_open(&s->coded, s->ckpt, err);
     if (rc)
         return rc;
     struct view v = {

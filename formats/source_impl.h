@@ -9,10 +9,11 @@
 #include "formats/source.h"
 
 struct source {
-    char *path;          /* owned */
-    struct gguf *gguf;   /* owned; NULL for a checkpoint */
-    struct ckpt *ckpt;   /* owned; NULL for a GGUF */
-    struct vocab *vocab; /* owned; NULL: none */
+    char *path;              /* owned */
+    struct gguf *gguf;       /* owned; NULL for a checkpoint */
+    struct ckpt *ckpt;       /* owned; NULL for a GGUF */
+    struct coded_set *coded; /* owned; the tensors of ckpt as the model sees them */
+    struct vocab *vocab;     /* owned; NULL: none */
     const struct arch *arch;
     struct arch_params params;
     struct meta made; /* a checkpoint's metadata */

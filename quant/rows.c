@@ -1,10 +1,23 @@
 #include "quant/rows.h"
 
 #include "quant/codec.h"
+#include "quant/coded.h"
 #include "quant/half.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+/* A piece of stored row `row` of a part: columns first .. first + n - 1. */
+static void read_piece(float *dst, const struct source_tensor *t, const struct codec *c,
+                       size_t part, uint64_t row, size_t first, size_t n)
+{
+    const size_t ld = (size_t)source_stored_len(t), each = dtype_get(t->type)->bytes;
+
+    if (t->coded)
+        coded_cells(dst, t->coded[part].how, t->coded[part].row0 + row, first, n);
+    else
+        c->dec(dst, t->part[part].data + ((size_t)row * ld + first) * each, n);
+}
 
 /* The stored place of number i. */
 static size_t at(const struct source_map *m, uint64_t i)
@@ -15,12 +28,11 @@ static size_t at(const struct source_map *m, uint64_t i)
 /* Rows [r0, r0 + n) of one part stored as [len, stored rows]: columns become rows. Strips of
  * a stored row are decoded at a time; where rows are in another order, the strip spans
  * from the first to the last of them. */
-static void read_transposed(float *dst, const struct source_tensor *t, const uint8_t *data,
+static void read_transposed(float *dst, const struct source_tensor *t, size_t part,
                             const struct codec *c, uint64_t r0, uint64_t n)
 {
     enum { STRIP = 256 };
-    const size_t len = (size_t)source_row_len(t), ld = (size_t)source_stored_len(t);
-    const size_t each = dtype_get(t->type)->bytes;
+    const size_t len = (size_t)source_row_len(t);
     float strip[STRIP];
 
     for (uint64_t r = 0, k; r < n; r += k) {
@@ -31,7 +43,7 @@ static void read_transposed(float *dst, const struct source_tensor *t, const uin
             k++;
         const size_t width = at(t->rows, r0 + r + k - 1) - first + 1;
         for (size_t i = 0; i < len; i++) {
-            c->dec(strip, data + (at(t->cols, i) * ld + first) * each, width);
+            read_piece(strip, t, c, part, at(t->cols, i), first, width);
             for (uint64_t j = 0; j < k; j++)
                 dst[(r + j) * len + i] = strip[at(t->rows, r0 + r + j) - first];
         }
@@ -54,6 +66,21 @@ static void neg_exp(float *x, size_t n)
         x[i] = (float)-exp((double)x[i]);
 }
 
+/* Rows of a coded tensor: runs that lie one after another are decoded together. */
+static void read_coded(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n)
+{
+    const size_t len = (size_t)source_stored_len(t);
+    size_t part, next_part;
+
+    for (uint64_t r = 0, run; r < n; r += run) {
+        const uint64_t first = source_locate(t, r0 + r, &part);
+        for (run = 1; r + run < n; run++)
+            if (source_locate(t, r0 + r + run, &next_part) != first + run || next_part != part)
+                break;
+        coded_rows(dst + r * len, t->coded[part].how, t->coded[part].row0 + first, run);
+    }
+}
+
 /* Rows whose values stand in another order, or which are part of a wider stored row. */
 static int read_gathered(float *dst, const struct source_tensor *t, const struct codec *c,
                          uint64_t r0, uint64_t n, size_t row_bytes, struct err *err)
@@ -64,7 +91,10 @@ static int read_gathered(float *dst, const struct source_tensor *t, const struct
     if (!stored)
         return err_nomem(err);
     for (uint64_t r = 0; r < n; r++) {
-        c->dec(stored, source_row(t, r0 + r, row_bytes), (size_t)source_stored_len(t));
+        if (t->coded)
+            read_coded(stored, t, r0 + r, 1);
+        else
+            c->dec(stored, source_row(t, r0 + r, row_bytes), (size_t)source_stored_len(t));
         for (size_t i = 0; i < len; i++)
             dst[r * len + i] = stored[at(t->cols, i)];
     }
@@ -79,19 +109,21 @@ static int read_stored(float *dst, const struct source_tensor *t, const struct c
 
     if (t->transposed) {
         const uint64_t each = source_n_rows(t) / t->n_parts;
-        if (dtype_get(t->type)->block != 1)
+        if (dtype_get(t->type)->block != 1 && !t->coded)
             return err_set(err, ERR_UNSUPPORTED, "tensor %s: %s cannot be transposed", t->name,
                            dtype_get(t->type)->name);
         for (uint64_t r = 0, k; r < n; r += k) {
             const uint64_t in = (r0 + r) % each;
             k = n - r < each - in ? n - r : each - in;
-            read_transposed(dst + r * len, t, t->part[(r0 + r) / each].data, c, in, k);
+            read_transposed(dst + r * len, t, (size_t)((r0 + r) / each), c, in, k);
         }
         return 0;
     }
     if (t->cols)
         return read_gathered(dst, t, c, r0, n, row_bytes, err);
-    for (uint64_t r = 0; r < n; r++)
+    if (t->coded)
+        read_coded(dst, t, r0, n);
+    for (uint64_t r = 0; r < n && !t->coded; r++)
         c->dec(dst + r * len, source_row(t, r0 + r, row_bytes), len);
     return 0;
 }
@@ -124,4 +156,16 @@ int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n
 bool rows_verbatim(const struct source_tensor *t, enum dtype type)
 {
     return t->type == type && source_has_rows(t);
+}
+
+bool rows_exact(void *dst, enum dtype type, const struct source_tensor *t, uint64_t r,
+                const float *x)
+{
+    size_t part;
+
+    if (!t->coded || t->transposed || t->cols || t->scaled || t->change == CHANGE_ADD_ONE ||
+        t->change == CHANGE_NEG_EXP)
+        return false;
+    const uint64_t row = source_locate(t, r, &part);
+    return coded_exact(dst, type, t->coded[part].how, t->coded[part].row0 + row, x);
 }

@@ -18,4 +18,10 @@ int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n
 /* Would writing the tensor as `type` be a copy of the stored rows? */
 bool rows_verbatim(const struct source_tensor *t, enum dtype type);
 
+/* Row r of a tensor that is stored coded, written in `type` without loss where it lies on
+ * that type's grid: the blocks of dst that can be. x is the row as rows_read gives it.
+ * true: all of them, dst is complete. */
+bool rows_exact(void *dst, enum dtype type, const struct source_tensor *t, uint64_t r,
+                const float *x);
+
 #endif /* QUANT_ROWS_H */

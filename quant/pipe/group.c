@@ -63,6 +63,18 @@ WIDE static void row_sums(struct pipe_group *g, const float *x, const float *y, 
     }
 }
 
+/* Coded weights keep their grid where the type has it. */
+static int encode_row(struct pipe_group *g, const struct codec *c, uint8_t *out, uint64_t row,
+                      const float *x)
+{
+    if (rows_exact(out, g->type, g->t, row, x))
+        return 0;
+    const int rc = codec_encode_row(c, out, x, (size_t)source_row_len(g->t), NULL, &g->err);
+    if (!rc)
+        (void)rows_exact(out, g->type, g->t, row, x);
+    return rc;
+}
+
 static int encode(struct pipe_group *g, float *x, bool measure)
 {
     const struct codec *c = codec_get(g->type);
@@ -76,7 +88,7 @@ static int encode(struct pipe_group *g, float *x, bool measure)
     int rc = rows_read(x, g->t, g->r0, g->n, &g->err);
     for (uint64_t r = 0; r < g->n && !rc; r++) {
         uint8_t *out = g->out + r * row_bytes;
-        rc = codec_encode_row(c, out, x + r * len, len, NULL, &g->err);
+        rc = encode_row(g, c, out, g->r0 + r, x + r * len);
         if (rc)
             return err_wrap(&g->err, "tensor %s: row %llu", g->t->name,
                             (unsigned long long)(g->r0 + r));
@@ -159,7 +171,7 @@ void pipe_group_forget(const struct pipe_group *g)
 {
     const struct source_tensor *t = g->t;
     const uint64_t per_part = t->n_parts ? source_n_rows(t) / t->n_parts : 0;
-    const bool in_order = !t->transposed && !t->rows;
+    const bool in_order = !t->transposed && !t->rows && (!t->coded || coded_rowwise(t->coded->how));
 
     for (uint64_t r = g->r0; per_part && r < g->r0 + g->n; r = (r / per_part + 1) * per_part) {
         const struct source_part *p = &t->part[r / per_part];

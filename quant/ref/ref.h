@@ -16,4 +16,7 @@ codec_dec_fn q4_0_decode, q5_0_decode, q5_1_decode, q8_0_decode;
 codec_enc_fn q4_k_encode, q5_k_encode, q6_k_encode;
 codec_dec_fn q4_k_decode, q5_k_decode, q6_k_decode;
 
+codec_enc_fn q4_1_encode, mxfp4_encode, nvfp4_encode;
+codec_dec_fn q4_1_decode, mxfp4_decode, nvfp4_decode;
+
 #endif /* QUANT_REF_REF_H */

@@ -149,7 +149,6 @@ static void test_arch_config_errors(void **state)
     (void)state;
     bad("[]", ERR_FORMAT, "object");
     bad("{\"hidden_act\": \"gelu\"}", ERR_UNSUPPORTED, "hidden_act: \"gelu\"");
-    bad("{\"quantization_config\": {\"a\": 1}}", ERR_UNSUPPORTED, "quantization_config");
     bad("{\"hidden_size\": \"64\"}", ERR_FORMAT, "hidden_size: expected a number, found \"64\"");
     bad("{\"hidden_size\": 64.5}", ERR_FORMAT, "hidden_size: expected a whole number");
     bad("{\"hidden_size\": -1}", ERR_FORMAT, "hidden_size");

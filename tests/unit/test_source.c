@@ -135,7 +135,7 @@ static void test_source_refusals(void **state)
     REFUSE(ERR_FORMAT, "[4, 8]", "[32]");
     put_weights(TINY_TENSORS, (struct tiny_tensor){0});
     put_config("\"tie_word_embeddings2\":0,\"head_dim\":8");
-    REFUSE(ERR_FORMAT, "q_proj.weight", "[16, 8]", "[8, 8]");
+    REFUSE(ERR_FORMAT, "k_proj.weight", "[8, 8]", "[4, 8]");
     put_config("\"num_hidden_layerz\":0,\"hidden_act\":\"relu\"");
     REFUSE(ERR_UNSUPPORTED, "config.json", "hidden_act", "relu");
     put("config.json", "{\"architectures\":[\"X\"]}");
@@ -302,7 +302,7 @@ static void test_source_gguf(void **state)
     assert_int_equal(meta_set_u32(&meta, "llama.feed_forward_length", 16, &err), 0);
     put_gguf(c, &meta, TINY_TENSORS);
     assert_int_equal(source_open(&s, path, &opts, &err), ERR_FORMAT);
-    assert_non_null(strstr(err.msg, "expected shape [8, 16], found [8, 12]"));
+    assert_non_null(strstr(err.msg, "expected shape [16, 8], found [12, 8]"));
     meta_release(&meta);
     source_free(c);
 }

@@ -40,7 +40,6 @@ static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_n
 
 static const struct arch_only only[] = {
     {"hidden_act", "silu|swish"},
-    {"quantization_config", ""},
     {"partial_rotary_factor", "1"},
     {0},
 };

@@ -1,0 +1,236 @@
+/* Coded weights on a GGUF type's own grid. */
+
+#include "quant/coded.h"
+
+#include "formats/blocks.h"
+#include "quant/codec.h"
+#include "quant/coded/decode.h"
+#include "quant/half.h"
+#include "quant/ref/q5_bits.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The one scale of columns col .. col + n - 1, an F16 number, of whole-number codes. */
+static bool find_scale(float *d, const struct coded *c, uint64_t row, uint64_t col, uint64_t n)
+{
+    const uint64_t first = coded_group(c, row, col);
+
+    if (c->value != CODED_UNSIGNED && c->value != CODED_SIGNED)
+        return false;
+    if (coded_group(c, row, col + n - 1) != first)
+        return false;
+    for (uint64_t i = 1; c->index && i < n; i++)
+        if (coded_group(c, row, col + i) != first)
+            return false;
+    *d = coded_scale_at(c, row, first);
+    return *d != 0 && f32_from_f16(f16_from_f32(*d)) == *d;
+}
+
+/* code[i] = x / d + base, whole numbers; false: some lies outside [0, levels). */
+static bool find_codes(uint8_t *code, const float *x, float d, int base, int levels)
+{
+    for (int i = 0; i < QK; i++) {
+        const float q = x[i] / d;
+        if (!(fabsf(q) < 4096) || q != floorf(q) || (int)q + base < 0 || (int)q + base >= levels)
+            return false;
+        code[i] = (uint8_t)((int)q + base);
+    }
+    return true;
+}
+
+static void put_nibbles(uint8_t *qs, const uint8_t *code)
+{
+    for (int j = 0; j < QK / 2; j++)
+        qs[j] = (uint8_t)(code[j] | code[j + QK / 2] << 4);
+}
+
+/* ---- one block: decoding it has to give x ------------------------------------------- */
+
+static bool put_q4_0(void *dst, const float *x, float d)
+{
+    struct block_q4_0 *b = dst;
+    uint8_t code[QK];
+
+    if (!find_codes(code, x, d, 8, 16))
+        return false;
+    b->d = f16_from_f32(d);
+    put_nibbles(b->qs, code);
+    return true;
+}
+
+static bool put_q5_0(void *dst, const float *x, float d)
+{
+    struct block_q5_0 *b = dst;
+    uint8_t code[QK];
+
+    if (!find_codes(code, x, d, 16, 32))
+        return false;
+    b->d = f16_from_f32(d);
+    q5_bits_put(b->qh, b->qs, code);
+    return true;
+}
+
+static bool put_q8_0(void *dst, const float *x, float d)
+{
+    struct block_q8_0 *b = dst;
+    uint8_t code[QK];
+
+    if (!find_codes(code, x, d, 128, 256))
+        return false;
+    b->d = f16_from_f32(d);
+    for (int i = 0; i < QK; i++)
+        b->qs[i] = (int8_t)((int)code[i] - 128);
+    return true;
+}
+
+/* d * (whole numbers) as d * code + m: m, a multiple of d, has to be an F16 number. */
+static bool find_offset(uint16_t *m, uint8_t *code, const float *x, float d, int levels)
+{
+    int min = 255, max = 0;
+
+    if (!find_codes(code, x, d, 128, 256))
+        return false;
+    for (int i = 0; i < QK; i++) {
+        min = code[i] < min ? code[i] : min;
+        max = code[i] > max ? code[i] : max;
+    }
+    for (int low = min; low >= 0 && max - low < levels; low--) {
+        const float offset = d * (float)(low - 128);
+        *m = f16_from_f32(offset);
+        if (f32_from_f16(*m) != offset)
+            continue;
+        for (int i = 0; i < QK; i++)
+            code[i] = (uint8_t)(code[i] - low);
+        return true;
+    }
+    return false;
+}
+
+static bool put_q4_1(void *dst, const float *x, float d)
+{
+    struct block_q4_1 *b = dst;
+    uint8_t code[QK];
+
+    b->d = f16_from_f32(d);
+    if (!find_offset(&b->m, code, x, d, 16))
+        return false;
+    put_nibbles(b->qs, code);
+    return true;
+}
+
+static bool put_q5_1(void *dst, const float *x, float d)
+{
+    struct block_q5_1 *b = dst;
+    uint8_t code[QK];
+
+    b->d = f16_from_f32(d);
+    if (!find_offset(&b->m, code, x, d, 32))
+        return false;
+    q5_bits_put(b->qh, b->qs, code);
+    return true;
+}
+
+typedef bool put_fn(void *dst, const float *x, float d);
+
+static put_fn *put_of(enum dtype type)
+{
+    switch (type) {
+    case DTYPE_Q4_0:
+        return put_q4_0;
+    case DTYPE_Q4_1:
+        return put_q4_1;
+    case DTYPE_Q5_0:
+        return put_q5_0;
+    case DTYPE_Q5_1:
+        return put_q5_1;
+    case DTYPE_Q8_0:
+        return put_q8_0;
+    default:
+        return NULL;
+    }
+}
+
+static bool same_bits(const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(a[i] == b[i]) || isinf(a[i])) /* zeros of either sign are equal */
+            return false;
+    return true;
+}
+
+static bool grid_row(void *dst, enum dtype type, const struct coded *c, uint64_t r, const float *x)
+{
+    const struct codec *codec = codec_get(type);
+    const size_t bytes = dtype_get(type)->bytes;
+    put_fn *put = put_of(type);
+    bool all = true;
+
+    for (uint64_t col = 0; col < c->cols; col += QK) {
+        uint8_t block[64];
+        float back[QK];
+        float d;
+        if (find_scale(&d, c, r, col, QK) && put(block, x + col, d)) {
+            codec->dec(back, block, QK);
+            if (same_bits(back, x + col, QK)) {
+                memcpy((uint8_t *)dst + col / QK * bytes, block, bytes);
+                continue;
+            }
+        }
+        all = false;
+    }
+    return all;
+}
+
+/* ---- 4-bit floats: only bits move ---------------------------------------------------- */
+
+/* From two neighbours a byte to value j and j + half of a run a byte. */
+static void repack(uint8_t *qs, const uint8_t *code, int half)
+{
+    for (int j = 0; j < half; j++)
+        qs[j] = (uint8_t)(code[j] | code[j + half] << 4);
+}
+
+static void mxfp4_row(uint8_t *dst, const struct coded *c, uint64_t r, const uint8_t *code,
+                      uint64_t c0, size_t k)
+{
+    for (size_t i = 0; i < k; i += 32) {
+        uint8_t *b = dst + (c0 + i) / 32 * 17;
+        const uint64_t at = r / c->out * c->scale_matrix + r % c->out / c->rows_per * c->scale_row +
+                            (c0 + i) / 32 * c->scale_col;
+        b[0] = c->scale[at];
+        repack(b + 1, code + i, 16);
+    }
+}
+
+static bool is_mxfp4(const struct coded *c)
+{
+    return c->value == CODED_E2M1 && c->scale_type == DTYPE_U8 && c->cols_per == 32 && !c->index &&
+           c->scale_kind == CODED_SCALE_PLAIN && c->cols % 32 == 0;
+}
+
+static bool float4_row(void *dst, const struct coded *c, uint64_t r, const float *x)
+{
+    const struct codec *codec = codec_get(DTYPE_MXFP4);
+    bool same = is_mxfp4(c);
+
+    for (uint64_t c0 = 0; same && c0 < c->cols; c0 += CODED_STRIP) {
+        const size_t k = c->cols - c0 < CODED_STRIP ? (size_t)(c->cols - c0) : CODED_STRIP;
+        uint8_t code[CODED_STRIP];
+        float back[CODED_STRIP];
+        coded_unpack(code, c, r, 1, c0, k);
+        mxfp4_row(dst, c, r, code, c0, k);
+        codec->dec(back, (uint8_t *)dst + c0 / 32 * 17, k);
+        same = same_bits(back, x + c0, k);
+    }
+    return same;
+}
+
+bool coded_exact(void *dst, enum dtype type, const struct coded *c, uint64_t r, const float *x)
+{
+    if (c->round_to == DTYPE_BF16 || c->round_to == DTYPE_F16 || c->scale_kind == CODED_SCALE_127)
+        return false;
+    if (type == DTYPE_MXFP4)
+        return float4_row(dst, c, r, x);
+    return put_of(type) && c->cols % QK == 0 && codec_get(type) && grid_row(dst, type, c, r, x);
+}

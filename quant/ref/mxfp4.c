@@ -1,0 +1,70 @@
+/* MXFP4: 32 values, w = 2^(e - 127) * e2m1[code]. The encoder takes the exponent that
+ * brings the largest magnitude to between 4 and 8, or one more where that halves what
+ * would be cut off at 6: whichever has the smaller squared error. */
+
+#include "formats/blocks.h"
+#include "quant/half.h"
+#include "quant/ref/e2m1.h"
+#include "quant/ref/ref.h"
+#include "quant/search.h"
+#include "quant/wide.h"
+
+/* 2^(e - 128): half of what `e` says, for values counted in halves; a denormal below 2. */
+INLINE float half_scale(unsigned e)
+{
+    return f32_from_bits(e < 2 ? 0x200000U << e : (e - 1) << 23);
+}
+
+static float block_error(uint8_t code[QK], const float *x, const float *w, unsigned e)
+{
+    const float s = ldexpf(1.0F, (int)e - 127), inv = ldexpf(1.0F, 127 - (int)e);
+    float sum = 0;
+
+    for (int i = 0; i < QK; i++) {
+        code[i] = e2m1_nearest(x[i] * inv);
+        const float d = e2m1_value[code[i]] * s - x[i];
+        sum += w[i] * d * d;
+    }
+    return sum;
+}
+
+static void block_encode(struct block_mxfp4 *b, const float *x, const float *w)
+{
+    uint8_t code[2][QK];
+    float max = 0;
+    int exp = 0;
+
+    for (int i = 0; i < QK; i++)
+        max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
+    (void)frexpf(max, &exp); /* max = f 2^exp, f in [0.5, 1) */
+    const int e = max > 0 ? exp - 3 + 127 : 0;
+    const unsigned low = e < 0 ? 0 : e > 253 ? 253 : (unsigned)e;
+    const unsigned up = block_error(code[0], x, w, low) > block_error(code[1], x, w, low + 1);
+    b->e = (uint8_t)(max > 0 ? low + up : 0);
+    for (int j = 0; j < QK / 2; j++)
+        b->qs[j] = (uint8_t)(code[up][j] | code[up][j + QK / 2] << 4);
+}
+
+void mxfp4_encode(void *dst, const float *src, size_t n, const float *importance)
+{
+    const struct srch_weighting s = srch_weighting(src, importance, n);
+    struct block_mxfp4 *b = dst;
+    float w[QK];
+
+    for (size_t i = 0; i < n; i += QK)
+        block_encode(b++, src + i, srch_importance(w, &s, i, QK));
+}
+
+WIDE void mxfp4_decode(float *dst, const void *src, size_t n)
+{
+    static const float twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    const struct block_mxfp4 *b = src;
+
+    for (size_t i = 0; i < n / QK; i++, dst += QK) {
+        const float s = half_scale(b[i].e);
+        for (int j = 0; j < QK / 2; j++) {
+            dst[j] = twice[b[i].qs[j] & 15] * s;
+            dst[j + QK / 2] = twice[b[i].qs[j] >> 4] * s;
+        }
+    }
+}
