@@ -13,7 +13,7 @@ struct coded_set {
     struct arena arena; /* names, struct coded and its sides */
 };
 
-const struct coded_scheme coded_schemes[] = {
+static const struct coded_scheme coded_schemes[] = {
     {"fp8",                NULL,             fp8_take       },
     {"fbgemm_fp8",         NULL,             fp8_take       },
     {"gptq",               gptq_check,       gptq_take      },

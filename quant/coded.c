@@ -68,7 +68,7 @@ float coded_scale_at(const struct coded *c, uint64_t row, uint64_t group)
 
 /* ---- values -------------------------------------------------------------------------- */
 
-const float *coded_table(enum coded_value v)
+static const float *table_of(enum coded_value v)
 {
     static const float e2m1[16] = {0, 0.5F,  1,  1.5F,  2,  3,  4,  6,
                                    0, -0.5F, -1, -1.5F, -2, -3, -4, -6};
@@ -134,7 +134,7 @@ static void group_values(float *dst, const uint8_t *code, size_t k, const struct
         for (size_t i = 0; i < k; i++)
             dst[i] = f32_from_e5m2(code[i]) * scale;
     } else {
-        const float *table = coded_table(c->value);
+        const float *table = table_of(c->value);
         for (size_t i = 0; i < k; i++)
             dst[i] = table[code[i]] * scale;
     }

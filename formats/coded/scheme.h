@@ -34,26 +34,22 @@ struct look {
     size_t n_sides;
 };
 
-/* Rows of scheme tables: `take` finds out what l->st is; of a weight it fills c, dims
- * and type. Errors without the file's name. */
+/* Is the config one that the scheme knows? */
+typedef int coded_check_fn(const json_val *config, struct err *err);
+/* What is l->st? */
+typedef int coded_take_fn(enum coded_role *role, struct look *l, struct err *err);
+
+/* One row a scheme: `take` finds out what l->st is; of a weight it fills c, dims and type.
+ * Errors without the file's name. */
 struct coded_scheme {
-    const char *method;                                    /* quant_method */
-    int (*check)(const json_val *config, struct err *err); /* NULL: nothing to check */
-    int (*take)(enum coded_role *role, struct look *l, struct err *err);
+    const char *method;    /* quant_method */
+    coded_check_fn *check; /* NULL: nothing to check */
+    coded_take_fn *take;
 };
 
-extern const struct coded_scheme coded_schemes[]; /* ends with a NULL method */
-
-int gptq_check(const json_val *config, struct err *err) WARN_UNUSED;
-int gptq_take(enum coded_role *role, struct look *l, struct err *err) WARN_UNUSED;
-int awq_check(const json_val *config, struct err *err) WARN_UNUSED;
-int awq_take(enum coded_role *role, struct look *l, struct err *err) WARN_UNUSED;
-int fp8_take(enum coded_role *role, struct look *l, struct err *err) WARN_UNUSED;
-int compressed_check(const json_val *config, struct err *err) WARN_UNUSED;
-int compressed_take(enum coded_role *role, struct look *l, struct err *err) WARN_UNUSED;
-int bnb_take(enum coded_role *role, struct look *l, struct err *err) WARN_UNUSED;
-int mxfp4_take(enum coded_role *role, struct look *l, struct err *err) WARN_UNUSED;
-int modelopt_take(enum coded_role *role, struct look *l, struct err *err) WARN_UNUSED;
+/* The rows' functions, one file a scheme. */
+coded_check_fn gptq_check, awq_check, compressed_check;
+coded_take_fn fp8_take, gptq_take, awq_take, compressed_take, bnb_take, mxfp4_take, modelopt_take;
 
 /* Does the tensor's name end with `suffix`? base gets what is before it. */
 bool look_ends(struct look *l, const char *suffix);
@@ -81,6 +77,7 @@ int look_shape(const struct look *l, const struct st_tensor *t, int n_dims, cons
 int look_float(const struct st_tensor *t, struct err *err) WARN_UNUSED;
 /* Number i of an I32 tensor's bytes. */
 int32_t look_i32(const uint8_t *data, uint64_t i);
+/* The product of its dimensions. */
 uint64_t look_values(const struct st_tensor *t);
 
 /* The last two dimensions of the tensor are out and in; three: a stack. Fills dims, rows,

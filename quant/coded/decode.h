@@ -21,7 +21,4 @@ uint64_t coded_group(const struct coded *c, uint64_t row, uint64_t col);
 float coded_scale_at(const struct coded *c, uint64_t row, uint64_t group);
 int coded_zero_at(const struct coded *c, uint64_t row, uint64_t group);
 
-/* What the 16 codes of a 4-bit table stand for. */
-const float *coded_table(enum coded_value v);
-
 #endif /* QUANT_CODED_DECODE_H */

@@ -119,7 +119,7 @@ static void test_checkpoint_single(void **state)
     assert_non_null(ckpt_tokenizer_config(c));
     assert_null(ckpt_generation_config(c));
     assert_null(ckpt_special_tokens_map(c));
-    assert_int_equal(ckpt_n_tensors(c), 2); /* not those of other.safetensors */
+    assert_int_equal(ckpt_n_tensors(c), 2);            /* not those of other.safetensors */
     assert_string_equal(ckpt_tensor(c, 0)->name, "a"); /* by name */
     assert_ptr_equal(ckpt_find(c, "b"), ckpt_tensor(c, 1));
     assert_null(ckpt_find(c, "z"));
