@@ -121,6 +121,7 @@ struct coded_set;
 int coded_open(struct coded_set **out, const struct ckpt *c, struct err *err) WARN_UNUSED;
 void coded_free(struct coded_set *s); /* accepts NULL */
 
+/* The tensors in that order. */
 size_t coded_n(const struct coded_set *s);
 const struct coded_tensor *coded_at(const struct coded_set *s, size_t i);
 
