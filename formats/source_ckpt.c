@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -354,16 +355,73 @@ static void warn_unasked(struct view *v, const struct st_tensor *st, const struc
     v->warned = true;
 }
 
+/* The one value of a tensor as a number; false: it is not of a plain type. */
+static bool scalar_value(double *out, const struct st_tensor *st)
+{
+    uint32_t bits = 0;
+    float f;
+
+    memcpy(&bits, st->data, st->bytes < sizeof(bits) ? (size_t)st->bytes : sizeof(bits));
+    if (st->type == DTYPE_F16) {
+        const uint32_t e = bits >> 10 & 31, m = bits & 1023;
+        const double v = e ? ldexp(1024 + m, (int)e - 25) : ldexp(m, -24);
+        *out = bits >> 15 ? -v : v;
+        return e != 31;
+    }
+    if (st->type != DTYPE_BF16 && st->type != DTYPE_F32)
+        return false;
+    bits = st->type == DTYPE_BF16 ? bits << 16 : bits;
+    memcpy(&f, &bits, sizeof(f));
+    *out = (double)f;
+    return isfinite(f);
+}
+
+/* A tensor of one value that becomes metadata. */
+static int take_scalar(bool *taken, struct view *v, const struct st_tensor *st, struct err *err)
+{
+    enum arch_param which;
+    int layer;
+    double value;
+
+    *taken = arch_match_scalar(&which, &layer, v->arch, st->name);
+    if (!*taken)
+        return 0;
+    if (st->bytes != dtype_get(st->type)->bytes || !scalar_value(&value, st))
+        return err_set(err, ERR_FORMAT, "tensor %s: expected one finite value of F32, F16 or BF16",
+                       st->name);
+    if (layer < 0 || (uint64_t)layer >= arch_int(v->params, ARCH_N_LAYER, 0))
+        return err_set(err, ERR_FORMAT, "tensor %s: config.json says %" PRIu64 " layers", st->name,
+                       arch_int(v->params, ARCH_N_LAYER, 0));
+    return arch_set_scalar(&v->s->params, which, (size_t)layer, value, err);
+}
+
+static int check_scalars(const struct view *v, struct err *err)
+{
+    char name[256];
+    size_t layer;
+    const struct arch_scalar *s = arch_lacks_scalar(&layer, v->arch, v->params);
+
+    if (!s)
+        return 0;
+    if (!arch_expand(name, sizeof(name), s->hf, (int)layer, 0))
+        name[0] = '\0';
+    return err_set(err, ERR_FORMAT, "tensor %s is missing", name);
+}
+
 /* One checkpoint tensor; most are one row, some are taken apart by several. */
 static int add_tensor(struct view *v, size_t i, struct err *err)
 {
     const struct coded_tensor *from = coded_at(v->s->coded, i);
     const struct st_tensor *st = &from->st;
     const uint64_t n_layer = arch_int(v->params, ARCH_N_LAYER, 0);
-    int layer, expert, rc = 0;
+    int layer, expert;
+    bool taken = false;
 
     if (arch_ignores(v->arch, st->name))
         return 0;
+    int rc = take_scalar(&taken, v, st, err);
+    if (rc || taken)
+        return rc;
     const struct arch_tensor *row = arch_match_hf(v->arch, st->name, &layer, &expert);
     if (!row)
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: architecture %s has none of this name",
@@ -371,7 +429,6 @@ static int add_tensor(struct view *v, size_t i, struct err *err)
     if (layer >= 0 && (uint64_t)layer >= n_layer)
         return err_set(err, ERR_FORMAT, "tensor %s: config.json says %" PRIu64 " layers", st->name,
                        n_layer);
-    bool taken = false;
     for (; !rc && row; row = arch_match_next(v->arch, row, st->name)) {
         if (layer >= 0 && !arch_is_at(row->where, v->params, (size_t)layer))
             continue;
@@ -434,6 +491,8 @@ static int add_all(struct view *v, struct err *err)
     }
     if (!rc)
         rc = check_stacks(v, err);
+    if (!rc)
+        rc = check_scalars(v, err);
     if (!rc)
         rc = source_check_complete(v->s, v->config, err);
     return rc ? err_wrap(err, "%s", ckpt_dir(v->s->ckpt)) : 0;

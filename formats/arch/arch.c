@@ -11,6 +11,22 @@ static const struct arch *const archs[] = {
     &arch_mistral,
     &arch_qwen2,
     &arch_qwen3,
+    &arch_gemma,
+    &arch_gemma2,
+    &arch_gemma3,
+    &arch_gemma4,
+    &arch_phi2,
+    &arch_phi3,
+    &arch_olmo,
+    &arch_olmo3,
+    &arch_olmo2,
+    &arch_smollm3,
+    &arch_seed_oss,
+    &arch_exaone4,
+    &arch_hunyuan_dense,
+    &arch_arcee,
+    &arch_apertus,
+    &arch_mistral3,
 };
 
 enum { N_ARCHS = sizeof(archs) / sizeof(archs[0]) };
@@ -187,6 +203,13 @@ static bool matches(const char *pattern, const char *name, int *layer, int *expe
     return false;
 }
 
+bool name_matches(const char *pattern, const char *name, int *layer)
+{
+    int expert;
+
+    return matches(pattern, name, layer, &expert);
+}
+
 const struct arch_tensor *arch_row(const struct arch *a, size_t i)
 {
     for (const struct arch_tensor *const *set = a->tensors; *set; set++)
@@ -274,10 +297,20 @@ bool arch_is_at(enum arch_where where, const struct arch_params *p, size_t layer
 
 bool arch_asks(const char *when, const json_val *config)
 {
+    const char *text = when ? strchr(when, '=') : NULL;
     bool asked = false;
 
     if (!when)
         return true;
+    if (text) {
+        char paths[256];
+        if ((size_t)(text - when) >= sizeof(paths))
+            return false;
+        memcpy(paths, when, (size_t)(text - when));
+        paths[text - when] = '\0';
+        const char *found = json_str(config_find(config, paths));
+        return found && !strcmp(found, text + 1);
+    }
     const bool negated = when[0] == '!';
     (void)json_bool(json_path(config, when + negated), &asked);
     return asked != negated;

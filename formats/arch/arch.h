@@ -25,14 +25,15 @@
 /* ---- parameters: the numbers of one model ------------------------------- */
 
 enum arch_param {
-    ARCH_N_LAYER,   /* blocks */
-    ARCH_N_CTX,     /* positions it was trained for */
-    ARCH_N_EMBD,    /* residual width */
-    ARCH_N_FF,      /* feed-forward width; may differ by layer */
-    ARCH_N_HEAD,    /* query heads; may differ by layer */
-    ARCH_N_HEAD_KV, /* key-value heads; may differ by layer; 0 where a layer is recurrent */
-    ARCH_HEAD_K,    /* width of a query or key head */
-    ARCH_HEAD_V,    /* width of a value head */
+    ARCH_N_LAYER,      /* blocks */
+    ARCH_N_CTX,        /* positions it was trained for */
+    ARCH_N_EMBD,       /* residual width */
+    ARCH_N_FF,         /* feed-forward width; may differ by layer */
+    ARCH_N_EMBD_LAYER, /* width of the embeddings each layer has of its own; 0: none */
+    ARCH_N_HEAD,       /* query heads; may differ by layer */
+    ARCH_N_HEAD_KV,    /* key-value heads; may differ by layer; 0 where a layer is recurrent */
+    ARCH_HEAD_K,       /* width of a query or key head */
+    ARCH_HEAD_V,       /* width of a value head */
     ARCH_N_VOCAB,
     ARCH_NORM_EPS,    /* of RMS or layer norm */
     ARCH_N_ROT,       /* rotated values of a head */
@@ -51,8 +52,10 @@ enum arch_param {
     ARCH_ROPE_PART,   /* part of a head that is rotated (partial_rotary_factor) */
     ARCH_ROPE_TEMP,   /* llama4, ministral3: queries *= 1 + this * ln(1 + floor(pos / TEMP_CTX)) */
     ARCH_ROPE_TEMP_CTX,
-    ARCH_WINDOW, /* sliding window: a position sees this many, itself included */
-    ARCH_CHUNK,  /* chunked attention: a position sees its own chunk of this many */
+    ARCH_WINDOW,    /* sliding window: a position sees this many, itself included */
+    ARCH_KV_SHARED, /* so many last layers attend to the keys and values of the last layer of their
+                       kind before them */
+    ARCH_CHUNK,     /* chunked attention: a position sees its own chunk of this many */
     /* windowed layers' own values, where they differ from the others' (see arch_num) */
     ARCH_HEAD_K_SWA,
     ARCH_HEAD_V_SWA,
@@ -174,7 +177,9 @@ enum arch_key_flag {
     KEY_LIST = 256,        /* written as a list though every layer has the same */
     KEY_LINEAR = 512,      /* written only under this scaling of rotary positions; with several */
     KEY_YARN = 1024,       /* flags, under any of them */
-    KEY_LONG = 2048
+    KEY_LONG = 2048,
+    KEY_SILENT = 4096, /* read from GGUFs, not written: the reference converter does not */
+    KEY_FOLD = 8192    /* *_SWA: has no key of its own, the windowed layers' entries of a list */
 };
 
 /* Several rows may fill one parameter: the first that is present wins. In a GGUF an
@@ -192,8 +197,9 @@ struct arch_key {
     unsigned flags;
     const char *names; /* "silu=0|gelu_new=1": texts config.json may hold, and what they mean;
                           a text that is not here is an error naming those that are. NULL: numbers */
-    const char *when;  /* the row counts only where config.json sets this to true, "!x": does not;
-                          always in a GGUF. NULL: always */
+    const char *when;  /* the row counts only where config.json sets this to true, "!x": does not,
+                          "a|b=text": has this text at one of these; always in a GGUF. Without
+                          `config` the row's rule holds there. NULL: always */
 };
 
 /* ACT_* by config.json's names. */
@@ -203,17 +209,22 @@ struct arch_key {
 
 /* How a choice by layer is made. Layers count from 0. */
 enum arch_rule {
-    RULE_LIST,    /* an array with an entry for each layer: 1 where it is one of `names` */
-    RULE_LETTERS, /* a string with a letter for each layer, the same */
-    RULE_MEMBER,  /* an array of the layers' numbers */
-    RULE_LAST,    /* l % n == n - 1: every n-th */
-    RULE_OFFSET,  /* l % n == offset */
-    RULE_FROM,    /* l >= n */
-    RULE_ZERO,    /* the parameter `number` is 0 in the layer */
+    RULE_LIST,     /* an array with an entry for each layer: 1 where it is one of `names` */
+    RULE_LETTERS,  /* a string with a letter for each layer, the same */
+    RULE_MEMBER,   /* an array of the layers' numbers */
+    RULE_LAST,     /* l % n == n - 1: every n-th */
+    RULE_OFFSET,   /* l % n == offset */
+    RULE_FROM,     /* l >= n */
+    RULE_ZERO,     /* the parameter `number` is 0 in the layer */
+    RULE_WINDOWED, /* ARCH_AT_WINDOW, or no layer has a window; after AT_WINDOW's rows */
+    RULE_TAIL,     /* the last n layers */
     RULE_ALL
 };
 
-enum arch_choice_flag { CHOICE_NOT = 1 /* 0 and 1 exchanged */ };
+enum arch_choice_flag {
+    CHOICE_NOT = 1,     /* 0 and 1 exchanged */
+    CHOICE_LAST_NOT = 2 /* then 0 in the last layer, whatever the rule says */
+};
 
 /* One way to make a choice; the first row of a parameter that can be applied does. From
  * config.json rows with `config` count when the key is there; from a GGUF, rows with
@@ -222,11 +233,18 @@ struct arch_choice {
     enum arch_param param; /* ARCH_AT_* */
     enum arch_rule rule;
     const char *config;     /* key of the list, the letters or n; "a|b" */
-    const char *gguf;       /* the same; lists there are of booleans or numbers: 1 where not 0 */
+    const char *gguf;       /* the same; lists there are of booleans or numbers: 1 where not 0.
+                               RULE_LIST's is written, of booleans */
     const char *names;      /* "sliding_attention|local"; numbers and booleans as text */
     unsigned n, offset;     /* without keys; 0 for RULE_LAST and OFFSET: the row is not applied */
     enum arch_param number; /* n from this parameter instead, where it is set; RULE_ZERO's. 0: none */
     unsigned flags;
+};
+
+/* A tensor of one value in each layer that a GGUF holds as metadata. */
+struct arch_scalar {
+    const char *hf; /* "{}" is the block */
+    enum arch_param param;
 };
 
 /* A config key that changes what a model computes in a way pare does not know. */
@@ -493,6 +511,7 @@ struct arch {
     const struct arch_only *only;             /* ends with a NULL config */
     const char *const *ignored;               /* checkpoint tensors to skip: "{}" as above, "*" at
                                                  the end for anything; ends with NULL */
+    const struct arch_scalar *scalars;        /* ends with a NULL name; NULL: none */
     const struct arch_choice *choices;        /* ends with a row of zeros; NULL: none */
     bool tied;                                /* tie_word_embeddings where config.json is silent */
     struct arch_traits traits;
@@ -553,6 +572,15 @@ bool arch_in_block(const struct arch_tensor *row);
 /* dst[0, size) = the first alternative of `pattern` with its numbers put in; false
  * when it does not fit. */
 bool arch_expand(char *dst, size_t size, const char *pattern, int layer, int expert);
+
+/* Is the checkpoint tensor of this name a scalar? Which one, and of which layer. */
+bool arch_match_scalar(enum arch_param *which, int *layer, const struct arch *a, const char *name);
+/* Put its value among the parameters. */
+int arch_set_scalar(struct arch_params *p, enum arch_param which, size_t layer, double v,
+                    struct err *err) WARN_UNUSED;
+/* A scalar that only some layers gave, or NULL; *layer: one that did not. */
+const struct arch_scalar *arch_lacks_scalar(size_t *layer, const struct arch *a,
+                                            const struct arch_params *p);
 
 /* Does a TENSOR_MADE row exist in a model with these parameters? */
 bool arch_makes(const struct arch_tensor *row, const struct arch_params *p);

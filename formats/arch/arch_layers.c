@@ -26,7 +26,7 @@ static bool is_named(const char *names, const char *text, size_t n)
 
 static bool is_number_rule(enum arch_rule rule)
 {
-    return rule == RULE_LAST || rule == RULE_OFFSET || rule == RULE_FROM;
+    return rule == RULE_LAST || rule == RULE_OFFSET || rule == RULE_FROM || rule == RULE_TAIL;
 }
 
 /* 0 or 1 in each layer by a rule that needs no list. */
@@ -40,6 +40,10 @@ static void fill(double *v, const struct arch_params *p, const struct arch_choic
             is = l % n == c->offset;
         if (c->rule == RULE_FROM)
             is = l >= n;
+        if (c->rule == RULE_TAIL)
+            is = l + n >= arch_int(p, ARCH_N_LAYER, 0);
+        if (c->rule == RULE_WINDOWED)
+            is = !arch_num(p, ARCH_WINDOW, l) || arch_num(p, ARCH_AT_WINDOW, l) != 0;
         if (c->rule == RULE_ZERO)
             is = arch_num(p, c->number, l) == 0;
         v[l] = is;
@@ -48,8 +52,12 @@ static void fill(double *v, const struct arch_params *p, const struct arch_choic
 
 static void set(struct arch_params *p, const struct arch_choice *c, double *v)
 {
-    for (size_t l = 0; l < (size_t)arch_int(p, ARCH_N_LAYER, 0); l++)
+    const size_t n = (size_t)arch_int(p, ARCH_N_LAYER, 0);
+
+    for (size_t l = 0; l < n; l++)
         v[l] = (v[l] != 0) != (c->flags & CHOICE_NOT ? true : false);
+    if (c->flags & CHOICE_LAST_NOT)
+        v[n - 1] = 0;
     param_set(p, c->param, v[0]);
     p->p[c->param].per_layer = v;
 }

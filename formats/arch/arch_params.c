@@ -122,10 +122,10 @@ static bool works_out(const struct arch_key *k)
            k->when_absent == ARCH_RSQRT || k->when_absent == ARCH_PRODUCT;
 }
 
-/* A fact of the family: it holds whatever a file says. */
+/* A fact of the family: it holds whatever a file says, or where config.json asks. */
 static bool is_fact(const struct arch_key *k)
 {
-    return !k->config && !k->gguf;
+    return !k->config && (!k->gguf || k->when);
 }
 
 static void set_derived(struct arch_params *p, enum arch_param which, double v)
@@ -178,8 +178,27 @@ static int set_absent(struct arch_params *p, const struct arch_key *k, const cha
 
 /* ---- config.json ------------------------------------------------------------- */
 
+/* A path; ".*." stands for the first member that has the rest. */
+static const json_val *find_one(const json_val *config, char *path)
+{
+    char *star = strstr(path, ".*.");
+
+    if (!star)
+        return json_path(config, path);
+    *star = '\0';
+    const json_val *all = json_path(config, path);
+    for (const json_val *m = json_is_object(all) ? json_first(all) : NULL; m; m = json_next(m)) {
+        const json_val *v = json_path(m, star + 3);
+        if (v)
+            return v;
+    }
+    return NULL;
+}
+
 const json_val *config_find(const json_val *config, const char *paths)
 {
+    const json_val *null = NULL;
+
     while (paths) {
         char path[KEY_BYTES];
         const char *bar = strchr(paths, '|');
@@ -188,12 +207,13 @@ const json_val *config_find(const json_val *config, const char *paths)
             return NULL;
         memcpy(path, paths, n);
         path[n] = '\0';
-        const json_val *v = json_path(config, path);
-        if (v)
+        const json_val *v = find_one(config, path);
+        if (!json_is_null(v))
             return v;
+        null = null ? null : v;
         paths = bar ? bar + 1 : NULL;
     }
-    return NULL;
+    return null;
 }
 
 /* A JSON value as text for a message. */
@@ -370,6 +390,32 @@ static int spread(struct arch_params *p, const struct arch_key *k, struct err *e
     return 0;
 }
 
+/* Windowed layers' values that a GGUF holds in the parameter's list. */
+static int fold_all(struct arch_params *p, const struct arch *a, struct err *err)
+{
+    const size_t n = (size_t)arch_int(p, ARCH_N_LAYER, 0);
+
+    for (const struct arch_key *const *set = a->keys; *set; set++)
+        for (const struct arch_key *k = *set; !is_end(k); k++)
+            for (int i = 0; k->flags & KEY_FOLD && i < ARCH_PARAM_COUNT; i++) {
+                const enum arch_param which = (enum arch_param)i;
+                if (in_window(which) != k->param || !p->p[k->param].set)
+                    continue;
+                double *list = arena_array(&p->arena, n, sizeof(*list));
+                bool differ = false;
+                if (!list)
+                    return err_nomem(err);
+                for (size_t l = 0; l < n; l++) {
+                    list[l] = arch_num(p, which, l);
+                    differ = differ || list[l] < list[0] || list[l] > list[0];
+                }
+                p->p[k->param].set = false;
+                param_set(p, which, list[0]);
+                p->p[which].per_layer = differ ? list : NULL;
+            }
+    return 0;
+}
+
 static int spread_all(struct arch_params *p, const struct arch *a, struct err *err)
 {
     int rc = 0;
@@ -396,6 +442,8 @@ int arch_params_from_config(struct arch_params *out, const struct arch *a, const
         rc = choices_from_config(out, a, config, err);
     if (!rc)
         set_trait_defaults(out, a);
+    if (!rc)
+        rc = fold_all(out, a, err);
     if (!rc)
         rc = spread_all(out, a, err);
     if (!rc && has_rope(out))
@@ -441,7 +489,7 @@ static int meta_key(struct arch_params *p, const struct arch_key *k, const struc
     double v;
 
     if (!k->gguf)
-        return works_out(k) || is_fact(k)
+        return works_out(k) || (is_fact(k) && !k->when)
                    ? set_absent(p, k, k->config ? k->config : "a parameter", err)
                    : 0;
     if (!key_expand(key, sizeof(key), k->gguf, a))
@@ -539,6 +587,21 @@ static int put(struct meta *meta, const struct arch *a, const struct arch_key *k
     }
 }
 
+/* A choice's list of booleans; windows are chosen only where there is one. */
+static int put_choice(struct meta *meta, const struct arch *a, const struct arch_choice *c,
+                      const struct arch_params *p, struct err *err)
+{
+    const struct arch_key k = {.gguf = c->gguf, .type = META_BOOL};
+    const struct arch_value *v = &p->p[c->param];
+    char key[KEY_BYTES];
+
+    if (!v->per_layer || (c->param == ARCH_AT_WINDOW && !arch_has(p, ARCH_WINDOW)))
+        return 0;
+    if (!key_expand(key, sizeof(key), c->gguf, a))
+        return err_set(err, ERR_UNSUPPORTED, "%s: the key is too long", c->gguf);
+    return put_list(meta, key, &k, v, (size_t)arch_int(p, ARCH_N_LAYER, 0), err);
+}
+
 int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct arch_params *p,
                         struct err *err)
 {
@@ -547,9 +610,12 @@ int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct ar
     for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
         for (const struct arch_key *k = *set; !rc && !is_end(k); k++) {
             const struct arch_value *v = &p->p[k->param];
-            const unsigned never = v->derived ? KEY_GIVEN : KEY_DERIVED;
+            const unsigned never = KEY_SILENT | (v->derived ? KEY_GIVEN : KEY_DERIVED);
             if (k->gguf && v->set && !(k->flags & never) && rope_writes(p, k))
                 rc = put(meta, a, k, p, err);
         }
+    for (const struct arch_choice *c = a->choices; !rc && c && c->param; c++)
+        if (c->gguf && c->rule == RULE_LIST)
+            rc = put_choice(meta, a, c, p, err);
     return rc ? rc : own_to_meta(meta, a, p, err);
 }

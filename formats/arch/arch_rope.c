@@ -183,7 +183,7 @@ static int get_windowed(struct arch_params *p, const struct rope_object *o, stru
 
     if (!o->windowed)
         return 0;
-    rc = get(p, ARCH_ROPE_BASE_SWA, &w, "rope_theta", true, err);
+    rc = get(p, ARCH_ROPE_BASE_SWA, &w, "rope_theta", false, err);
     if (!rc)
         rc = get_type(p, ARCH_ROPE_TYPE_SWA, &w, err);
     if (!rc && arch_num(p, ARCH_ROPE_TYPE_SWA, ARCH_NO_LAYER) != ARCH_ROPE_NONE)
@@ -308,7 +308,8 @@ static int get_long(struct arch_params *p, const struct rope_object *o, const js
     int rc = 0;
 
     if (!arch_has(p, ARCH_ROPE_CTX) || p->p[ARCH_ROPE_CTX].derived) {
-        param_set(p, ARCH_ROPE_CTX, arch_num(p, ARCH_N_CTX, 0));
+        if (!arch_has(p, ARCH_ROPE_CTX))
+            param_set(p, ARCH_ROPE_CTX, arch_num(p, ARCH_N_CTX, 0));
         rc = get(p, ARCH_ROPE_CTX, o, "original_max_position_embeddings", false, err);
         if (!rc)
             rc = get(p, ARCH_ROPE_CTX, &top, "original_max_position_embeddings", false, err);

@@ -9,6 +9,11 @@
 /* The families, one file each. */
 extern const struct arch arch_llama, arch_mistral;
 extern const struct arch arch_qwen2, arch_qwen3;
+extern const struct arch arch_gemma, arch_gemma2, arch_gemma3, arch_gemma4;
+extern const struct arch arch_phi2, arch_phi3;
+extern const struct arch arch_olmo, arch_olmo2, arch_olmo3;
+extern const struct arch arch_smollm3, arch_seed_oss, arch_exaone4, arch_hunyuan_dense, arch_arcee,
+    arch_apertus, arch_mistral3;
 
 /* Rows of sizes with a configuration class's defaults. */
 #define KEYS_SIZES(layers, ctx, embd, ff, heads)                                                \
@@ -82,7 +87,7 @@ extern const struct arch arch_qwen2, arch_qwen3;
 extern const struct arch_key arch_keys_common[], arch_keys_vocab[], arch_keys_vocab_silent[],
     arch_keys_rms[];
 /* rope.* keys, filled by rope_from_config and rope_from_meta; `silent`: the base is not
- * written. A family whose class has another default base puts a row of its own before. */
+ * written. A family whose class has another default base adds KEYS_THETA after. */
 extern const struct arch_key arch_keys_rope[], arch_keys_rope_silent[];
 
 /* Shared tensor sets, in the names most checkpoints use. `pairs`: Q and K permuted. */
@@ -113,6 +118,9 @@ int meta_layer_list(double *v, const char *key, const struct meta_array *a, uint
 
 /* The first of "a|b" that config.json has, or NULL; a path goes into objects: "a.b". */
 const json_val *config_find(const json_val *config, const char *paths);
+
+/* Is the name one of the pattern's alternatives? *layer: the number in it, or -1. */
+bool name_matches(const char *pattern, const char *name, int *layer);
 
 /* Set a parameter; negative zero and NaN never get here. */
 void param_set(struct arch_params *p, enum arch_param which, double v);
