@@ -61,9 +61,9 @@ static int check_weights(const struct model *m, size_t layer, struct err *err)
                        layer);
     if (apart && !has_v && l->head_k != l->head_v)
         return err_set(err, ERR_FORMAT, "block %zu: no values, and keys are not as wide", layer);
-    if (norm != QK_NONE && norm != QK_L2 &&
-        (!w->vec[ROLE_ATTN_Q_NORM] || !w->vec[ROLE_ATTN_K_NORM]))
-        return err_set(err, ERR_FORMAT, "block %zu: norms of queries and keys are missing", layer);
+    if (!w->vec[ROLE_ATTN_Q_NORM] != !w->vec[ROLE_ATTN_K_NORM])
+        return err_set(err, ERR_FORMAT, "block %zu: norms of queries and keys come together",
+                       layer);
     if ((norm == QK_NONE || norm == QK_L2) && w->vec[ROLE_ATTN_Q_NORM])
         return err_set(err, ERR_UNSUPPORTED, "block %zu: norms of queries nobody asks for", layer);
     return 0;
@@ -154,9 +154,9 @@ static void norm_heads(const struct attn *a, float *x, size_t n, size_t step, co
     const struct model *m = a->s->m;
     const size_t wide = a->l->head_k;
 
-    switch (m->traits.qk_norm) {
+    switch (w || m->traits.qk_norm == QK_L2 ? m->traits.qk_norm : QK_NONE) {
     case QK_NONE:
-        return;
+        return; /* or optional, and not there */
     case QK_FULL:
         m->norm(m, x, x, w, bias, n * wide);
         return;
