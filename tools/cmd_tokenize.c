@@ -48,11 +48,34 @@ static int open_checkpoint(struct opened *o, const char *path, const char *pre,
                                  arch ? arch->vocab : NULL, log, err);
 }
 
+/* A tokenizer.json by itself. */
+static int open_json(struct opened *o, const char *path, struct err *err)
+{
+    json_val *doc;
+
+    int rc = json_load(&doc, path, err);
+    if (rc)
+        return rc;
+    rc = tok_new_json(&o->tok, NULL, doc, err);
+    json_free(doc);
+    return rc ? err_wrap(err, "%s", path) : 0;
+}
+
+static bool is_json(const char *path)
+{
+    const size_t n = strlen(path);
+
+    return n > 5 && !strcmp(path + n - 5, ".json");
+}
+
 static int open_tokenizer(struct opened *o, const char *path, const char *pre,
                           const struct log *log, struct err *err)
 {
     int rc;
 
+    if (is_json(path) && !ckpt_is(path))
+        return pre ? err_set(err, ERR_ARG, "a tokenizer.json has its own pre-tokenizer")
+                   : open_json(o, path, err);
     if (ckpt_is(path)) {
         rc = open_checkpoint(o, path, pre, log, err);
     } else {
@@ -61,8 +84,10 @@ static int open_tokenizer(struct opened *o, const char *path, const char *pre,
             rc = vocab_from_meta(&o->vocab, gguf_meta(o->gguf), err);
         if (rc == ERR_UNSUPPORTED && !strstr(err->msg, path))
             rc = err_wrap(err, "%s", path);
-        if (!rc && pre)
+        if (!rc && pre) {
             o->vocab->pre = pre;
+            o->vocab->hf_json = NULL;
+        }
     }
     return rc ? rc : tok_new(&o->tok, o->vocab, err);
 }
@@ -202,8 +227,6 @@ int cmd_tokenize(struct cmd_env *env, int argc, char **argv, struct err *err)
         return rc;
     if (!!t.file + !!t.jsonl + !!t.prompt > 1)
         return err_set(err, ERR_ARG, "--file, --jsonl and -p are three ways to give one text");
-    if (t.jsonl && (t.special || t.add))
-        return err_set(err, ERR_ARG, "--jsonl parses and adds no special tokens");
     t.flags = (t.special ? TOK_PARSE_SPECIAL : 0U) | (t.add ? TOK_ADD_SPECIAL : 0U);
     rc = open_tokenizer(&o, operand[0], t.pre, &env->log, err);
     if (!rc)

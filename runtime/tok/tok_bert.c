@@ -119,3 +119,8 @@ int tok_bert_split(const char *text, size_t n, tok_word_fn *fn, void *arg, struc
     }
     return !rc && begin < n ? fn(arg, text + begin, n - begin, err) : rc;
 }
+
+bool tok_bert_drops(int32_t c)
+{
+    return c < 0 || is_control(c, TOK_BERT_CLEAN);
+}

@@ -45,8 +45,9 @@ static uint64_t hash_of(const char *p, size_t n)
     return h ^ h >> 32;
 }
 
-struct tok_cache_slot *tok_cache_at(bool *known, const struct tok_cache *c, const char *word,
-                                    size_t n)
+/* The word's slot, *known: it holds the word's ids. NULL when the word is too long. */
+static struct tok_cache_slot *slot_of(bool *known, const struct tok_cache *c, const char *word,
+                                      size_t n)
 {
     if (n > TOK_CACHE_KEY || !n)
         return NULL;
@@ -59,8 +60,9 @@ struct tok_cache_slot *tok_cache_at(bool *known, const struct tok_cache *c, cons
     return s;
 }
 
-void tok_cache_put(struct tok_cache_slot *s, const char *word, size_t n, const int32_t *id,
-                   size_t n_ids)
+/* Put the word's ids there, unless they are too many. */
+static void keep(struct tok_cache_slot *s, const char *word, size_t n, const int32_t *id,
+                 size_t n_ids)
 {
     if (n_ids > TOK_CACHE_IDS)
         return;
@@ -69,4 +71,23 @@ void tok_cache_put(struct tok_cache_slot *s, const char *word, size_t n, const i
     memcpy(s->key, word, n);
     if (n_ids)
         memcpy(s->id, id, n_ids * sizeof(*id));
+}
+
+int tok_cached(struct tok_cache *c, struct tok_ids *out, tok_ids_fn *fn, const void *model,
+               const char *word, size_t n, struct err *err)
+{
+    bool known = false;
+    struct tok_cache_slot *s = slot_of(&known, c, word, n);
+    const size_t begun = out->n;
+    int rc = 0;
+
+    if (known) {
+        for (int i = 0; i < s->n_ids && !rc; i++)
+            rc = tok_push(out, s->id[i], err);
+        return rc;
+    }
+    rc = fn(out, model, word, n, err);
+    if (!rc && s)
+        keep(s, word, n, out->id + begun, out->n - begun);
+    return rc;
 }

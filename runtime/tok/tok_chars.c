@@ -25,6 +25,19 @@ int32_t tok_char(size_t *bytes, const char *p, size_t n)
     return c;
 }
 
+int32_t tok_char_before(size_t *bytes, const char *text, size_t at)
+{
+    size_t k = 1;
+
+    while (k < 4 && k < at && ((unsigned char)text[at - k] & 0xc0) == 0x80)
+        k++;
+    const int32_t c = tok_char(bytes, text + at - k, k);
+    if (*bytes == k)
+        return c;
+    *bytes = 1; /* broken */
+    return -1;
+}
+
 void tok_put_char(struct buf *b, int32_t c)
 {
     utf8proc_uint8_t p[4];

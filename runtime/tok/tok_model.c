@@ -16,26 +16,9 @@ struct tok_kind {
     int (*encode)(struct tok_run *r, const char *text, size_t n, struct err *err);
 };
 
-/* A word by the model's own means, or as it was found before. */
-typedef int word_fn(struct tok_ids *out, const struct tok_model *m, const char *word, size_t n,
-                    struct err *err);
-
-static int cached(struct tok_run *r, word_fn *fn, const char *word, size_t n, struct err *err)
+static int put_word(struct tok_run *r, tok_ids_fn *fn, const char *word, size_t n, struct err *err)
 {
-    bool known = false;
-    struct tok_cache_slot *s = tok_cache_at(&known, &r->cache, word, n);
-    const size_t begun = r->out->n;
-    int rc = 0;
-
-    if (known) {
-        for (int i = 0; i < s->n_ids && !rc; i++)
-            rc = tok_push(r->out, s->id[i], err);
-        return rc;
-    }
-    rc = fn(r->out, r->model, word, n, err);
-    if (!rc && s)
-        tok_cache_put(s, word, n, r->out->id + begun, r->out->n - begun);
-    return rc;
+    return tok_cached(&r->cache, r->out, fn, r->model, word, n, err);
 }
 
 /* ---- BPE --------------------------------------------------------------------------- */
@@ -89,15 +72,17 @@ static int normal_form(struct buf *out, const struct tok_model *m, const char *t
     return tok_normal_form(out, text, n, form[strlen(form) - 1] == 'C', !!strchr(form, 'K'), err);
 }
 
-static int bpe_word(struct tok_ids *out, const struct tok_model *m, const char *word, size_t n,
+static int bpe_word(struct tok_ids *out, const void *model, const char *word, size_t n,
                     struct err *err)
 {
+    const struct tok_model *m = model;
+
     return tok_bpe_word(out, &m->bpe, word, n, err);
 }
 
 static int put_bpe_word(void *arg, const char *word, size_t n, struct err *err)
 {
-    return cached(arg, bpe_word, word, n, err);
+    return put_word(arg, bpe_word, word, n, err);
 }
 
 static int encode_bpe(struct tok_run *r, const char *text, size_t n, struct err *err)
@@ -124,14 +109,14 @@ static int escape_spaces(struct buf *out, const struct tok_model *m, const char 
     return buf_check(out, err);
 }
 
-static int encode_pieces(struct tok_run *r, word_fn *fn, bool cuts, const char *text, size_t n,
+static int encode_pieces(struct tok_run *r, tok_ids_fn *fn, bool cuts, const char *text, size_t n,
                          struct err *err)
 {
     int rc = 0;
 
     for (size_t at = 0, end; at < n && !rc; at = end) {
         end = cuts ? tok_piece_end(text, n, at) : n;
-        rc = cached(r, fn, text + at, end - at, err);
+        rc = put_word(r, fn, text + at, end - at, err);
     }
     return rc;
 }
@@ -146,9 +131,11 @@ static int init_spm(struct tok_model *m, struct err *err)
     return tok_spm_init(&m->spm, m->v, err);
 }
 
-static int spm_word(struct tok_ids *out, const struct tok_model *m, const char *word, size_t n,
+static int spm_word(struct tok_ids *out, const void *model, const char *word, size_t n,
                     struct err *err)
 {
+    const struct tok_model *m = model;
+
     return tok_spm_word(out, &m->spm, m->v, word, n, err);
 }
 
@@ -278,15 +265,17 @@ static int normal_wordpiece(struct buf *out, const struct tok_model *m, const ch
                            err);
 }
 
-static int wordpiece_word(struct tok_ids *out, const struct tok_model *m, const char *word,
-                          size_t n, struct err *err)
+static int wordpiece_word(struct tok_ids *out, const void *model, const char *word, size_t n,
+                          struct err *err)
 {
+    const struct tok_model *m = model;
+
     return tok_wordpiece_word(out, &m->wordpiece, word, n, err);
 }
 
 static int put_wordpiece_word(void *arg, const char *word, size_t n, struct err *err)
 {
-    return cached(arg, wordpiece_word, word, n, err);
+    return put_word(arg, wordpiece_word, word, n, err);
 }
 
 static int encode_wordpiece(struct tok_run *r, const char *text, size_t n, struct err *err)

@@ -76,13 +76,13 @@ struct tok_cache {
 int tok_cache_init(struct tok_cache *c, size_t n, struct err *err) WARN_UNUSED;
 void tok_cache_release(struct tok_cache *c);
 
-/* The word's slot, *known: it holds the word's ids. NULL when the word is too long. */
-struct tok_cache_slot *tok_cache_at(bool *known, const struct tok_cache *c, const char *word,
-                                    size_t n);
+/* Appends the ids of a word. */
+typedef int tok_ids_fn(struct tok_ids *out, const void *model, const char *word, size_t n,
+                       struct err *err);
 
-/* Put the word's ids there, unless they are too many. */
-void tok_cache_put(struct tok_cache_slot *s, const char *word, size_t n, const int32_t *id,
-                   size_t n_ids);
+/* Append a word's ids: those that fn found for it before, or finds now. */
+int tok_cached(struct tok_cache *c, struct tok_ids *out, tok_ids_fn *fn, const void *model,
+               const char *word, size_t n, struct err *err) WARN_UNUSED;
 
 /* ---- merging by rank, inside words -------------------------------------------- */
 
@@ -251,6 +251,8 @@ void tok_pieces_release(struct tok_pieces *p);
 
 /* ---- characters -------------------------------------------------------------------- */
 
+/* The character that ends before text[at], at > 0, and its bytes. */
+int32_t tok_char_before(size_t *bytes, const char *text, size_t at);
 /* The character at p[0, n), n >= 1, and its bytes; -1 for a byte that is no UTF-8. */
 int32_t tok_char(size_t *bytes, const char *p, size_t n);
 /* Append a character. */
@@ -281,6 +283,8 @@ enum tok_bert {
 /* BERT's normal form of text[0, n), appended. */
 int tok_bert_normal(struct buf *out, const char *text, size_t n, unsigned what,
                     struct err *err) WARN_UNUSED;
+/* Does TOK_BERT_CLEAN leave this character out? */
+bool tok_bert_drops(int32_t c);
 /* text[0, n) cut at white space, which goes, and around every punctuation character. */
 int tok_bert_split(const char *text, size_t n, tok_word_fn *fn, void *arg,
                    struct err *err) WARN_UNUSED;

@@ -162,24 +162,14 @@ static int find_digit(size_t *from, size_t *to, const char *p, size_t n, size_t 
     return answer(from, to, at, at_class(p, n, at) & DIGIT ? at + 1 : at);
 }
 
-/* Is the character before p[at] a digit? */
-static bool after_digit(const char *p, size_t at)
-{
-    size_t k = 1, bytes;
-
-    while (k < 4 && k < at && ((unsigned char)p[at - k] & 0xc0) == 0x80)
-        k++;
-    return at && tok_is_digit(tok_char(&bytes, p + at - k, k));
-}
-
 /* \d{1,3}(?=(?:\d{3})*\b): digits in threes from the end of a number, when no letter
  * follows it. PCRE2 would look at the whole rest of a long number for each three; here
  * that is done once: inside a number, what is left is threes. */
 static int find_thousands(size_t *from, size_t *to, const char *p, size_t n, size_t at)
 {
     while (at < n) {
-        const bool inside = after_digit(p, at);
         size_t count = 0, end = at, k = 0;
+        const bool inside = at && tok_is_digit(tok_char_before(&k, p, at));
         for (; end < n && tok_is_digit(tok_char(&k, p + end, n - end)); end += k)
             if (++count == 3 && inside)
                 break;

@@ -51,30 +51,17 @@ void tok_pieces_release(struct tok_pieces *p)
     *p = (struct tok_pieces){0};
 }
 
-/* The character that ends before text[at], or -1. */
-static int32_t char_before(size_t *bytes, const char *text, size_t at)
-{
-    size_t k = 1;
-
-    while (k < 4 && k < at && ((unsigned char)text[at - k] & 0xc0) == 0x80)
-        k++;
-    const int32_t c = at ? tok_char(bytes, text + at - k, k) : -1;
-    if (at && *bytes != k)
-        *bytes = 1;
-    return c;
-}
-
 static bool stands_alone(const char *text, size_t n, size_t from, size_t to)
 {
     size_t k;
 
-    return !(from && tok_is_word(char_before(&k, text, from))) &&
+    return !(from && tok_is_word(tok_char_before(&k, text, from))) &&
            !(to < n && tok_is_word(tok_char(&k, text + to, n - to)));
 }
 
 static size_t spaces_before(const char *text, size_t at)
 {
-    for (size_t k; at && tok_is_space(char_before(&k, text, at)); at -= k)
+    for (size_t k; at && tok_is_space(tok_char_before(&k, text, at)); at -= k)
         ;
     return at;
 }

@@ -61,5 +61,4 @@ refuses 1 "no-file" $model --file "$dir/no-file"
 refuses 1 "no-model" "$dir/no-model" -p a
 refuses 2 "three ways" $model -p a --file "$dir/text"
 refuses 2 "no such" $model -p a --pre-tokenizer "no such"
-refuses 2 "jsonl parses and adds no" $model --jsonl "$dir/lines" --special
 refuses 2 "usage"
