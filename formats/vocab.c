@@ -127,8 +127,10 @@ static int read_json(struct vocab *v, const struct ckpt *c, const struct vocab_f
                      struct err *err)
 {
     const char *type = json_str(json_path(f->tokenizer, "model.type"));
-    int rc;
 
+    int rc = vocab_check_json(f->tokenizer, err);
+    if (rc)
+        return err_wrap(err, "%s/tokenizer.json", ckpt_dir(c));
     if (type && !strcmp(type, "Unigram"))
         rc = vocab_read_unigram(v, f, err);
     else if (type && !strcmp(type, "WordPiece"))

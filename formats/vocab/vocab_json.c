@@ -87,6 +87,9 @@ int vocab_read_tokens(struct vocab *v, const struct vocab_files *f, float base, 
     for (const json_val *t = json_first(vocab); t && !rc; t = json_next(t)) {
         const char *text = json_key(t);
         rc = vocab_read_id(&id, t, text, v->n_tokens, err);
+        if (!rc && v->token[id].text.p)
+            rc = err_set(err, ERR_FORMAT, "tokens \"%.60s\" and \"%.60s\" have the same id, %zu",
+                         v->token[id].text.p, text, id);
         if (!rc)
             rc = vocab_put(v, id, text, strlen(text), base, VOCAB_NORMAL, err);
     }

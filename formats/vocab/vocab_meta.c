@@ -362,7 +362,7 @@ static int set_tokens(struct meta *meta, const struct vocab *v, struct err *err)
         rc = set_array(meta, KEY "scores", META_F32, v->n_tokens, &scores, err);
     if (!rc)
         rc = set_array(meta, KEY "token_type", META_I32, v->n_tokens, &types, err);
-    if (!rc && v->n_merges)
+    if (!rc && (v->n_merges || by_merges(v->kind)))
         rc = set_array(meta, KEY "merges", META_STR, v->n_merges, &merges, err);
     buf_release(&text);
     buf_release(&scores);

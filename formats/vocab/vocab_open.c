@@ -1,6 +1,9 @@
 /* The files of a checkpoint's folder that say something about its tokenizer. */
 
+#include "formats/base/buf.h"
 #include "formats/vocab/vocab_parts.h"
+
+#include <string.h>
 
 /* A file of JSON; *doc stays NULL when it is absent. Its text goes into *keep, unless
  * that is NULL. */
@@ -21,6 +24,30 @@ static int load_json(json_val **doc, struct map *keep, const struct ckpt *c, con
     return rc ? err_wrap(err, "%s/%s", ckpt_dir(c), name) : 0;
 }
 
+/* tekken.json spells its first token "\u0000", which json_parse refuses. It is needed as
+ * bytes only: in a copy the text becomes another of the same length. */
+static int load_tekken(json_val **doc, const struct ckpt *c, struct err *err)
+{
+    struct buf b = {0};
+    struct map m;
+    bool found;
+
+    int rc = ckpt_map(&m, &found, c, "tekken.json", err);
+    if (rc || !found)
+        return rc;
+    buf_put(&b, m.data ? (const char *)m.data : "", m.size);
+    buf_str(&b, "");
+    rc = buf_check(&b, err);
+    for (size_t i = 0; !rc && i + 6 <= b.n; i++)
+        if (b.p[i] == '\\' && !memcmp(b.p + i, "\\u0000", 6))
+            memcpy(b.p + i, "\\ufffd", 6);
+    if (!rc)
+        rc = json_parse(doc, b.p ? b.p : "", b.n, err);
+    buf_release(&b);
+    map_release(&m);
+    return rc ? err_wrap(err, "%s/tekken.json", ckpt_dir(c)) : 0;
+}
+
 /* What stands in for tokenizer.json in old and in Mistral's own folders. */
 static int open_others(struct vocab_open *o, const struct ckpt *c, struct err *err)
 {
@@ -30,7 +57,7 @@ static int open_others(struct vocab_open *o, const struct ckpt *c, struct err *e
     if (!rc)
         rc = ckpt_map(&o->merges, &found, c, "merges.txt", err);
     if (!rc && !o->slow)
-        rc = load_json(&o->tekken, NULL, c, "tekken.json", err);
+        rc = load_tekken(&o->tekken, c, err);
     return rc;
 }
 

@@ -99,6 +99,10 @@ int vocab_read_slow(struct vocab *v, const struct vocab_files *f, struct err *er
 /* Mistral's tekken.json: bytes by rank, and its special tokens. */
 int vocab_read_tekken(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
 
+/* Do model.vocab, added_tokens and model.merges agree? Errors name the token or the
+ * merge. That no two tokens share an id is for who places them to see. */
+int vocab_check_json(const json_val *tokenizer, struct err *err) WARN_UNUSED;
+
 /* An id from a file, below `limit` when that is not 0; `text` names it in errors. */
 int vocab_read_id(size_t *out, const json_val *v, const char *text, size_t limit,
                   struct err *err) WARN_UNUSED;

@@ -1,5 +1,7 @@
-/* tokenizer.json, then (after a NUL byte each) tokenizer_config.json and config.json:
- * what is read must survive the way through metadata, and tokenize. */
+/* tokenizer.json, then (after a NUL byte each) tokenizer_config.json, config.json,
+ * added_tokens.json, and merges.txt: what is read must survive the way through metadata,
+ * and tokenize. The first document may be a vocab.json (when there are merges), or a
+ * tekken.json (when it has a "config"). */
 #include "formats/vocab/vocab_parts.h"
 #include "runtime/tokenizer.h"
 
@@ -41,11 +43,52 @@ static void use(const struct vocab *v)
     tok_free(t);
 }
 
+static int read_any(struct vocab *v, struct vocab_files *f, struct err *err)
+{
+    const char *type = json_str(json_path(f->tokenizer, "model.type"));
+
+    if (f->merges_bytes) {
+        f->slow = f->tokenizer;
+        f->tokenizer = NULL;
+        return vocab_read_slow(v, f, err);
+    }
+    if (json_get(f->tokenizer, "config")) {
+        f->tekken = f->tokenizer;
+        f->tokenizer = NULL;
+        return vocab_read_tekken(v, f, err);
+    }
+    int rc = vocab_check_json(f->tokenizer, err);
+    if (rc)
+        return rc;
+    if (type && !strcmp(type, "Unigram"))
+        return vocab_read_unigram(v, f, err);
+    if (type && !strcmp(type, "WordPiece"))
+        return vocab_read_wordpiece(v, f, err);
+    if (!vocab_is_fallback(f->tokenizer))
+        return vocab_read_bpe(v, f, err);
+    return f->rules->text_bpe ? vocab_read_text_bpe(v, f, err) : vocab_read_fallback(v, f, err);
+}
+
+static const struct vocab_rules *const rules[] = {&vocab_rules_llama, &vocab_rules_gemma4,
+                                                  &vocab_rules_glm, &vocab_rules_hunyuan};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    const uint8_t *whole = data;
+    const uint8_t *nul = size ? memchr(data, 0, size) : NULL;
+    const size_t n_whole = nul ? (size_t)(nul - data) : size;
     json_val *tokenizer = take(&data, &size), *config = take(&data, &size);
-    json_val *model = take(&data, &size);
-    struct vocab_files f = {.tokenizer = tokenizer, .tokenizer_config = config, .config = model};
+    json_val *model = take(&data, &size), *added = take(&data, &size);
+    struct vocab_files f = {.tokenizer = tokenizer,
+                            .tokenizer_config = config,
+                            .config = model,
+                            .generation = model,
+                            .added_tokens = added,
+                            .text = (const char *)whole,
+                            .text_bytes = n_whole,
+                            .merges = (const char *)data,
+                            .merges_bytes = size,
+                            .rules = rules[n_whole % 4]};
     struct vocab *v = NULL, *again = NULL;
     struct meta meta = {0};
     struct err err = {0};
@@ -55,10 +98,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         f.n_vocab = (size_t)n;
     int rc = vocab_new(&v, &err);
     if (!rc)
-        rc = vocab_is_fallback(tokenizer) ? vocab_read_fallback(v, &f, &err)
-                                          : vocab_read_bpe(v, &f, &err);
+        rc = read_any(v, &f, &err);
     if (!rc)
         rc = vocab_read_special(v, &f, v->kind == VOCAB_SPM, &err);
+    if (!rc)
+        rc = vocab_read_added(v, &f, &err);
+    if (!rc)
+        vocab_apply_rules(v, &f);
     if (!rc)
         use(v);
     if (!rc && !vocab_to_meta(&meta, v, &err)) {
@@ -72,5 +118,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_free(tokenizer);
     json_free(config);
     json_free(model);
+    json_free(added);
     return 0;
 }

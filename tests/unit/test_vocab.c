@@ -105,6 +105,275 @@ static void test_vocab_bpe_refuses(void **state)
                    ERR_UNSUPPORTED, "Whitespace");
 }
 
+static void assert_disagrees(const char *text, const char *what)
+{
+    json_val *doc = parse(text);
+    struct err err = {0};
+
+    assert_int_equal(vocab_check_json(doc, &err), ERR_FORMAT);
+    if (!strstr(err.msg, what))
+        fail_msg("\"%s\" says nothing of \"%s\"", err.msg, what);
+    json_free(doc);
+}
+
+/* tokenizer.json against itself: every kind of contradiction is named. */
+static void test_vocab_check(void **state)
+{
+    json_val *doc = parse("{\"added_tokens\":[{\"id\":0,\"content\":\"a\"}]," MODEL(
+        "\"a\":0,\"b\":1,\"ab\":2,\"c d\":3,\"ac d\":4", "\"a b\",[\"a\",\"c d\"],7") "}");
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(vocab_check_json(doc, &err), 0);
+    json_free(doc);
+    assert_int_equal(vocab_check_json(NULL, &err), 0);
+    assert_disagrees("{" MODEL("\"a\":0,\"ab\":1", "\"a b\"") "}", "merge 0: \"b\"");
+    assert_disagrees("{" MODEL("\"b\":0,\"ab\":1", "[\"a\",\"b\"]") "}", "merge 0: \"a\"");
+    assert_disagrees("{" MODEL("\"a\":0,\"b\":1,\"aa\":2", "\"a a\",\"a b\"") "}",
+                     "result, \"ab\"");
+    assert_disagrees("{\"added_tokens\":[{\"id\":7,\"content\":\"a\"}]," MODEL("\"a\":0", "") "}",
+                     "\"a\" is there twice: as 0 and as 7");
+    assert_disagrees("{\"added_tokens\":[{\"id\":7,\"content\":\"x\"},{\"id\":8,\"content\":"
+                     "\"x\"}]," MODEL("", "") "}",
+                     "as 7 and as 8");
+    assert_refused("{" BYTES MODEL("\"a\":3,\"b\":3", "") "}", 8, ERR_FORMAT,
+                   "\"a\" and \"b\" have the same id, 3");
+}
+
+/* ---- other kinds ------------------------------------------------------------------- */
+
+static struct vocab *read_kind(int (*reader)(struct vocab *, const struct vocab_files *,
+                                             struct err *),
+                               const struct vocab_files *f, struct err *err)
+{
+    struct vocab *v;
+
+    assert_int_equal(vocab_new(&v, err), 0);
+    if (reader(v, f, err)) {
+        vocab_free(v);
+        return NULL;
+    }
+    return v;
+}
+
+static void test_vocab_unigram(void **state)
+{
+    static const char text[] =
+        "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Precompiled\","
+        "\"precompiled_charsmap\":\"TWFw\"},{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"}"
+        ",\"content\":\" "
+        "\"}]},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"always\"},"
+        "\"added_tokens\":[{\"id\":1,\"content\":\"</s>\",\"special\":true},{\"id\":4,\"content\":"
+        "\"<m>\",\"lstrip\":true}],\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"byte_fallback\":"
+        "true,"
+        "\"vocab\":[[\"<unk>\",0.0],[\"</s>\",-1],[\"<0x41>\",-2],[\"a\",-3.5]]}}";
+    json_val *doc = parse(text);
+    const struct vocab_files f = {
+        .tokenizer = doc, .text = text, .text_bytes = sizeof(text) - 1, .n_vocab = 6};
+    struct err err = {0};
+
+    (void)state;
+    struct vocab *v = read_kind(vocab_read_unigram, &f, &err);
+    assert_non_null(v);
+    assert_int_equal(v->kind, VOCAB_UNIGRAM);
+    assert_int_equal(v->n_tokens, 6);
+    assert_token(v, 0, "<unk>", VOCAB_UNKNOWN);
+    assert_token(v, 1, "</s>", VOCAB_CONTROL);
+    assert_token(v, 2, "<0x41>", VOCAB_BYTE);
+    assert_token(v, 3, "a", VOCAB_NORMAL);
+    assert_token(v, 4, "<m>", VOCAB_USER);
+    assert_token(v, 5, "[PAD5]", VOCAB_UNUSED);
+    assert_true(v->token[1].score == -1.0F && v->token[3].score == -3.5F);
+    assert_int_equal(v->space_prefix, 1);
+    assert_int_equal(v->remove_extra_spaces, 1);
+    assert_int_equal(v->charsmap_bytes, 3);
+    assert_memory_equal(v->charsmap, "Map", 3);
+    assert_null(v->hf_json);
+    assert_int_equal(vocab_read_added(v, &f, &err), 0);
+    assert_int_equal(v->n_added, 2);
+    assert_int_equal(v->added[0].flags, VOCAB_SPECIAL);
+    assert_int_equal(v->added[1].flags, VOCAB_LSTRIP | VOCAB_NORMALIZED);
+    vocab_free(v);
+    json_free(doc);
+}
+
+static void test_vocab_unigram_refuses(void **state)
+{
+    static const char *const bad[] = {
+        "{\"model\":{\"vocab\":{}}}",
+        "{\"model\":{\"vocab\":[[\"a\"]]}}",
+        "{\"model\":{\"vocab\":[7]}}",
+        "{\"model\":{\"vocab\":[[\"a\",0]],\"unk_id\":1}}",
+        "{\"model\":{\"vocab\":[]},\"added_tokens\":[{\"id\":9999,\"content\":\"a\"}]}",
+        "{\"model\":{\"vocab\":[]},\"added_tokens\":[{\"id\":0}]}",
+        "{\"model\":{\"vocab\":[]},\"normalizer\":{\"type\":\"Precompiled\","
+        "\"precompiled_charsmap\":\"?\"}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        json_val *doc = parse(bad[i]);
+        const struct vocab_files f = {.tokenizer = doc};
+        struct err err = {0};
+        assert_null(read_kind(vocab_read_unigram, &f, &err));
+        assert_int_equal(err.code, ERR_FORMAT);
+        json_free(doc);
+    }
+}
+
+static void test_vocab_wordpiece(void **state)
+{
+    static const char text[] =
+        "{\"normalizer\":{\"type\":\"BertNormalizer\",\"lowercase\":true},\"pre_tokenizer\":"
+        "{\"type\":\"BertPreTokenizer\"},\"added_tokens\":[{\"id\":0,\"content\":\"[CLS]\","
+        "\"special\""
+        ":true}],\"model\":{\"type\":\"WordPiece\",\"continuing_subword_prefix\":\"##\",\"vocab\":"
+        "{\"[CLS]\":0,\"a\":1,\"##b\":2}}}";
+    json_val *doc = parse(text);
+    struct vocab_files f = {.tokenizer = doc, .text = text, .text_bytes = sizeof(text) - 1};
+    struct err err = {0};
+
+    (void)state;
+    struct vocab *v = read_kind(vocab_read_wordpiece, &f, &err);
+    assert_non_null(v);
+    assert_token(v, 0, "[CLS]", VOCAB_CONTROL);
+    assert_token(v, 1,
+                 "\xe2\x96\x81"
+                 "a",
+                 VOCAB_NORMAL);
+    assert_token(v, 2, "b", VOCAB_NORMAL);
+    assert_null(v->hf_json);
+    vocab_free(v);
+    json_free(doc);
+}
+
+/* A definition without a name: the file goes along, whole. */
+static void test_vocab_unnamed(void **state)
+{
+    static const char text[] =
+        "{\"pre_tokenizer\":{\"type\":\"Whitespace\"}," MODEL("\"a\":0", "") "}";
+    json_val *doc = parse(text);
+    struct vocab_files f = {.tokenizer = doc, .text = text, .text_bytes = sizeof(text) - 1};
+    struct meta m = {0};
+    struct vocab *w;
+    struct err err = {0};
+
+    (void)state;
+    struct vocab *v = read_kind(vocab_read_bpe, &f, &err);
+    assert_non_null(v);
+    assert_string_equal(v->pre, "default");
+    assert_int_equal(v->hf_json_bytes, sizeof(text) - 1);
+    assert_int_equal(vocab_to_meta(&m, v, &err), 0);
+    assert_int_equal(vocab_from_meta(&w, &m, &err), 0);
+    assert_int_equal(w->hf_json_bytes, sizeof(text) - 1);
+    assert_memory_equal(w->hf_json, text, sizeof(text) - 1);
+    vocab_free(w);
+    vocab_free(v);
+    f.pre = "gpt-2"; /* a name that was asked for stands */
+    v = read_kind(vocab_read_bpe, &f, &err);
+    assert_non_null(v);
+    assert_string_equal(v->pre, "gpt-2");
+    assert_null(v->hf_json);
+    vocab_free(v);
+    meta_release(&m);
+    json_free(doc);
+}
+
+static void test_vocab_slow(void **state)
+{
+    static const char merges[] = "#version: 0.2\na b\n\n ab  \r\nab c";
+    json_val *slow = parse("{\"a\":0,\"b\":1,\"ab\":2}");
+    json_val *config = parse("{\"tokenizer_class\":\"Qwen2TokenizerFast\",\"eos_token\":\"<e>\"}");
+    json_val *added = parse("{\"<e>\":3}");
+    struct vocab_files f = {.slow = slow,
+                            .tokenizer_config = config,
+                            .added_tokens = added,
+                            .merges = merges,
+                            .merges_bytes = sizeof(merges) - 1};
+    struct err err = {0};
+
+    (void)state;
+    assert_null(read_kind(vocab_read_slow, &f, &err));
+    assert_non_null(strstr(err.msg, "line 4"));
+    f.merges_bytes = 18;
+    struct vocab *v = read_kind(vocab_read_slow, &f, &err);
+    assert_non_null(v);
+    assert_string_equal(v->pre, "qwen2");
+    assert_int_equal(v->n_merges, 1);
+    assert_memory_equal(v->merge[0].p, "a b", 3);
+    assert_token(v, 3, "<e>", VOCAB_CONTROL);
+    vocab_free(v);
+    f.tokenizer_config = NULL;
+    assert_null(read_kind(vocab_read_slow, &f, &err));
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+    json_free(slow);
+    json_free(config);
+    json_free(added);
+}
+
+static void test_vocab_tekken(void **state)
+{
+    json_val *doc = parse("{\"config\":{\"default_vocab_size\":7,\"default_num_special_tokens\":3},"
+                          "\"vocab\":[{\"token_bytes\":\"YQ==\"},{\"token_bytes\":\"AA==\"},"
+                          "{\"token_bytes\":\"YQA=\"},{\"token_bytes\":\"YQBh\"},{}]}");
+    struct vocab_files f = {.tekken = doc};
+    struct err err = {0};
+
+    (void)state;
+    struct vocab *v = read_kind(vocab_read_tekken, &f, &err);
+    assert_non_null(v);
+    assert_int_equal(v->n_tokens, 7);
+    assert_token(v, 1, "<s>", VOCAB_CONTROL);
+    assert_token(v, 4, "\xc4\x80", VOCAB_NORMAL);
+    assert_token(v, 5, "a\xc4\x80", VOCAB_NORMAL);
+    assert_int_equal(v->n_merges, 2);
+    assert_memory_equal(v->merge[1].p, "a\xc4\x80 a", 5);
+    assert_int_equal(v->bos, 1);
+    assert_int_equal(v->pad, v->eos);
+    vocab_free(v);
+    json_free(doc);
+    doc = parse(
+        "{\"config\":{\"default_vocab_size\":7,\"default_num_special_tokens\":0},\"vocab\":[]}");
+    f.tekken = doc;
+    assert_null(read_kind(vocab_read_tekken, &f, &err));
+    assert_int_equal(err.code, ERR_FORMAT);
+    json_free(doc);
+}
+
+static void test_vocab_rules(void **state)
+{
+    json_val *t = parse("{\"added_tokens\":[{\"id\":4,\"content\":\"<|user|>\"}]}");
+    json_val *config = parse("{\"add_prefix_space\":false}");
+    struct vocab_files f = {
+        .tokenizer = t, .tokenizer_config = config, .n_vocab = 32016, .rules = &vocab_rules_llama};
+    struct vocab *v;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(vocab_new(&v, &err), 0);
+    vocab_apply_rules(v, &f);
+    assert_int_equal(v->space_prefix, 0);
+    assert_int_equal(v->eot, 32010);
+    assert_int_equal(v->add_bos, -1);
+    f.n_vocab = 49152;
+    vocab_apply_rules(v, &f);
+    assert_int_equal(v->add_bos, 0);
+    f.rules = &vocab_rules_glm;
+    vocab_apply_rules(v, &f);
+    assert_int_equal(v->eot, 32010); /* known already */
+    assert_int_equal(v->eos, -1);    /* no such token */
+    v->eot = -1;
+    vocab_apply_rules(v, &f);
+    assert_int_equal(v->eot, 4);
+    v->pad = 9;
+    f.rules = &vocab_rules_nemotron;
+    vocab_apply_rules(v, &f);
+    assert_int_equal(v->pad, 0);
+    vocab_free(v);
+    json_free(t);
+    json_free(config);
+}
+
 static void recognise(const char *text, const char *family, const char *want)
 {
     json_val *doc = parse(text);
@@ -445,6 +714,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vocab_bpe),
         cmocka_unit_test(test_vocab_bpe_refuses),
+        cmocka_unit_test(test_vocab_check),
+        cmocka_unit_test(test_vocab_unigram),
+        cmocka_unit_test(test_vocab_unigram_refuses),
+        cmocka_unit_test(test_vocab_wordpiece),
+        cmocka_unit_test(test_vocab_unnamed),
+        cmocka_unit_test(test_vocab_slow),
+        cmocka_unit_test(test_vocab_tekken),
+        cmocka_unit_test(test_vocab_rules),
         cmocka_unit_test(test_vocab_recognise),
         cmocka_unit_test(test_vocab_fallback_scores),
         cmocka_unit_test(test_vocab_spm),
