@@ -268,20 +268,24 @@ static int add_plain(struct view *v, const struct coded_tensor *from, const stru
     return rc ? rc : source_add(v->s, &t, err);
 }
 
+static const char *what(const struct arch_tensor *row)
+{
+    return row->flags & TENSOR_HEADS ? "heads" : "experts";
+}
+
 static int stack_new(struct stack **out, struct view *v, const struct coded_tensor *from,
                      const struct arch_tensor *row, int layer, struct err *err)
 {
-    const uint64_t n = arch_int(v->params, ARCH_N_EXPERT, 0);
     struct stack *k = arena_alloc(&v->s->arena, sizeof(*k));
+    int rc = k ? describe(&k->t, v, from, row, layer, err) : err_nomem(err);
 
-    if (!k)
-        return err_nomem(err);
+    if (rc)
+        return rc;
+    const uint64_t n = k->t.dims[k->t.n_dims - 1];
     if (n > ckpt_n_tensors(v->s->ckpt))
-        return err_set(err, ERR_FORMAT, "%" PRIu64 " experts, but only %zu tensors", n,
+        return err_set(err, ERR_FORMAT, "%" PRIu64 " %s, but only %zu tensors", n, what(row),
                        ckpt_n_tensors(v->s->ckpt));
-    int rc = describe(&k->t, v, from, row, layer, err);
-    if (!rc)
-        rc = set_maps(v, &k->t, from, err);
+    rc = set_maps(v, &k->t, from, err);
     if (rc)
         return rc;
     k->part = source_part_new(v->s, (size_t)n);
@@ -315,8 +319,8 @@ static int add_expert(struct view *v, const struct coded_tensor *from,
     if (rc)
         return rc;
     if ((size_t)expert >= k->t.n_parts)
-        return err_set(err, ERR_FORMAT, "tensor %s: config.json says %zu experts", st->name,
-                       k->t.n_parts);
+        return err_set(err, ERR_FORMAT, "tensor %s: config.json says %zu %s", st->name,
+                       k->t.n_parts, what(row));
     if (st->type != k->t.type || !from->coded != !k->coded)
         return err_set(err, ERR_FORMAT, "tensor %s: its type differs from %s's", st->name,
                        k->t.stored);
@@ -342,8 +346,8 @@ static int check_stacks(const struct view *v, struct err *err)
         e++;
     if (!arch_expand(name, sizeof(name), v->stacks->t.row->hf, v->stacks->t.layer, (int)e))
         name[0] = '\0';
-    return err_set(err, ERR_FORMAT, "tensor %s is missing (config.json says %zu experts)", name,
-                   v->stacks->t.n_parts);
+    return err_set(err, ERR_FORMAT, "tensor %s is missing (config.json says %zu %s)", name,
+                   v->stacks->t.n_parts, what(v->stacks->t.row));
 }
 
 static void warn_unasked(struct view *v, const struct st_tensor *st, const struct arch_tensor *row)
@@ -509,7 +513,7 @@ static struct general_size count(const struct source *s)
         const struct source_tensor *t = &s->tensor[i];
         const uint64_t n = source_row_len(t) * source_n_rows(t);
         size.total += n;
-        if (t->row->flags & (TENSOR_EXPERTS | TENSOR_STACKED)) {
+        if (t->row->flags & (TENSOR_EXPERTS | TENSOR_STACKED) && !(t->row->flags & TENSOR_HEADS)) {
             const uint64_t n_expert = t->dims[t->n_dims - 1];
             size.expert += n / n_expert;
             experts += n_expert;

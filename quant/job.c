@@ -62,6 +62,7 @@ static int set_meta(struct job *j, const struct source *s, const struct job_opts
                     struct err *err)
 {
     const struct meta *from = source_meta(s);
+    const struct arch *arch = source_arch(s);
     const struct mix *mix =
         o->convert != DTYPE_NONE ? mix_by_name(dtype_get(o->convert)->name) : o->mix;
     int rc = 0;
@@ -70,7 +71,7 @@ static int set_meta(struct job *j, const struct source *s, const struct job_opts
         rc = meta_set_kv(&j->meta, &from->kv[i], err);
     if (!rc)
         rc = meta_set_u32(&j->meta, "general.quantization_version", 2, err);
-    if (!rc)
+    if (!rc && !(o->convert != DTYPE_NONE && arch && arch->no_file_type))
         rc = meta_set_u32(&j->meta, "general.file_type", mix_file_type(mix), err);
     return rc ? rc : set_provenance(j, s, o, err);
 }

@@ -391,6 +391,7 @@ int mix_types(enum dtype *types, const struct mix *m, const struct source *s,
         model.n_head = arch_int(p, ARCH_N_HEAD, 0);
         model.n_head_kv = arch_int(p, ARCH_N_HEAD_KV, 0);
         model.n_expert = arch_int(p, ARCH_N_EXPERT, 0);
+        model.falcon = source_arch(s)->mix_falcon;
     } else if (!opts->pure && !is_plain(m->base)) {
         rc = err_set(err, ERR_UNSUPPORTED,
                      "%s: unknown architecture: the rules of %s need a known one (--pure gives "

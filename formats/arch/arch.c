@@ -3,6 +3,7 @@
 #include "formats/arch/arch_rows.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of the rows that share a GGUF name, those with a gguf_if come first. */
@@ -27,6 +28,23 @@ static const struct arch *const archs[] = {
     &arch_arcee,
     &arch_apertus,
     &arch_mistral3,
+    &arch_granite,
+    &arch_granite_swa,
+    &arch_ernie4_5,
+    &arch_chatglm,
+    &arch_glm4,
+    &arch_command_r,
+    &arch_cohere2,
+    &arch_nemotron,
+    &arch_stablelm,
+    &arch_jais2,
+    &arch_starcoder,
+    &arch_starcoder2,
+    &arch_gpt2,
+    &arch_gptneox,
+    &arch_falcon,
+    &arch_bloom,
+    &arch_mpt,
 };
 
 enum { N_ARCHS = sizeof(archs) / sizeof(archs[0]) };
@@ -297,22 +315,26 @@ bool arch_is_at(enum arch_where where, const struct arch_params *p, size_t layer
 
 bool arch_asks(const char *when, const json_val *config)
 {
-    const char *text = when ? strchr(when, '=') : NULL;
-    bool asked = false;
+    char paths[256];
+    bool truth;
+    double num;
 
     if (!when)
         return true;
-    if (text) {
-        char paths[256];
-        if ((size_t)(text - when) >= sizeof(paths))
-            return false;
-        memcpy(paths, when, (size_t)(text - when));
-        paths[text - when] = '\0';
-        const char *found = json_str(config_find(config, paths));
-        return found && !strcmp(found, text + 1);
-    }
     const bool negated = when[0] == '!';
-    (void)json_bool(json_path(config, when + negated), &asked);
+    const size_t n = strcspn(when + negated, "=");
+    const char *want = when[negated + n] ? when + negated + n + 1 : "true";
+    if (n >= sizeof(paths))
+        return false;
+    memcpy(paths, when + negated, n);
+    paths[n] = '\0';
+    const json_val *v = config_find(config, paths);
+    const char *text = json_str(v);
+    if (json_bool(v, &truth))
+        text = truth ? "true" : "false";
+    const double wanted = strtod(want, NULL);
+    const bool asked =
+        text ? !strcmp(text, want) : json_num(v, &num) && num >= wanted && num <= wanted;
     return asked != negated;
 }
 

@@ -35,22 +35,23 @@ enum arch_param {
     ARCH_HEAD_K,       /* width of a query or key head */
     ARCH_HEAD_V,       /* width of a value head */
     ARCH_N_VOCAB,
-    ARCH_NORM_EPS,    /* of RMS or layer norm */
-    ARCH_N_ROT,       /* rotated values of a head */
-    ARCH_ROPE_BASE,   /* theta */
-    ARCH_ROPE_TYPE,   /* enum arch_rope_scaling */
-    ARCH_ROPE_FACTOR, /* context extension */
-    ARCH_ROPE_CTX,    /* positions before extension */
-    ARCH_ROPE_LOW,    /* llama3: low_freq_factor */
-    ARCH_ROPE_HIGH,   /* llama3: high_freq_factor */
-    ARCH_ROPE_ATTN,   /* yarn, longrope: factor on cos and sin; not set: worked out */
-    ARCH_ROPE_FAST,   /* yarn: beta_fast */
-    ARCH_ROPE_SLOW,   /* yarn: beta_slow */
-    ARCH_ROPE_LOGMUL, /* yarn: mscale_all_dim's multiplier */
-    ARCH_ROPE_EXT,    /* yarn: extrapolation_factor; carried, transformers has no use for it */
-    ARCH_ROPE_EXACT,  /* yarn: 1: the ramp's ends are not rounded outward (truncate: false) */
-    ARCH_ROPE_PART,   /* part of a head that is rotated (partial_rotary_factor) */
-    ARCH_ROPE_TEMP,   /* llama4, ministral3: queries *= 1 + this * ln(1 + floor(pos / TEMP_CTX)) */
+    ARCH_NORM_EPS,        /* of RMS or layer norm */
+    ARCH_N_ROT,           /* rotated values of a head */
+    ARCH_ROPE_BASE,       /* theta */
+    ARCH_ROPE_BASE_LAYER, /* by layer: instead of it */
+    ARCH_ROPE_TYPE,       /* enum arch_rope_scaling */
+    ARCH_ROPE_FACTOR,     /* context extension */
+    ARCH_ROPE_CTX,        /* positions before extension */
+    ARCH_ROPE_LOW,        /* llama3: low_freq_factor */
+    ARCH_ROPE_HIGH,       /* llama3: high_freq_factor */
+    ARCH_ROPE_ATTN,       /* yarn, longrope: factor on cos and sin; not set: worked out */
+    ARCH_ROPE_FAST,       /* yarn: beta_fast */
+    ARCH_ROPE_SLOW,       /* yarn: beta_slow */
+    ARCH_ROPE_LOGMUL,     /* yarn: mscale_all_dim's multiplier */
+    ARCH_ROPE_EXT,        /* yarn: extrapolation_factor; carried, transformers has no use for it */
+    ARCH_ROPE_EXACT,      /* yarn: 1: the ramp's ends are not rounded outward (truncate: false) */
+    ARCH_ROPE_PART,       /* part of a head that is rotated (partial_rotary_factor) */
+    ARCH_ROPE_TEMP,       /* llama4, ministral3: queries *= 1 + this * ln(1 + floor(pos / TEMP_CTX)) */
     ARCH_ROPE_TEMP_CTX,
     ARCH_WINDOW,    /* sliding window: a position sees this many, itself included */
     ARCH_KV_SHARED, /* so many last layers attend to the keys and values of the last layer of their
@@ -179,7 +180,9 @@ enum arch_key_flag {
     KEY_YARN = 1024,       /* flags, under any of them */
     KEY_LONG = 2048,
     KEY_SILENT = 4096, /* read from GGUFs, not written: the reference converter does not */
-    KEY_FOLD = 8192    /* *_SWA: has no key of its own, the windowed layers' entries of a list */
+    KEY_FOLD = 8192,   /* *_SWA: has no key of its own, the windowed layers' entries of a list */
+    KEY_FIXED = 16384  /* not from config.json; the row's default (META_STR: its `names`) is written
+                          whatever the parameter is, as the reference converter does */
 };
 
 /* Several rows may fill one parameter: the first that is present wins. In a GGUF an
@@ -197,9 +200,8 @@ struct arch_key {
     unsigned flags;
     const char *names; /* "silu=0|gelu_new=1": texts config.json may hold, and what they mean;
                           a text that is not here is an error naming those that are. NULL: numbers */
-    const char *when;  /* the row counts only where config.json sets this to true, "!x": does not,
-                          "a|b=text": has this text at one of these; always in a GGUF. Without
-                          `config` the row's rule holds there. NULL: always */
+    const char *when;  /* the row counts only where config.json asks for it (arch_asks); always in
+                          a GGUF. Without `config` the row's rule holds there. NULL: always */
 };
 
 /* ACT_* by config.json's names. */
@@ -215,7 +217,7 @@ enum arch_rule {
     RULE_LAST,     /* l % n == n - 1: every n-th */
     RULE_OFFSET,   /* l % n == offset */
     RULE_FROM,     /* l >= n */
-    RULE_ZERO,     /* the parameter `number` is 0 in the layer */
+    RULE_ZERO,     /* the parameter `number` is 0 in the layer; not applied where it is not set */
     RULE_WINDOWED, /* ARCH_AT_WINDOW, or no layer has a window; after AT_WINDOW's rows */
     RULE_TAIL,     /* the last n layers */
     RULE_ALL
@@ -406,7 +408,8 @@ enum arch_tensor_flag {
     TENSOR_MADE = 8,        /* not in a checkpoint: made from parameters (rope_freqs) */
     TENSOR_TRANSPOSED = 16, /* stored [in, out] (Conv1D) or [expert, in, out]; `change` counts rows
                                after the transposition */
-    TENSOR_STACKED = 32     /* stored with the experts as its first dimension already */
+    TENSOR_STACKED = 32,    /* stored with the experts as its first dimension already */
+    TENSOR_HEADS = 64       /* with TENSOR_EXPERTS: of heads, as many as the last dimension says */
 };
 
 /* The layers a row belongs to. */
@@ -428,8 +431,7 @@ struct arch_tensor {
     enum arch_dim dims[4]; /* in GGUF order: fastest first */
     enum arch_change change;
     unsigned flags;
-    const char *when;      /* present only when config.json sets this to true; "!x": to false.
-                              NULL: always */
+    const char *when;      /* present only when config.json asks for it (arch_asks). NULL: always */
     enum arch_where where; /* in other layers it must be absent */
     enum arch_param scale; /* values are multiplied by this parameter; 0: they are not */
 };
@@ -483,6 +485,8 @@ struct arch_traits {
     enum arch_norm_place norm_place;
     bool parallel;
     enum arch_position position;
+    bool alibi_late;           /* ALiBi is added before scores are divided by sqrt(head) ... */
+    bool alibi_bf16;           /* ... and rounded: bf16(bf16(slope) * position) (Falcon) */
     enum arch_mixer mixer;     /* MIXER_ATTENTION almost everywhere */
     enum arch_mixer recurrent; /* in layers with ARCH_AT_RECURRENT */
     bool both;                 /* every layer has mixer and recurrent side by side, added */
@@ -514,6 +518,8 @@ struct arch {
     const struct arch_scalar *scalars;        /* ends with a NULL name; NULL: none */
     const struct arch_choice *choices;        /* ends with a row of zeros; NULL: none */
     bool tied;                                /* tie_word_embeddings where config.json is silent */
+    bool mix_falcon;                          /* quantization mixes have exceptions for it */
+    bool no_file_type;                        /* its converter does not write general.file_type */
     struct arch_traits traits;
     const struct vocab_rules *vocab; /* formats/vocab_rules.h; NULL: the general rules only */
 };
@@ -565,7 +571,8 @@ bool arch_ignores(const struct arch *a, const char *name);
 const struct arch_tensor *arch_row(const struct arch *a, size_t i);
 /* Does the row belong to this layer? */
 bool arch_is_at(enum arch_where where, const struct arch_params *p, size_t layer);
-/* Does config.json ask for this: a row's `when`? True for NULL. */
+/* Does config.json ask for this, a row's `when`? "x": sets x to true; "x=false": to that text or
+ * number; "a|b=..." either; "!" before it: does not. True for NULL. */
 bool arch_asks(const char *when, const json_val *config);
 /* Does the name have a "{}"? */
 bool arch_in_block(const struct arch_tensor *row);

@@ -69,6 +69,11 @@ static bool by_number(uint64_t *n, const struct arch_params *p, const struct arc
     return c->rule == RULE_FROM || *n > 0;
 }
 
+static bool number_missing(const struct arch_params *p, const struct arch_choice *c)
+{
+    return c->rule == RULE_ZERO && !arch_has(p, c->number);
+}
+
 /* ---- config.json ---------------------------------------------------------------- */
 
 static int wrong_length(const char *key, uint64_t want, size_t found, struct err *err)
@@ -138,7 +143,7 @@ static int config_choice(struct arch_params *p, const struct arch_choice *c, con
     uint64_t n = 0;
     int rc = 0;
 
-    if (c->config ? json_is_null(found) : c->gguf != NULL)
+    if (c->config ? json_is_null(found) : c->gguf != NULL || number_missing(p, c))
         return 0;
     if (is_number_rule(c->rule)) {
         if (c->config && (!json_num(found, &num) || num < 0 || num > (double)UINT32_MAX))
@@ -212,7 +217,7 @@ static int meta_choice(struct arch_params *p, const struct arch_choice *c, const
         return err_set(err, ERR_UNSUPPORTED, "%s: the key is too long", c->gguf);
     if (c->gguf)
         kv = meta_get(meta, key);
-    if (c->gguf ? !kv : c->config != NULL)
+    if (c->gguf ? !kv : c->config != NULL || number_missing(p, c))
         return 0;
     if (is_number_rule(c->rule)) {
         if (kv && (!meta_f64(meta, key, &num) || num < 0 || num > (double)UINT32_MAX))

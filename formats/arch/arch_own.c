@@ -21,6 +21,7 @@ static const char *const names[ARCH_PARAM_COUNT] = {
     [ARCH_NORM_EPS] = "norm_eps",
     [ARCH_N_ROT] = "n_rot",
     [ARCH_ROPE_BASE] = "rope_base",
+    [ARCH_ROPE_BASE_LAYER] = "rope_base_layer",
     [ARCH_ROPE_TYPE] = "rope_type",
     [ARCH_ROPE_FACTOR] = "rope_factor",
     [ARCH_ROPE_CTX] = "rope_ctx",

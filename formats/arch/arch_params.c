@@ -57,6 +57,8 @@ double arch_num(const struct arch_params *p, enum arch_param which, size_t layer
 
     if (own && p->p[own].set && layer != ARCH_NO_LAYER && plain(p, ARCH_AT_WINDOW, layer) != 0)
         which = own;
+    if (which == ARCH_ROPE_BASE && p->p[ARCH_ROPE_BASE_LAYER].set && layer != ARCH_NO_LAYER)
+        which = ARCH_ROPE_BASE_LAYER;
     return plain(p, which, layer);
 }
 
@@ -245,7 +247,9 @@ static int config_value(double *out, const struct arch_key *k, const json_val *v
 
     if (json_bool(v, &truth)) {
         *out = truth;
-        return 0;
+        if (!k->names)
+            return 0;
+        text = truth ? "true" : "false";
     }
     if (!text)
         return json_num(v, out) ? 0 : wants(k->config, "a number", v, err);
@@ -285,7 +289,7 @@ static int config_key(struct arch_params *p, const struct arch_key *k, const jso
 {
     double num;
 
-    if (!arch_asks(k->when, config))
+    if (k->flags & KEY_FIXED || !arch_asks(k->when, config))
         return 0;
     if (!k->config) /* rope's rows are filled by rope_from_config */
         return works_out(k) || is_fact(k) ? set_absent(p, k, k->gguf ? k->gguf : "a parameter", err)
@@ -577,7 +581,7 @@ static int put(struct meta *meta, const struct arch *a, const struct arch_key *k
         return put_list(meta, key, k, v, (size_t)arch_int(p, ARCH_N_LAYER, 0), err);
     switch (k->type) {
     case META_STR:
-        return meta_set_str(meta, key, rope_type_name(p), err);
+        return meta_set_str(meta, key, k->flags & KEY_FIXED ? k->names : rope_type_name(p), err);
     case META_F32:
         return meta_set_f32(meta, key, (float)v->v, err);
     case META_BOOL:
@@ -602,6 +606,20 @@ static int put_choice(struct meta *meta, const struct arch *a, const struct arch
     return put_list(meta, key, &k, v, (size_t)arch_int(p, ARCH_N_LAYER, 0), err);
 }
 
+/* What a KEY_FIXED row always says, unless another row said something. */
+static int put_fixed(struct meta *meta, const struct arch *a, const struct arch_key *k,
+                     const struct arch_params *p, struct err *err)
+{
+    struct arch_params q = *p; /* its lists are borrowed */
+    char key[KEY_BYTES];
+
+    if (key_expand(key, sizeof(key), k->gguf, a) && meta_get(meta, key))
+        return 0;
+    q.p[k->param].per_layer = NULL;
+    const int rc = k->type == META_STR ? 0 : set_absent(&q, k, k->gguf, err);
+    return rc ? rc : put(meta, a, k, &q, err);
+}
+
 int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct arch_params *p,
                         struct err *err)
 {
@@ -611,7 +629,9 @@ int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct ar
         for (const struct arch_key *k = *set; !rc && !is_end(k); k++) {
             const struct arch_value *v = &p->p[k->param];
             const unsigned never = KEY_SILENT | (v->derived ? KEY_GIVEN : KEY_DERIVED);
-            if (k->gguf && v->set && !(k->flags & never) && rope_writes(p, k))
+            if (k->flags & KEY_FIXED)
+                rc = put_fixed(meta, a, k, p, err);
+            else if (k->gguf && v->set && !(k->flags & never) && rope_writes(p, k))
                 rc = put(meta, a, k, p, err);
         }
     for (const struct arch_choice *c = a->choices; !rc && c && c->param; c++)

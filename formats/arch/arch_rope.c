@@ -37,7 +37,7 @@ const struct arch_key arch_keys_rope[] = {
 };
 
 const struct arch_key arch_keys_rope_silent[] = {
-    {ARCH_ROPE_BASE, NULL, NULL, META_F32, ARCH_CONST, 10000, .flags = KEY_GGUF_CONST},
+    {ARCH_ROPE_BASE, NULL, "{}.rope.freq_base", META_F32, ARCH_CONST, 10000, .flags = KEY_GGUF_CONST | KEY_SILENT},
     SCALING
 };
 

@@ -14,6 +14,10 @@ extern const struct arch arch_phi2, arch_phi3;
 extern const struct arch arch_olmo, arch_olmo2, arch_olmo3;
 extern const struct arch arch_smollm3, arch_seed_oss, arch_exaone4, arch_hunyuan_dense, arch_arcee,
     arch_apertus, arch_mistral3;
+extern const struct arch arch_granite, arch_granite_swa, arch_ernie4_5, arch_chatglm, arch_glm4;
+extern const struct arch arch_command_r, arch_cohere2, arch_nemotron, arch_stablelm, arch_jais2;
+extern const struct arch arch_starcoder, arch_starcoder2, arch_gpt2, arch_gptneox, arch_falcon;
+extern const struct arch arch_bloom, arch_mpt;
 
 /* Rows of sizes with a configuration class's defaults. */
 #define KEYS_SIZES(layers, ctx, embd, ff, heads)                                                \
@@ -76,6 +80,48 @@ extern const struct arch arch_smollm3, arch_seed_oss, arch_exaone4, arch_hunyuan
     {                                                                        \
         ARCH_N_ROT, NULL, NULL, META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K \
     }
+/* head_dim always written, or never. */
+#define KEYS_HEAD_TOLD                                                                \
+    {ARCH_HEAD_K, "head_dim", "{}.attention.key_length", META_U32, ARCH_QUOTIENT,     \
+     .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD},                                    \
+    {                                                                                 \
+        ARCH_HEAD_V, "head_dim", "{}.attention.value_length", META_U32, ARCH_SAME_AS, \
+            .other = ARCH_HEAD_K                                                      \
+    }
+#define KEYS_HEAD_SILENT                                                        \
+    {ARCH_HEAD_K, NULL, "{}.attention.key_length", META_U32, ARCH_QUOTIENT,     \
+     .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD, .flags = KEY_SILENT},         \
+    {                                                                           \
+        ARCH_HEAD_V, NULL, "{}.attention.value_length", META_U32, ARCH_SAME_AS, \
+            .other = ARCH_HEAD_K, .flags = KEY_SILENT                           \
+    }
+/* The part of each head that is rotated, where config.json is silent. */
+#define KEYS_ROT_PART(part)                                                      \
+    {ARCH_ROPE_PART,                                                             \
+     "rope_scaling.partial_rotary_factor|rope_parameters.partial_rotary_factor|" \
+     "partial_rotary_factor|rope_pct",                                           \
+     NULL, META_F32, ARCH_CONST, part},                                          \
+    {                                                                            \
+        ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_PRODUCT,     \
+            .other = ARCH_HEAD_K, .other2 = ARCH_ROPE_PART                       \
+    }
+#define KEYS_LAYER_NORM(key, eps)                                                         \
+    {                                                                                     \
+        ARCH_NORM_EPS, key, "{}.attention.layer_norm_epsilon", META_F32, ARCH_CONST, eps, \
+            .flags = KEY_IN_GGUF                                                          \
+    }
+/* Activations that a class reads from config.json; no key of other programs has them. */
+#define KEYS_ACT(key, act)                                                      \
+    {                                                                           \
+        ARCH_ACT, key, NULL, META_U32, ARCH_CONST, act, .names = ARCH_ACT_NAMES \
+    }
+/* rope.scaling.type is written where it is none too: before arch_keys_rope, whatever the
+ * scaling; after it, where there is none. */
+#define KEYS_ROPE_TYPE_NONE                                                 \
+    {                                                                       \
+        ARCH_ROPE_TYPE, NULL, "{}.rope.scaling.type", META_STR, ARCH_CONST, \
+            .flags = KEY_FIXED, .names = "none"                             \
+    }
 /* The class's rope_theta; after arch_keys_rope. */
 #define KEYS_THETA(base)                                       \
     {                                                          \
@@ -91,9 +137,9 @@ extern const struct arch_key arch_keys_common[], arch_keys_vocab[], arch_keys_vo
 extern const struct arch_key arch_keys_rope[], arch_keys_rope_silent[];
 
 /* Shared tensor sets, in the names most checkpoints use. `pairs`: Q and K permuted. */
-extern const struct arch_tensor arch_rows_ends[], arch_rows_longrope[], arch_rows_norms[], arch_rows_attn[],
+extern const struct arch_tensor arch_rows_ends[], arch_rows_longrope[], arch_rows_norms[], arch_rows_norm_biases[], arch_rows_attn[],
     arch_rows_attn_pairs[], arch_rows_qkv_bias[], arch_rows_bias_if_asked[],
-    arch_rows_bias_if_asked_pairs[], arch_rows_qk_norm[], arch_rows_gated[],
+    arch_rows_bias_if_asked_pairs[], arch_rows_qk_norm[], arch_rows_gated[], arch_rows_plain[],
     arch_rows_mlp_bias_if_asked[], arch_rows_experts[], arch_rows_shared_expert[];
 
 /* Buffers of rotary frequencies that old checkpoints carry. */

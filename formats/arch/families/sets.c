@@ -51,6 +51,13 @@ const struct arch_tensor arch_rows_norms[] = {
     {0},
 };
 
+const struct arch_tensor arch_rows_norm_biases[] = {
+    {ROLE_ATTN_NORM_BIAS, L "input_layernorm.bias", B "attn_norm.bias", {DIM_EMBD}},
+    {ROLE_FFN_NORM_BIAS, L "post_attention_layernorm.bias", B "ffn_norm.bias", {DIM_EMBD}},
+    {ROLE_OUTPUT_NORM_BIAS, "model.norm.bias", "output_norm.bias", {DIM_EMBD}},
+    {0},
+};
+
 const struct arch_tensor arch_rows_attn[] = {
     {ROLE_ATTN_Q, L "self_attn.q_proj.weight", B "attn_q.weight", {DIM_EMBD, DIM_Q}, .where = AT_ATTENTION},
     {ROLE_ATTN_K, L "self_attn.k_proj.weight", B "attn_k.weight", {DIM_EMBD, DIM_K}, .where = AT_ATTENTION},
@@ -98,6 +105,12 @@ const struct arch_tensor arch_rows_qk_norm[] = {
 
 const struct arch_tensor arch_rows_gated[] = {
     {ROLE_FFN_GATE, L "mlp.gate_proj.weight", B "ffn_gate.weight", {DIM_EMBD, DIM_FF}, .where = AT_DENSE},
+    {ROLE_FFN_UP, L "mlp.up_proj.weight", B "ffn_up.weight", {DIM_EMBD, DIM_FF}, .where = AT_DENSE},
+    {ROLE_FFN_DOWN, L "mlp.down_proj.weight", B "ffn_down.weight", {DIM_FF, DIM_EMBD}, .where = AT_DENSE},
+    {0},
+};
+
+const struct arch_tensor arch_rows_plain[] = {
     {ROLE_FFN_UP, L "mlp.up_proj.weight", B "ffn_up.weight", {DIM_EMBD, DIM_FF}, .where = AT_DENSE},
     {ROLE_FFN_DOWN, L "mlp.down_proj.weight", B "ffn_down.weight", {DIM_FF, DIM_EMBD}, .where = AT_DENSE},
     {0},
