@@ -30,8 +30,8 @@ static const struct arch_tensor rows[] = {
     {ROLE_ATTN_Q_BIAS, L "self_attn.q_proj.bias", B "attn_q.bias", {DIM_Q}, CHANGE_NONE, TENSOR_OPTIONAL, "use_qkv_bias"},
     {ROLE_ATTN_K_BIAS, L "self_attn.k_proj.bias", B "attn_k.bias", {DIM_K}, CHANGE_NONE, TENSOR_OPTIONAL, "use_qkv_bias"},
     {ROLE_ATTN_V_BIAS, L "self_attn.v_proj.bias", B "attn_v.bias", {DIM_V}, CHANGE_NONE, TENSOR_OPTIONAL, "use_qkv_bias"},
-    {ROLE_ATTN_Q_NORM, L "self_attn.q_layernorm.norms.{e}.weight", B "attn_q_norm.weight", {DIM_HEAD_K, DIM_HEAD}, CHANGE_NONE, TENSOR_OPTIONAL | TENSOR_HEADS, "qk_layernorm"},
-    {ROLE_ATTN_K_NORM, L "self_attn.k_layernorm.norms.{e}.weight", B "attn_k_norm.weight", {DIM_HEAD_K, DIM_HEAD_KV}, CHANGE_NONE, TENSOR_OPTIONAL | TENSOR_HEADS, "qk_layernorm"},
+    {ROLE_ATTN_Q_NORM, L "self_attn.q_layernorm.norms.{e}.weight", B "attn_q_norm.weight", {DIM_HEAD_K, DIM_HEAD}, CHANGE_NONE, TENSOR_OPTIONAL | TENSOR_EXPERTS | TENSOR_HEADS, "qk_layernorm"},
+    {ROLE_ATTN_K_NORM, L "self_attn.k_layernorm.norms.{e}.weight", B "attn_k_norm.weight", {DIM_HEAD_K, DIM_HEAD_KV}, CHANGE_NONE, TENSOR_OPTIONAL | TENSOR_EXPERTS | TENSOR_HEADS, "qk_layernorm"},
     {0},
 };
 
