@@ -191,36 +191,50 @@ static void repack(uint8_t *qs, const uint8_t *code, int half)
         qs[j] = (uint8_t)(code[j] | code[j + half] << 4);
 }
 
-static void mxfp4_row(uint8_t *dst, const struct coded *c, uint64_t r, const uint8_t *code,
-                      uint64_t c0, size_t k)
+/* A type whose blocks are runs of values with a byte of scale each. */
+struct float4 {
+    enum dtype type, scale_type;
+    unsigned run, runs; /* values in a run, runs in a block */
+};
+
+static const struct float4 mxfp4 = {DTYPE_MXFP4, DTYPE_U8, 32, 1};
+static const struct float4 nvfp4 = {DTYPE_NVFP4, DTYPE_F8_E4M3, 16, 4};
+
+/* Every run has the one scale that the type needs; a scale for the whole tensor has no
+ * place in a block. Whether its value is 1 the comparison shows. */
+static bool fits(const struct coded *c, const struct float4 *f)
 {
-    for (size_t i = 0; i < k; i += 32) {
-        uint8_t *b = dst + (c0 + i) / 32 * 17;
-        const uint64_t at = r / c->out * c->scale_matrix + r % c->out / c->rows_per * c->scale_row +
-                            (c0 + i) / 32 * c->scale_col;
-        b[0] = c->scale[at];
-        repack(b + 1, code + i, 16);
+    return c->value == CODED_E2M1 && c->scale_type == f->scale_type && c->cols_per == f->run &&
+           !c->index && c->cols % ((uint64_t)f->run * f->runs) == 0;
+}
+
+/* Block: the scales of its runs, then their codes. */
+static void put_runs(uint8_t *dst, const struct coded *c, const struct float4 *f, uint64_t r,
+                     const uint8_t *code, uint64_t col)
+{
+    const uint64_t scales = r / c->out * c->scale_matrix + r % c->out / c->rows_per * c->scale_row;
+
+    for (unsigned i = 0; i < f->runs; i++) {
+        dst[i] = c->scale[scales + (col / f->run + i) * c->scale_col];
+        repack(dst + f->runs + i * f->run / 2, code + i * f->run, (int)f->run / 2);
     }
 }
 
-static bool is_mxfp4(const struct coded *c)
+static bool float4_row(uint8_t *dst, const struct coded *c, const struct float4 *f, uint64_t r,
+                       const float *x)
 {
-    return c->value == CODED_E2M1 && c->scale_type == DTYPE_U8 && c->cols_per == 32 && !c->index &&
-           c->scale_kind == CODED_SCALE_PLAIN && c->cols % 32 == 0;
-}
-
-static bool float4_row(void *dst, const struct coded *c, uint64_t r, const float *x)
-{
-    const struct codec *codec = codec_get(DTYPE_MXFP4);
-    bool same = is_mxfp4(c);
+    const struct codec *codec = codec_get(f->type);
+    const size_t bytes = dtype_get(f->type)->bytes, block = dtype_get(f->type)->block;
+    bool same = fits(c, f);
 
     for (uint64_t c0 = 0; same && c0 < c->cols; c0 += CODED_STRIP) {
         const size_t k = c->cols - c0 < CODED_STRIP ? (size_t)(c->cols - c0) : CODED_STRIP;
-        uint8_t code[CODED_STRIP];
+        uint8_t code[CODED_STRIP], *at = dst + c0 / block * bytes;
         float back[CODED_STRIP];
         coded_unpack(code, c, r, 1, c0, k);
-        mxfp4_row(dst, c, r, code, c0, k);
-        codec->dec(back, (uint8_t *)dst + c0 / 32 * 17, k);
+        for (size_t i = 0; i < k; i += block)
+            put_runs(at + i / block * bytes, c, f, r, code + i, c0 + i);
+        codec->dec(back, at, k);
         same = same_bits(back, x + c0, k);
     }
     return same;
@@ -231,6 +245,8 @@ bool coded_exact(void *dst, enum dtype type, const struct coded *c, uint64_t r, 
     if (c->round_to == DTYPE_BF16 || c->round_to == DTYPE_F16 || c->scale_kind == CODED_SCALE_127)
         return false;
     if (type == DTYPE_MXFP4)
-        return float4_row(dst, c, r, x);
+        return float4_row(dst, c, &mxfp4, r, x);
+    if (type == DTYPE_NVFP4)
+        return float4_row(dst, c, &nvfp4, r, x);
     return put_of(type) && c->cols % QK == 0 && codec_get(type) && grid_row(dst, type, c, r, x);
 }
