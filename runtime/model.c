@@ -27,7 +27,7 @@ static int check_shape(const struct source_tensor *t, const struct arch_params *
 {
     uint64_t want[GGUF_MAX_DIMS] = {1, 1, 1, 1};
 
-    (void)arch_dims(want, t->row, p, t->layer < 0 ? 0 : (size_t)t->layer);
+    (void)arch_dims(want, t->row, p, t->layer < 0 ? ARCH_NO_LAYER : (size_t)t->layer);
     for (int i = 0; i < GGUF_MAX_DIMS; i++)
         if (t->dims[i] != want[i])
             return err_set(err, ERR_FORMAT, "tensor %s: dimension %d is %llu, expected %llu",

@@ -15,6 +15,7 @@ struct kind {
     double base, factor, ctx;
     size_t n_rot;
     int type; /* enum arch_rope_scaling */
+    bool own; /* a windowed layer, and those have angles of their own */
 };
 
 /* Zero means "not given", as in transformers. */
@@ -35,6 +36,9 @@ static struct kind kind_of(const struct model *m, size_t layer)
     k.ctx = given(m, ARCH_ROPE_CTX, layer, (double)m->n_ctx);
     k.n_rot = (size_t)arch_int(p, ARCH_N_ROT, layer);
     k.type = (int)arch_int(p, ARCH_ROPE_TYPE, layer);
+    k.own = arch_int(p, ARCH_AT_WINDOW, layer) &&
+            (arch_has(p, ARCH_ROPE_BASE_SWA) || arch_has(p, ARCH_ROPE_TYPE_SWA) ||
+             arch_has(p, ARCH_N_ROT_SWA));
     k.factor = k.type == ARCH_ROPE_LONG ? (double)m->n_ctx / k.ctx : 1.0;
     k.factor = given(m, ARCH_ROPE_FACTOR, layer, k.factor);
     return k;
@@ -118,9 +122,8 @@ static int scale(struct rope *r, struct model *m, const struct kind *k, size_t l
         return err_set(err, ERR_FORMAT, "rope scaling factor %g", k->factor);
     switch (k->type) {
     case ARCH_ROPE_NONE:
-        /* files that do not name their scaling have divisors all the same; where layers
-         * differ, the type decides */
-        if (!m->top.vec[ROLE_ROPE_FREQS] || arch_has(m->params, ARCH_ROPE_TYPE_SWA))
+        /* a GGUF with divisors does not name its scaling */
+        if (!m->top.vec[ROLE_ROPE_FREQS] || k->own)
             return 0;
         return divide(r->freq, r->freq, m, ROLE_ROPE_FREQS, half, err);
     case ARCH_ROPE_LLAMA3:
