@@ -64,7 +64,7 @@ static bool is_required(const struct source *s, const struct arch_tensor *row,
         return config && !tied;
     }
     if (row->when)
-        return arch_asks(row->when, config);
+        return config && arch_asks(row->when, config);
     return !(row->flags & TENSOR_OPTIONAL);
 }
 
