@@ -35,6 +35,12 @@ struct source_coded {
     uint64_t row0;
 };
 
+/* Rows before `end` that no earlier range has. Of a vector, values. */
+struct source_scale {
+    uint64_t end;
+    float by;
+};
+
 struct source_tensor {
     const char *name;              /* GGUF name */
     const char *stored;            /* name in the file it comes from, for messages */
@@ -48,8 +54,10 @@ struct source_tensor {
     const struct source_map *cols; /* order of a row's values */
     bool transposed;               /* each part is stored [row length, stored rows] */
     uint64_t stored_len; /* values in a stored row; 0: as in the GGUF. Transposed: stored rows */
-    bool scaled;         /* values are multiplied by `scale` */
-    float scale;
+    bool scaled; /* values are multiplied: all by `scale`, `scale_2`, then rows by their own */
+    float scale, scale_2;
+    size_t n_scales;
+    const struct source_scale *scales;
     size_t n_parts; /* rows divide evenly among them */
     const struct source_part *part;
     const struct source_coded *coded; /* one a part; NULL: plain values of `type`. The bytes of

@@ -39,7 +39,7 @@ static int stored_shape(uint64_t dims[ST_MAX_DIMS], const struct st_tensor *st,
     int n = 0;
 
     for (int i = st->n_dims; i-- > 0;)
-        if (change != CHANGE_SQUEEZE || st->dims[i] != 1)
+        if ((change != CHANGE_SQUEEZE && change != CHANGE_TILE_QKV) || st->dims[i] != 1)
             dims[n++] = st->dims[i];
     return n;
 }
@@ -113,7 +113,9 @@ static int order_vector(struct view *v, struct source_tensor *t, struct source_p
             memcpy(data + (r * n + i) * each,
                    part->data + (r * stored + (size_t)source_map_at(map, i)) * each, each);
     *part = (struct source_part){data, n * rows * each, NULL};
-    if (t->change != CHANGE_ADD_ONE && t->change != CHANGE_NEG_EXP)
+    if (t->change == CHANGE_TILE_NEG_EXP)
+        t->change = CHANGE_NEG_EXP;
+    else if (t->change != CHANGE_ADD_ONE && t->change != CHANGE_NEG_EXP)
         t->change = CHANGE_NONE;
     return 0;
 }
@@ -159,9 +161,37 @@ static int set_maps(struct view *v, struct source_tensor *t, const struct coded_
                     pieces ? source_n_rows(t) / pieces : 0);
     source_map_cols(&cols, t->row->change, v->params, layer, source_row_len(t));
     (void)source_map_stored(stored, &as_stored, v->params, layer);
-    t->stored_len = stored[0];
+    t->stored_len = t->row->flags & TENSOR_VECTOR ? source_row_len(t) : stored[0];
     const int rc = keep_map(&t->rows, v, &rows, err);
     return rc ? rc : keep_map(&t->cols, v, &cols, err);
+}
+
+/* A parameter that multiplies; 1 where there is none. */
+static float factor(const struct view *v, enum arch_param which, int layer)
+{
+    return which && arch_has(v->params, which) ? (float)arch_num(v->params, which, at_layer(layer))
+                                               : 1.0F;
+}
+
+static int add_scales(struct source_tensor *t, struct view *v, const struct arch_tensor *row,
+                      struct err *err)
+{
+    size_t n = 0;
+
+    while (row->scales[n].rows != DIM_END)
+        n++;
+    struct source_scale *s = arena_array(&v->s->arena, n, sizeof(*s));
+    if (!s)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        s[i].end =
+            arch_dim(row->scales[i].rows, v->params, at_layer(t->layer)) + (i ? s[i - 1].end : 0);
+        s[i].by = factor(v, row->scales[i].by, t->layer);
+    }
+    t->scaled = true;
+    t->n_scales = n;
+    t->scales = s;
+    return 0;
 }
 
 /* A tensor's frame: everything but its parts. */
@@ -179,8 +209,8 @@ static int describe(struct source_tensor *t, struct view *v, const struct coded_
         .type = st->type,
         .change = row->change,
         .transposed = as_stored.flags & TENSOR_TRANSPOSED || row->change == CHANGE_MLA_K,
-        .scaled = row->scale && arch_has(v->params, row->scale),
-        .scale = (float)arch_num(v->params, row->scale, at_layer(layer)),
+        .scale = factor(v, row->scale, layer),
+        .scale_2 = factor(v, row->scale_2, layer),
         .dims = {1, 1, 1, 1},
     };
     if (!arch_expand(name, sizeof(name), row->gguf, layer, 0))
@@ -189,7 +219,8 @@ static int describe(struct source_tensor *t, struct view *v, const struct coded_
     if (!t->name)
         return err_nomem(err);
     t->n_dims = arch_dims(t->dims, row, v->params, at_layer(layer));
-    return 0;
+    t->scaled = row->scale && arch_has(v->params, row->scale);
+    return row->scales ? add_scales(t, v, row, err) : 0;
 }
 
 /* Is it a vector, or a stack of them, one an expert? */

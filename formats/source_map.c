@@ -92,6 +92,72 @@ static void qkv_groups(struct source_map *m, uint64_t heads, uint64_t kv, uint64
     });
 }
 
+/* Delta net, by key head: q, k, the values and the gates of its value heads -> q, k and v
+ * of all, or the gates. */
+static void delta_split(struct source_map *m, bool gates, const struct arch_params *p, size_t layer)
+{
+    const uint64_t heads = arch_int(p, ARCH_SSM_GROUPS, layer);
+    const uint64_t key = arch_int(p, ARCH_SSM_STATE, layer);
+    const uint64_t values = heads ? arch_int(p, ARCH_SSM_INNER, layer) / heads : 0;
+    const uint64_t group = 2 * key + 2 * values;
+    const uint64_t keys[][2] = {
+        {heads, group},
+        {key,   1    },
+        {0,     0    }
+    };
+    const uint64_t vals[][2] = {
+        {heads,  group},
+        {values, 1    },
+        {0,      0    }
+    };
+
+    if (!heads || !key || !values)
+        return;
+    if (gates) {
+        run(m, 2 * key + values, vals);
+        return;
+    }
+    run(m, 0, keys);
+    run(m, key, keys);
+    run(m, 2 * key, vals);
+}
+
+/* Value heads [key head][each] -> [each][key head], of n rows from `base` on. */
+static void tile(struct source_map *m, uint64_t base, const struct arch_params *p, size_t layer,
+                 uint64_t n)
+{
+    const uint64_t keys = arch_int(p, ARCH_SSM_GROUPS, layer);
+    const uint64_t heads = arch_int(p, ARCH_SSM_DT_RANK, layer);
+    const uint64_t each = keys ? heads / keys : 0, width = heads ? n / heads : 0;
+
+    if (each && width && heads % keys == 0 && n % heads == 0)
+        run(m, base,
+            (const uint64_t[][2]){
+                {each,  width       },
+                {keys,  each * width},
+                {width, 1           },
+                {0,     0           }
+        });
+}
+
+/* Rows of q and k as they are, then value heads. */
+static void tile_qkv(struct source_map *m, const struct arch_params *p, size_t layer, uint64_t n)
+{
+    const uint64_t keys =
+        2 * arch_int(p, ARCH_SSM_GROUPS, layer) * arch_int(p, ARCH_SSM_STATE, layer);
+
+    if (!keys || keys >= n)
+        return;
+    run(m, 0,
+        (const uint64_t[][2]){
+            {keys, 1},
+            {0,    0}
+    });
+    tile(m, keys, p, layer, n - keys);
+    if (m->n_runs < 2)
+        *m = (struct source_map){0};
+}
+
 void source_map_rows(struct source_map *out, enum arch_change change, const struct arch_params *p,
                      size_t layer, uint64_t n)
 {
@@ -149,6 +215,18 @@ void source_map_rows(struct source_map *out, enum arch_change change, const stru
                     {0, 0}
             });
         break;
+    case CHANGE_DELTA_QKV:
+    case CHANGE_DELTA_Z:
+        delta_split(out, change == CHANGE_DELTA_Z, p, layer);
+        break;
+    case CHANGE_TILE:
+    case CHANGE_TILE_NEG_EXP:
+        tile(out, 0, p, layer, n);
+        break;
+    case CHANGE_TILE_QKV:
+        tile_qkv(out, p, layer, n);
+        break;
+    case CHANGE_TILE_COLS:
     case CHANGE_MLA_K: /* one part a head, transposed; its nope values come first */
     case CHANGE_NONE:
     case CHANGE_ADD_ONE:
@@ -161,11 +239,9 @@ void source_map_rows(struct source_map *out, enum arch_change change, const stru
 void source_map_cols(struct source_map *out, enum arch_change change, const struct arch_params *p,
                      size_t layer, uint64_t n)
 {
-    (void)change;
-    (void)p;
-    (void)layer;
-    (void)n;
     *out = (struct source_map){0};
+    if (change == CHANGE_TILE_COLS)
+        tile(out, 0, p, layer, n);
 }
 
 /* ---- what is stored ------------------------------------------------------------- */
@@ -186,6 +262,10 @@ int source_map_stored(uint64_t dims[4], const struct arch_tensor *row, const str
     case CHANGE_ODD:
         dims[rows_at] *= 2;
         break;
+    case CHANGE_DELTA_QKV:
+    case CHANGE_DELTA_Z:
+        dims[1] = arch_dim(DIM_SSM_CH, p, layer) + arch_dim(DIM_SSM_INNER, p, layer);
+        break;
     case CHANGE_MLA_K:
     case CHANGE_MLA_V:
         dims[0] = arch_int(p, ARCH_KV_LORA, layer);
@@ -196,6 +276,10 @@ int source_map_stored(uint64_t dims[4], const struct arch_tensor *row, const str
         break;
     default:
         break;
+    }
+    if (row->flags & TENSOR_VECTOR) {
+        for (; n > 1; n--)
+            dims[0] *= dims[n - 1];
     }
     if (row->flags & TENSOR_TRANSPOSED && n > 1) {
         const uint64_t d = dims[0];

@@ -50,20 +50,52 @@ static void read_transposed(float *dst, const struct source_tensor *t, size_t pa
     }
 }
 
+static void round_f16(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = f32_from_f16(f16_from_f32(x[i]));
+}
+
 /* The reference adds in the stored type; only F16 shows it. */
 static void add_one(float *x, size_t n, enum dtype stored)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = x[i] + 1.0F;
     if (stored == DTYPE_F16)
-        for (size_t i = 0; i < n; i++)
-            x[i] = f32_from_f16(f16_from_f32(x[i]));
+        round_f16(x, n);
 }
 
-static void neg_exp(float *x, size_t n)
+static void neg_exp(float *x, size_t n, enum dtype stored)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = (float)-exp((double)x[i]);
+    if (stored == DTYPE_F16)
+        round_f16(x, n);
+}
+
+/* The reference computes in the stored type; only F16 shows it. */
+static void multiply(float *x, size_t n, float by, enum dtype stored)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= by;
+    if (stored == DTYPE_F16)
+        round_f16(x, n);
+}
+
+static void scale(float *x, const struct source_tensor *t, uint64_t r0, uint64_t n)
+{
+    const bool is_vector = t->n_dims == 1;
+    const size_t len = is_vector ? 1 : (size_t)source_row_len(t);
+    const uint64_t rows = is_vector ? n * source_row_len(t) : n;
+    size_t k = 0;
+
+    multiply(x, (size_t)rows * len, t->scale, t->type);
+    multiply(x, (size_t)rows * len, t->scale_2, t->type);
+    for (uint64_t r = 0; r < rows && t->n_scales; r++) {
+        while (k + 1 < t->n_scales && r0 + r >= t->scales[k].end)
+            k++;
+        multiply(x + (size_t)r * len, len, t->scales[k].by, t->type);
+    }
 }
 
 /* Rows of a coded tensor: runs that lie one after another are decoded together. */
@@ -147,9 +179,9 @@ int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n
     if (t->change == CHANGE_ADD_ONE)
         add_one(dst, values, t->type);
     if (t->change == CHANGE_NEG_EXP)
-        neg_exp(dst, values);
-    for (size_t i = 0; t->scaled && i < values; i++)
-        dst[i] *= t->scale;
+        neg_exp(dst, values, t->type);
+    if (t->scaled)
+        scale(dst, t, r0, n);
     return 0;
 }
 

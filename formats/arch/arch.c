@@ -45,6 +45,10 @@ static const struct arch *const archs[] = {
     &arch_falcon,
     &arch_bloom,
     &arch_mpt,
+    &arch_mamba,
+    &arch_falcon_mamba,
+    &arch_mamba2,
+    &arch_falcon_h1,
 };
 
 enum { N_ARCHS = sizeof(archs) / sizeof(archs[0]) };
@@ -110,41 +114,55 @@ struct term {
 #define UNIT ARCH_PARAM_COUNT /* as a factor: 1 */
 
 static const struct term dims_of[][3] = {
-    [DIM_EMBD] = {{1, ARCH_N_EMBD, UNIT}          },
-    [DIM_VOCAB] = {{1, ARCH_N_VOCAB, UNIT}         },
-    [DIM_FF] = {{1, ARCH_N_FF, UNIT}            },
-    [DIM_FF_2] = {{2, ARCH_N_FF, UNIT}            },
-    [DIM_FF_EXPERT] = {{1, ARCH_N_FF_EXPERT, UNIT}     },
-    [DIM_FF_EXPERT_2] = {{2, ARCH_N_FF_EXPERT, UNIT}     },
-    [DIM_FF_SHARED] = {{1, ARCH_N_FF_SHARED, UNIT}     },
-    [DIM_EXPERT] = {{1, ARCH_N_EXPERT, UNIT}        },
-    [DIM_Q] = {{1, ARCH_N_HEAD, ARCH_HEAD_K}   },
-    [DIM_Q_2] = {{2, ARCH_N_HEAD, ARCH_HEAD_K}   },
-    [DIM_K] = {{1, ARCH_N_HEAD_KV, ARCH_HEAD_K}},
-    [DIM_V] = {{1, ARCH_N_HEAD_KV, ARCH_HEAD_V}},
-    [DIM_O] = {{1, ARCH_N_HEAD, ARCH_HEAD_V}   },
+    [DIM_EMBD] = {{1, ARCH_N_EMBD, UNIT}               },
+    [DIM_VOCAB] = {{1, ARCH_N_VOCAB, UNIT}              },
+    [DIM_FF] = {{1, ARCH_N_FF, UNIT}                 },
+    [DIM_FF_2] = {{2, ARCH_N_FF, UNIT}                 },
+    [DIM_FF_EXPERT] = {{1, ARCH_N_FF_EXPERT, UNIT}          },
+    [DIM_FF_EXPERT_2] = {{2, ARCH_N_FF_EXPERT, UNIT}          },
+    [DIM_FF_SHARED] = {{1, ARCH_N_FF_SHARED, UNIT}          },
+    [DIM_EXPERT] = {{1, ARCH_N_EXPERT, UNIT}             },
+    [DIM_Q] = {{1, ARCH_N_HEAD, ARCH_HEAD_K}        },
+    [DIM_Q_2] = {{2, ARCH_N_HEAD, ARCH_HEAD_K}        },
+    [DIM_K] = {{1, ARCH_N_HEAD_KV, ARCH_HEAD_K}     },
+    [DIM_V] = {{1, ARCH_N_HEAD_KV, ARCH_HEAD_V}     },
+    [DIM_O] = {{1, ARCH_N_HEAD, ARCH_HEAD_V}        },
     [DIM_QKV] = {{1, ARCH_N_HEAD, ARCH_HEAD_K},
                   {1, ARCH_N_HEAD_KV, ARCH_HEAD_K},
                   {1, ARCH_N_HEAD_KV, ARCH_HEAD_V}},
-    [DIM_HEAD_K] = {{1, ARCH_HEAD_K, UNIT}},
-    [DIM_HEAD] = {{1, ARCH_N_HEAD, UNIT}          },
-    [DIM_HEAD_KV] = {{1, ARCH_N_HEAD_KV, UNIT}          },
-    [DIM_CTX] = {{1, ARCH_N_CTX, UNIT}       },
-    [DIM_ROT_HALF] = {{1, ARCH_N_ROT, UNIT}           }, /* halved in arch_dim */
-    [DIM_SSM_CONV] = {{1, ARCH_SSM_CONV, UNIT}           },
-    [DIM_SSM_STATE] = {{1, ARCH_SSM_STATE, UNIT}        },
-    [DIM_SSM_INNER] = {{1, ARCH_SSM_INNER, UNIT}       },
-    [DIM_SSM_INNER_2] = {{2, ARCH_SSM_INNER, UNIT}       },
-    [DIM_SSM_RANK] = {{1, ARCH_SSM_DT_RANK, UNIT}       },
-    [DIM_SSM_X] = {{1, ARCH_SSM_DT_RANK, UNIT},      {2, ARCH_SSM_STATE, UNIT}},
-    [DIM_Q_LORA] = {{1, ARCH_Q_LORA, UNIT}     },
-    [DIM_KV_LORA] = {{1, ARCH_KV_LORA, UNIT}                               },
-    [DIM_ONE] = {{1, UNIT, UNIT}                          },
+    [DIM_HEAD_K] = {{1, ARCH_HEAD_K, UNIT}     },
+    [DIM_HEAD] = {{1, ARCH_N_HEAD, UNIT}               },
+    [DIM_HEAD_KV] = {{1, ARCH_N_HEAD_KV, UNIT}               },
+    [DIM_CTX] = {{1, ARCH_N_CTX, UNIT}            },
+    [DIM_ROT_HALF] = {{1, ARCH_N_ROT, UNIT}                }, /* halved in arch_dim */
+    [DIM_SSM_CONV] = {{1, ARCH_SSM_CONV, UNIT}                },
+    [DIM_SSM_STATE] = {{1, ARCH_SSM_STATE, UNIT}             },
+    [DIM_SSM_INNER] = {{1, ARCH_SSM_INNER, UNIT}            },
+    [DIM_SSM_INNER_2] = {{2, ARCH_SSM_INNER, UNIT}            },
+    [DIM_SSM_RANK] = {{1, ARCH_SSM_DT_RANK, UNIT}            },
+    [DIM_SSM_X] = {{1, ARCH_SSM_DT_RANK, UNIT},           {2, ARCH_SSM_STATE, UNIT}},
+    [DIM_SSM_CH] = {{1, ARCH_SSM_INNER, UNIT},           {2, ARCH_SSM_GROUPS, ARCH_SSM_STATE}},
+    [DIM_SSM_IN] = {{2, ARCH_SSM_INNER, UNIT},                                     {2, ARCH_SSM_GROUPS, ARCH_SSM_STATE}, {1, ARCH_SSM_DT_RANK, UNIT}},
+    [DIM_SSM_GROUP] = {{1, ARCH_SSM_INNER, UNIT}}, /* divided in arch_dim */
+    [DIM_SSM_GROUPS] = {{1, ARCH_SSM_GROUPS, UNIT}            },
+    [DIM_SSM_B] = {{1, ARCH_SSM_GROUPS, ARCH_SSM_STATE}         },
+    [DIM_SSM_RANK_2] = {{2, ARCH_SSM_DT_RANK, UNIT}            },
+    [DIM_SSM_HEAD] = {{1, ARCH_SSM_INNER, UNIT}           }, /* divided in arch_dim */
+    [DIM_EMBD_3] = {{3, ARCH_N_EMBD, UNIT} },
+    [DIM_CONV] = {{1, ARCH_CONV_CACHE, UNIT}          },
+    [DIM_Q_LORA] = {{1, ARCH_Q_LORA, UNIT}            },
+    [DIM_KV_LORA] = {{1, ARCH_KV_LORA, UNIT}               },
+    [DIM_ONE] = {{1, UNIT, UNIT}           },
 };
 
 static uint64_t factor(enum arch_param which, const struct arch_params *p, size_t layer)
 {
     return which == UNIT ? 1 : arch_int(p, which, layer);
+}
+
+static uint64_t divided(uint64_t n, uint64_t by)
+{
+    return by ? n / by : 0;
 }
 
 uint64_t arch_dim(enum arch_dim d, const struct arch_params *p, size_t layer)
@@ -156,7 +174,13 @@ uint64_t arch_dim(enum arch_dim d, const struct arch_params *p, size_t layer)
         if (t->times)
             n += t->times * factor(t->a, p, layer) * factor(t->b, p, layer);
     }
-    return d == DIM_ROT_HALF ? n / 2 : n;
+    if (d == DIM_ROT_HALF)
+        return n / 2;
+    if (d == DIM_SSM_GROUP)
+        return divided(n, arch_int(p, ARCH_SSM_GROUPS, layer));
+    if (d == DIM_SSM_HEAD)
+        return divided(n, arch_int(p, ARCH_SSM_DT_RANK, layer));
+    return n;
 }
 
 int arch_dims(uint64_t dims[4], const struct arch_tensor *row, const struct arch_params *p,

@@ -83,14 +83,20 @@ enum arch_param {
     ARCH_HEAD_K_MLA, /* width of a query or key head before compression, its rotated part included */
     ARCH_HEAD_V_MLA,
     /* recurrent layers */
-    ARCH_SSM_CONV,    /* convolution width */
-    ARCH_SSM_STATE,   /* state per channel; delta net: key head width */
-    ARCH_SSM_INNER,   /* inner width */
-    ARCH_SSM_DT_RANK, /* Mamba: rank of the time step; Mamba 2: heads; delta net: value heads */
-    ARCH_SSM_GROUPS,  /* B and C are shared by inner / groups; delta net: key heads */
-    ARCH_SSM_NORMS,   /* 1: dt, B and C are RMS-normalised (FalconMamba) */
-    ARCH_CONV_CACHE,  /* short convolution: its width */
-    ARCH_FULL_EVERY,  /* every so many layers attend, the others are recurrent */
+    ARCH_SSM_CONV,       /* convolution width */
+    ARCH_SSM_STATE,      /* state per channel; delta net: key head width */
+    ARCH_SSM_INNER,      /* inner width */
+    ARCH_SSM_DT_RANK,    /* Mamba: rank of the time step; Mamba 2: heads; delta net: value heads */
+    ARCH_SSM_GROUPS,     /* B and C are shared by inner / groups; delta net: key heads */
+    ARCH_SSM_NORMS,      /* 1: dt, B and C are RMS-normalised (FalconMamba) */
+    ARCH_SSM_NORM_EPS,   /* their epsilon, where it is another than NORM_EPS */
+    ARCH_SSM_NORM_FIRST, /* Mamba 2: 1: the norm comes before the gate */
+    ARCH_SSM_DT_MIN,     /* Mamba 2: time steps are kept within these ... */
+    ARCH_SSM_DT_MAX,     /* ... 0: no upper end */
+    ARCH_SSM_EXPAND,     /* inner / embd */
+    ARCH_SSM_HEAD,       /* Mamba 2: width of a head; delta net: of a value head */
+    ARCH_CONV_CACHE,     /* short convolution: its width */
+    ARCH_FULL_EVERY,     /* every so many layers attend, the others are recurrent */
     /* multipliers and caps */
     ARCH_EMBD_SCALE,     /* embeddings *= this */
     ARCH_RESIDUAL_SCALE, /* what a part adds to the residual *= this */
@@ -107,6 +113,25 @@ enum arch_param {
     ARCH_XIELU_ALPHA_N,
     ARCH_XIELU_BETA,
     ARCH_XIELU_EPS,
+    /* Multipliers that conversion folds into weights (Falcon-H1): a GGUF has none */
+    ARCH_FOLD_EMBD,
+    ARCH_FOLD_HEAD,
+    ARCH_FOLD_ATTN_IN,
+    ARCH_FOLD_ATTN_OUT,
+    ARCH_FOLD_KEY,
+    ARCH_FOLD_SSM_IN,
+    ARCH_FOLD_SSM_OUT,
+    ARCH_FOLD_Z, /* parts of ROLE_SSM_IN's rows */
+    ARCH_FOLD_X,
+    ARCH_FOLD_B,
+    ARCH_FOLD_C,
+    ARCH_FOLD_DT,
+    ARCH_FOLD_GATE,
+    ARCH_FOLD_DOWN,
+    /* Feed-forward width as Lfm2 adjusts it: 2/3 of it, times this, up to a multiple */
+    ARCH_FF_ADJUST, /* 1: it is adjusted */
+    ARCH_FF_FACTOR,
+    ARCH_FF_MULTIPLE,
     /* Traits that config.json may change; where no key row sets them: the family's trait */
     ARCH_ACT,      /* enum arch_act */
     ARCH_POSITION, /* enum arch_position */
@@ -163,7 +188,8 @@ enum arch_default {
     ARCH_TIMES,        /* absent: value * other (feed-forward = 4 * hidden) */
     ARCH_SQRT,         /* absent: value * sqrt(other); not set where other is not */
     ARCH_RSQRT,        /* absent: value / sqrt(other); the same */
-    ARCH_PRODUCT       /* absent: other * other2, rounded down (rotated part of a head) */
+    ARCH_PRODUCT,      /* absent: other * other2, rounded down (rotated part of a head) */
+    ARCH_CEIL          /* absent: other / value, rounded up */
 };
 
 enum arch_key_flag {
@@ -179,10 +205,14 @@ enum arch_key_flag {
     KEY_LINEAR = 512,      /* written only under this scaling of rotary positions; with several */
     KEY_YARN = 1024,       /* flags, under any of them */
     KEY_LONG = 2048,
-    KEY_SILENT = 4096, /* read from GGUFs, not written: the reference converter does not */
-    KEY_FOLD = 8192,   /* *_SWA: has no key of its own, the windowed layers' entries of a list */
-    KEY_FIXED = 16384  /* not from config.json; the row's default (META_STR: its `names`) is written
+    KEY_SILENT = 4096,    /* read from GGUFs, not written: the reference converter does not */
+    KEY_FOLD = 8192,      /* *_SWA: has no key of its own, the windowed layers' entries of a list */
+    KEY_FIXED = 16384,    /* not from config.json; the row's default (META_STR: its `names`) is written
                           whatever the parameter is, as the reference converter does */
+    KEY_FACT = 32768,     /* config.json has no say: the row's default, written under `gguf` */
+    KEY_COUNT = 65536,    /* the value is how many entries a list, or letters a text, has */
+    KEY_FLOOR = 131072,   /* ARCH_QUOTIENT is rounded down */
+    KEY_INF_NONE = 262144 /* infinite in config.json: not set */
 };
 
 /* Several rows may fill one parameter: the first that is present wins. In a GGUF an
@@ -191,7 +221,8 @@ enum arch_key_flag {
  * of the family: its rule holds for both, also ARCH_CONST. */
 struct arch_key {
     enum arch_param param;
-    const char *config; /* path in config.json, "a|b" for alternatives; NULL: not from there */
+    const char *config; /* path in config.json, "a|b" for alternatives; NULL: not from there.
+                           The text "auto" counts as absent */
     const char *gguf;   /* "{}.block_count": "{}" stands for the family's name; NULL: not written */
     enum meta_type type;
     enum arch_default when_absent;
@@ -241,6 +272,7 @@ struct arch_choice {
     unsigned n, offset;     /* without keys; 0 for RULE_LAST and OFFSET: the row is not applied */
     enum arch_param number; /* n from this parameter instead, where it is set; RULE_ZERO's. 0: none */
     unsigned flags;
+    const char *offset_key; /* RULE_OFFSET: config.json's offset, in place of `offset` */
 };
 
 /* A tensor of one value in each layer that a GGUF holds as metadata. */
@@ -316,7 +348,8 @@ enum arch_role {
     ROLE_FFN_UP_SHARED,
     ROLE_FFN_DOWN_SHARED,
     ROLE_FFN_SHARED_ROUTER, /* [in]: sigmoid of x . this on the shared expert's output */
-    ROLE_SSM_IN,
+    ROLE_SSM_IN,            /* Mamba: rows of x, z; Mamba 2: z, x, B, C, dt; delta net: q, k, v */
+    ROLE_SSM_IN_BIAS,
     ROLE_SSM_CONV,
     ROLE_SSM_CONV_BIAS,
     ROLE_SSM_X,
@@ -329,13 +362,17 @@ enum arch_role {
     ROLE_SSM_D,
     ROLE_SSM_NORM, /* gated, before the output */
     ROLE_SSM_OUT,
+    ROLE_SSM_OUT_BIAS,
     ROLE_SSM_GATE,       /* delta net: z */
     ROLE_SSM_BETA,       /* delta net: b */
     ROLE_SSM_ALPHA,      /* delta net: a */
-    ROLE_SSM_BETA_ALPHA, /* fused */
+    ROLE_SSM_BETA_ALPHA, /* fused: by key head, its betas, then its alphas */
     ROLE_CONV_IN,        /* short convolution: rows of B, C, x */
+    ROLE_CONV_IN_BIAS,
     ROLE_CONV,
+    ROLE_CONV_BIAS,
     ROLE_CONV_OUT,
+    ROLE_CONV_OUT_BIAS,
     ROLE_MLA_Q_A,
     ROLE_MLA_Q_A_NORM,
     ROLE_MLA_Q_B,
@@ -376,6 +413,15 @@ enum arch_dim {
     DIM_SSM_INNER_2, /* 2 * inner: x and z */
     DIM_SSM_RANK,    /* dt_rank */
     DIM_SSM_X,       /* dt_rank + 2 * state */
+    DIM_SSM_CH,      /* convolved channels: inner + 2 * groups * state */
+    DIM_SSM_IN,      /* Mamba 2: z, those, and dt */
+    DIM_SSM_GROUP,   /* inner / groups */
+    DIM_SSM_GROUPS,
+    DIM_SSM_B,      /* groups * state */
+    DIM_SSM_RANK_2, /* 2 * dt_rank */
+    DIM_SSM_HEAD,   /* inner / dt_rank */
+    DIM_EMBD_3,     /* 3 * DIM_EMBD */
+    DIM_CONV,       /* width of the short convolution */
     DIM_Q_LORA,
     DIM_KV_LORA,
     DIM_ONE
@@ -397,7 +443,14 @@ enum arch_change {
     CHANGE_MLA_V,       /* of the same: each head's v */
     CHANGE_ADD_ONE,     /* norm weights stored as w - 1 */
     CHANGE_NEG_EXP,     /* A_log -> -exp(A_log) */
-    CHANGE_SQUEEZE      /* drop dimensions of 1 */
+    CHANGE_SQUEEZE,     /* drop dimensions of 1 */
+    /* Delta net's rows, H key heads with R = value heads / H each: */
+    CHANGE_DELTA_QKV,    /* of [key head][q, k, R v, R z]: q, k, v, each by head */
+    CHANGE_DELTA_Z,      /* of the same: z */
+    CHANGE_TILE,         /* value heads [H][R] -> [R][H] */
+    CHANGE_TILE_NEG_EXP, /* and -exp */
+    CHANGE_TILE_QKV,     /* rows of q and k, then those; dimensions of 1 are dropped */
+    CHANGE_TILE_COLS     /* the values of a row instead of rows */
 };
 
 enum arch_tensor_flag {
@@ -409,7 +462,8 @@ enum arch_tensor_flag {
     TENSOR_TRANSPOSED = 16, /* stored [in, out] (Conv1D) or [expert, in, out]; `change` counts rows
                                after the transposition */
     TENSOR_STACKED = 32,    /* stored with the experts as its first dimension already */
-    TENSOR_HEADS = 64       /* with TENSOR_EXPERTS: of heads, as many as the last dimension says */
+    TENSOR_HEADS = 64,      /* with TENSOR_EXPERTS: of heads, as many as the last dimension says */
+    TENSOR_VECTOR = 128     /* stored as a vector, whatever its shape in the GGUF */
 };
 
 /* The layers a row belongs to. */
@@ -422,6 +476,12 @@ enum arch_where {
     AT_FFN        /* ARCH_AT_FFN */
 };
 
+/* The next `rows` rows of a tensor are multiplied by `by`. Lists end with DIM_END. */
+struct arch_scale {
+    enum arch_dim rows;
+    enum arch_param by;
+};
+
 /* Trailing members may be left out of a row. */
 struct arch_tensor {
     enum arch_role role;
@@ -431,9 +491,11 @@ struct arch_tensor {
     enum arch_dim dims[4]; /* in GGUF order: fastest first */
     enum arch_change change;
     unsigned flags;
-    const char *when;      /* present only when config.json asks for it (arch_asks). NULL: always */
-    enum arch_where where; /* in other layers it must be absent */
-    enum arch_param scale; /* values are multiplied by this parameter; 0: they are not */
+    const char *when;                /* present only when config.json asks for it (arch_asks). NULL: always */
+    enum arch_where where;           /* in other layers it must be absent */
+    enum arch_param scale;           /* values are multiplied by this parameter; 0: they are not */
+    enum arch_param scale_2;         /* and then by this */
+    const struct arch_scale *scales; /* and then ranges of rows by their own; NULL: none */
 };
 
 /* ---- traits: what the layers compute ------------------------------------- */
@@ -496,6 +558,7 @@ struct arch_traits {
     bool attn_gate;    /* attention's output *= sigmoid(gate), the gate coming with the query */
     enum arch_ffn ffn; /* of layers without experts */
     enum arch_act act;
+    bool delta_tiled;         /* delta net: value head h has key head h mod n, not h / (m / n) */
     enum arch_router router;  /* 0: ROUTER_SOFTMAX */
     bool expert_weight_first; /* the weight scales the expert's input, not its output */
 };

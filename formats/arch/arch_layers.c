@@ -30,14 +30,15 @@ static bool is_number_rule(enum arch_rule rule)
 }
 
 /* 0 or 1 in each layer by a rule that needs no list. */
-static void fill(double *v, const struct arch_params *p, const struct arch_choice *c, uint64_t n)
+static void fill(double *v, const struct arch_params *p, const struct arch_choice *c, uint64_t n,
+                 uint64_t offset)
 {
     for (size_t l = 0; l < (size_t)arch_int(p, ARCH_N_LAYER, 0); l++) {
         bool is = true;
         if (c->rule == RULE_LAST)
             is = l % n == n - 1;
         if (c->rule == RULE_OFFSET)
-            is = l % n == c->offset;
+            is = l % n == offset;
         if (c->rule == RULE_FROM)
             is = l >= n;
         if (c->rule == RULE_TAIL)
@@ -140,7 +141,7 @@ static int config_choice(struct arch_params *p, const struct arch_choice *c, con
     const uint64_t n_layer = arch_int(p, ARCH_N_LAYER, 0);
     const json_val *found = c->config ? config_find(config, c->config) : NULL;
     double *v = NULL, num = 0;
-    uint64_t n = 0;
+    uint64_t n = 0, offset = c->offset;
     int rc = 0;
 
     if (c->config ? json_is_null(found) : c->gguf != NULL || number_missing(p, c))
@@ -151,6 +152,9 @@ static int config_choice(struct arch_params *p, const struct arch_choice *c, con
         n = (uint64_t)num;
         if (c->config ? c->rule != RULE_FROM && !n : !by_number(&n, p, c))
             return 0;
+        if (c->offset_key && json_num(json_path(config, c->offset_key), &num) && num >= 0 &&
+            num <= (double)UINT32_MAX)
+            offset = (uint64_t)num;
     }
     rc = new_choice(&v, p, err);
     if (rc)
@@ -160,7 +164,7 @@ static int config_choice(struct arch_params *p, const struct arch_choice *c, con
     else if (c->rule == RULE_LETTERS)
         rc = from_letters(v, c, found, n_layer, err);
     else
-        fill(v, p, c, n);
+        fill(v, p, c, n, offset);
     if (!rc)
         set(p, c, v);
     return rc;
@@ -234,7 +238,7 @@ static int meta_choice(struct arch_params *p, const struct arch_choice *c, const
     if (kv && c->rule == RULE_LIST)
         rc = meta_layer_list(v, key, &kv->v.array, arch_int(p, ARCH_N_LAYER, 0), err);
     else
-        fill(v, p, c, n);
+        fill(v, p, c, n, c->offset);
     if (!rc)
         set(p, c, v);
     return rc;
@@ -274,6 +278,6 @@ void set_trait_defaults(struct arch_params *p, const struct arch *a)
     set_default(p, ARCH_AT_ROPE, 1);
     set_default(p, ARCH_AT_RECURRENT, 0);
     set_default(p, ARCH_AT_EXPERTS, arch_int(p, ARCH_N_EXPERT, 0) > 0);
-    set_default(p, ARCH_AT_MIXER, t->mixer != MIXER_NONE);
+    set_default(p, ARCH_AT_MIXER, t->mixer != MIXER_NONE || t->recurrent != MIXER_NONE);
     set_default(p, ARCH_AT_FFN, t->ffn != FFN_NONE);
 }

@@ -121,13 +121,14 @@ static bool works_out(const struct arch_key *k)
 {
     return k->when_absent == ARCH_SAME_AS || k->when_absent == ARCH_QUOTIENT ||
            k->when_absent == ARCH_TIMES || k->when_absent == ARCH_SQRT ||
-           k->when_absent == ARCH_RSQRT || k->when_absent == ARCH_PRODUCT;
+           k->when_absent == ARCH_RSQRT || k->when_absent == ARCH_PRODUCT ||
+           k->when_absent == ARCH_CEIL;
 }
 
 /* A fact of the family: it holds whatever a file says, or where config.json asks. */
 static bool is_fact(const struct arch_key *k)
 {
-    return !k->config && (!k->gguf || k->when);
+    return (!k->config && (!k->gguf || k->when)) || k->flags & KEY_FACT;
 }
 
 static void set_derived(struct arch_params *p, enum arch_param which, double v)
@@ -167,14 +168,17 @@ static int set_absent(struct arch_params *p, const struct arch_key *k, const cha
         set_derived(p, k->param,
                     floor(plain(p, k->other, ARCH_NO_LAYER) * plain(p, k->other2, ARCH_NO_LAYER)));
         return 0;
+    case ARCH_CEIL:
+        set_derived(p, k->param, ceil(plain(p, k->other, ARCH_NO_LAYER) / k->value));
+        return 0;
     case ARCH_QUOTIENT:
         break;
     }
     const double a = plain(p, k->other, ARCH_NO_LAYER), b = plain(p, k->other2, ARCH_NO_LAYER);
-    if (!(b > 0) || fmod(a, b) != 0)
+    if (!(b > 0) || (fmod(a, b) != 0 && !(k->flags & KEY_FLOOR)))
         return err_set(err, ERR_FORMAT, "%s is missing, and %.17g / %.17g is not a whole number",
                        name, a, b);
-    set_derived(p, k->param, a / b);
+    set_derived(p, k->param, floor(a / b));
     return 0;
 }
 
@@ -284,6 +288,19 @@ static int config_list(struct arch_params *p, const struct arch_key *k, const js
     return rc;
 }
 
+/* Entries of a list, letters of a text. */
+static int config_count(struct arch_params *p, const struct arch_key *k, const json_val *v,
+                        struct err *err)
+{
+    const char *text = json_str(v);
+    const size_t n = text ? strlen(text) : json_len(v);
+
+    if (!n || (!text && !json_is_array(v)))
+        return wants(k->config, "a list", v, err);
+    param_set(p, k->param, (double)n);
+    return 0;
+}
+
 static int config_key(struct arch_params *p, const struct arch_key *k, const json_val *config,
                       struct err *err)
 {
@@ -298,11 +315,15 @@ static int config_key(struct arch_params *p, const struct arch_key *k, const jso
 
     if (v && json_is_null(v) && k->flags & KEY_NULL_NONE)
         return 0;
-    if (json_is_null(v))
+    if (json_is_null(v) || (json_str(v) && !strcmp(json_str(v), "auto")))
         return set_absent(p, k, k->config, err);
+    if (k->flags & KEY_COUNT)
+        return config_count(p, k, v, err);
     if (json_is_array(v) && json_len(v) && k->param != ARCH_N_LAYER)
         return config_list(p, k, v, err);
     int rc = config_value(&num, k, v, err);
+    if (!rc && k->flags & KEY_INF_NONE && isinf(num))
+        return 0;
     if (!rc && !k->names)
         rc = check_value(k, k->config, num, err);
     if (!rc)

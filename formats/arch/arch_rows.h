@@ -18,6 +18,7 @@ extern const struct arch arch_granite, arch_granite_swa, arch_ernie4_5, arch_cha
 extern const struct arch arch_command_r, arch_cohere2, arch_nemotron, arch_stablelm, arch_jais2;
 extern const struct arch arch_starcoder, arch_starcoder2, arch_gpt2, arch_gptneox, arch_falcon;
 extern const struct arch arch_bloom, arch_mpt;
+extern const struct arch arch_mamba, arch_falcon_mamba, arch_mamba2, arch_falcon_h1;
 
 /* Rows of sizes with a configuration class's defaults. */
 #define KEYS_SIZES(layers, ctx, embd, ff, heads)                                                \
@@ -141,6 +142,11 @@ extern const struct arch_tensor arch_rows_ends[], arch_rows_longrope[], arch_row
     arch_rows_attn_pairs[], arch_rows_qkv_bias[], arch_rows_bias_if_asked[],
     arch_rows_bias_if_asked_pairs[], arch_rows_qk_norm[], arch_rows_gated[], arch_rows_plain[],
     arch_rows_mlp_bias_if_asked[], arch_rows_experts[], arch_rows_shared_expert[];
+
+/* Mamba's and Mamba 2's mixers, in layers that are recurrent. */
+extern const struct arch_tensor arch_rows_mamba[], arch_rows_mamba2[];
+/* Mamba 2's limits of the time step. */
+extern const struct arch_key arch_keys_dt_limit[];
 
 /* Buffers of rotary frequencies that old checkpoints carry. */
 extern const char *const arch_ignored_rotary[];

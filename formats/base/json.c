@@ -190,6 +190,20 @@ const json_val *json_get(const json_val *object, const char *key)
     return object && cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, key) : NULL;
 }
 
+/* Item "0", "1" ... of a list. */
+static const json_val *at_index(const json_val *list, const char *digits)
+{
+    char *end;
+    const unsigned long i = strtoul(digits, &end, 10);
+    const json_val *item = json_first(list);
+
+    if (end == digits || *end)
+        return NULL;
+    for (unsigned long k = 0; item && k < i; k++)
+        item = json_next(item);
+    return item;
+}
+
 const json_val *json_path(const json_val *object, const char *path)
 {
     while (object && path) {
@@ -200,7 +214,7 @@ const json_val *json_path(const json_val *object, const char *path)
             return NULL;
         memcpy(key, path, n);
         key[n] = '\0';
-        object = json_get(object, key);
+        object = json_is_array(object) ? at_index(object, key) : json_get(object, key);
         path = dot ? dot + 1 : NULL;
     }
     return object;

@@ -25,7 +25,7 @@ void json_free(json_val *doc); /* accepts NULL */
 
 /* All of these accept NULL, as "absent". Keys are case sensitive. */
 const json_val *json_get(const json_val *object, const char *key);
-/* "a.b.c" walks down objects. */
+/* "a.b.c" walks down objects; "a.0" is a list's first item. */
 const json_val *json_path(const json_val *object, const char *path);
 /* What kind of value it is. */
 bool json_is_object(const json_val *v);

@@ -79,6 +79,7 @@ int plan_layer(struct model *m, size_t i, struct err *err) WARN_UNUSED;
 /* Weights outside blocks, and those of a block that belong to no part. */
 extern const struct weight_use top_uses[], block_uses[];
 
+extern const struct part part_mamba, part_mamba2, part_delta_net, part_short_conv;
 extern const struct part part_attention;
 extern const struct part part_ffn_gated, part_ffn_plain;
 

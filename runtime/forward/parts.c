@@ -11,13 +11,13 @@ struct part_row {
 };
 
 static const struct part_row mixers[] = {
-    [MIXER_NONE] = {"no mixer",                    NULL           },
-    [MIXER_ATTENTION] = {"attention",                   &part_attention},
-    [MIXER_MLA] = {"multi-head latent attention", NULL           },
-    [MIXER_MAMBA] = {"Mamba layers",                NULL           },
-    [MIXER_MAMBA2] = {"Mamba 2 layers",              NULL           },
-    [MIXER_DELTA_NET] = {"gated delta net layers",      NULL           },
-    [MIXER_SHORT_CONV] = {"short convolutions",          NULL           },
+    [MIXER_NONE] = {"no mixer",                    NULL            },
+    [MIXER_ATTENTION] = {"attention",                   &part_attention },
+    [MIXER_MLA] = {"multi-head latent attention", NULL            },
+    [MIXER_MAMBA] = {"Mamba layers",                &part_mamba     },
+    [MIXER_MAMBA2] = {"Mamba 2 layers",              &part_mamba2    },
+    [MIXER_DELTA_NET] = {"gated delta net layers",      &part_delta_net },
+    [MIXER_SHORT_CONV] = {"short convolutions",          &part_short_conv},
 };
 
 static const struct part_row ffns[] = {

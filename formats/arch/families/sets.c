@@ -138,6 +138,45 @@ const struct arch_tensor arch_rows_shared_expert[] = {
     {0},
 };
 
+/* Mixers' names: those of Mamba, Mamba 2 and NemotronH, and those of Jamba and Granite. */
+#define R(name) "backbone.layers.{}.mixer." name "|" L "mixer." name "|" L "mamba." name
+
+const struct arch_tensor arch_rows_mamba[] = {
+    {ROLE_SSM_IN, R("in_proj.weight"), B "ssm_in.weight", {DIM_EMBD, DIM_SSM_INNER_2}, .where = AT_RECURRENT},
+    {ROLE_SSM_IN_BIAS, R("in_proj.bias"), B "ssm_in.bias", {DIM_SSM_INNER_2}, CHANGE_NONE, TENSOR_OPTIONAL, "use_bias|mamba_proj_bias", AT_RECURRENT},
+    {ROLE_SSM_CONV, R("conv1d.weight"), B "ssm_conv1d.weight", {DIM_SSM_CONV, DIM_SSM_INNER}, CHANGE_SQUEEZE, .where = AT_RECURRENT},
+    {ROLE_SSM_CONV_BIAS, R("conv1d.bias"), B "ssm_conv1d.bias", {DIM_SSM_INNER}, CHANGE_NONE, TENSOR_OPTIONAL, "!use_conv_bias|mamba_conv_bias=false", AT_RECURRENT},
+    {ROLE_SSM_X, R("x_proj.weight"), B "ssm_x.weight", {DIM_SSM_INNER, DIM_SSM_X}, .where = AT_RECURRENT},
+    {ROLE_SSM_DT, R("dt_proj.weight"), B "ssm_dt.weight", {DIM_SSM_RANK, DIM_SSM_INNER}, .where = AT_RECURRENT},
+    {ROLE_SSM_DT_BIAS, R("dt_proj.bias"), B "ssm_dt.bias", {DIM_SSM_INNER}, .where = AT_RECURRENT},
+    {ROLE_SSM_A, R("A_log"), B "ssm_a", {DIM_SSM_STATE, DIM_SSM_INNER}, CHANGE_NEG_EXP, .where = AT_RECURRENT},
+    {ROLE_SSM_D, R("D"), B "ssm_d", {DIM_SSM_INNER}, .where = AT_RECURRENT},
+    {ROLE_SSM_OUT, R("out_proj.weight"), B "ssm_out.weight", {DIM_SSM_INNER, DIM_EMBD}, .where = AT_RECURRENT},
+    {ROLE_SSM_OUT_BIAS, R("out_proj.bias"), B "ssm_out.bias", {DIM_EMBD}, CHANGE_NONE, TENSOR_OPTIONAL, "use_bias|mamba_proj_bias", AT_RECURRENT},
+    {0},
+};
+
+const struct arch_tensor arch_rows_mamba2[] = {
+    {ROLE_SSM_IN, R("in_proj.weight"), B "ssm_in.weight", {DIM_EMBD, DIM_SSM_IN}, .where = AT_RECURRENT},
+    {ROLE_SSM_IN_BIAS, R("in_proj.bias"), B "ssm_in.bias", {DIM_SSM_IN}, CHANGE_NONE, TENSOR_OPTIONAL, "use_bias|mamba_proj_bias", AT_RECURRENT},
+    {ROLE_SSM_CONV, R("conv1d.weight"), B "ssm_conv1d.weight", {DIM_SSM_CONV, DIM_SSM_CH}, CHANGE_SQUEEZE, .where = AT_RECURRENT},
+    {ROLE_SSM_CONV_BIAS, R("conv1d.bias"), B "ssm_conv1d.bias", {DIM_SSM_CH}, CHANGE_NONE, TENSOR_OPTIONAL, "!use_conv_bias|mamba_conv_bias=false", AT_RECURRENT},
+    {ROLE_SSM_DT_BIAS, R("dt_bias"), B "ssm_dt.bias", {DIM_SSM_RANK}, .where = AT_RECURRENT},
+    {ROLE_SSM_A, R("A_log"), B "ssm_a", {DIM_ONE, DIM_SSM_RANK}, CHANGE_NEG_EXP, TENSOR_VECTOR, .where = AT_RECURRENT},
+    {ROLE_SSM_D, R("D"), B "ssm_d", {DIM_ONE, DIM_SSM_RANK}, CHANGE_NONE, TENSOR_VECTOR, .where = AT_RECURRENT},
+    {ROLE_SSM_NORM, R("norm.weight"), B "ssm_norm.weight", {DIM_SSM_GROUP, DIM_SSM_GROUPS}, CHANGE_NONE, TENSOR_VECTOR, .where = AT_RECURRENT},
+    {ROLE_SSM_OUT, R("out_proj.weight"), B "ssm_out.weight", {DIM_SSM_INNER, DIM_EMBD}, .where = AT_RECURRENT},
+    {ROLE_SSM_OUT_BIAS, R("out_proj.bias"), B "ssm_out.bias", {DIM_EMBD}, CHANGE_NONE, TENSOR_OPTIONAL, "use_bias|mamba_proj_bias", AT_RECURRENT},
+    {0},
+};
+
+/* [least, most]; most may be infinite, which transformers writes in two ways. */
+const struct arch_key arch_keys_dt_limit[] = {
+    {ARCH_SSM_DT_MIN, "time_step_limit.0", NULL, META_F32, ARCH_CONST, 0, .flags = KEY_ZERO},
+    {ARCH_SSM_DT_MAX, "time_step_limit.1.__float__|time_step_limit.1", NULL, META_F32, ARCH_CONST, 0, .flags = KEY_ZERO | KEY_INF_NONE, .names = "Infinity=inf"},
+    {0},
+};
+
 const char *const arch_ignored_rotary[] = {
     "model.layers.{}.self_attn.rotary_emb.inv_freq",
     "model.rotary_emb.inv_freq",
