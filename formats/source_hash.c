@@ -9,7 +9,7 @@
 enum { PIECE = 16 << 20 };
 
 struct piece {
-    const struct source_part *part;
+    struct source_part part;
     size_t offset, bytes;
     char hex[HASH_HEX_BYTES];
     int rc;
@@ -30,15 +30,40 @@ static void hash_piece(void *arg, size_t i, int thread)
     (void)thread;
     p->rc = log_stop(j->log, &p->err);
     if (!p->rc)
-        p->rc = hash_of(p->part->data + p->offset, p->bytes, p->hex, &p->err);
-    if (p->part->map)
-        map_forget(p->part->map, (size_t)(p->part->data - p->part->map->data) + p->offset,
-                   p->bytes);
+        p->rc = hash_of(p->part.data + p->offset, p->bytes, p->hex, &p->err);
+    if (p->part.map)
+        map_forget(p->part.map, (size_t)(p->part.data - p->part.map->data) + p->offset, p->bytes);
 }
 
-static size_t pieces_of(const struct source_part *part)
+/* Cut a stretch; without pieces yet, only count. */
+static void cut_bytes(struct job *j, const struct source_part *p)
 {
-    return part->bytes / PIECE + (part->bytes % PIECE != 0);
+    for (size_t at = 0; at < p->bytes; at += PIECE, j->n++)
+        if (j->piece)
+            j->piece[j->n] = (struct piece){
+                .part = *p,
+                .offset = at,
+                .bytes = p->bytes - at < PIECE ? p->bytes - at : PIECE,
+            };
+}
+
+/* All bytes of a tensor: of each part, and what belongs to its codes. */
+static void cut_tensor(struct job *j, const struct source_tensor *t)
+{
+    for (size_t k = 0; k < t->n_parts; k++) {
+        cut_bytes(j, &t->part[k]);
+        const struct coded *c = t->coded && t->part[k].bytes ? t->coded[k].how : NULL;
+        for (size_t i = 0; c && i < c->n_side; i++)
+            cut_bytes(j, &(struct source_part){c->side[i].data, c->side[i].bytes, c->side[i].map});
+    }
+}
+
+static size_t pieces_of(const struct source_tensor *t)
+{
+    struct job j = {0};
+
+    cut_tensor(&j, t);
+    return j.n;
 }
 
 static int cut(struct job *j, const struct source *s, struct err *err)
@@ -46,21 +71,12 @@ static int cut(struct job *j, const struct source *s, struct err *err)
     size_t n = 0;
 
     for (size_t i = 0; i < source_n_tensors(s); i++)
-        for (size_t k = 0; k < source_tensor(s, i)->n_parts; k++)
-            n += pieces_of(&source_tensor(s, i)->part[k]);
+        n += pieces_of(source_tensor(s, i));
     j->piece = calloc(n + !n, sizeof(*j->piece));
     if (!j->piece)
         return err_nomem(err);
     for (size_t i = 0; i < source_n_tensors(s); i++)
-        for (size_t k = 0; k < source_tensor(s, i)->n_parts; k++) {
-            const struct source_part *part = &source_tensor(s, i)->part[k];
-            for (size_t at = 0; at < part->bytes; at += PIECE)
-                j->piece[j->n++] = (struct piece){
-                    .part = part,
-                    .offset = at,
-                    .bytes = part->bytes - at < PIECE ? part->bytes - at : PIECE,
-                };
-        }
+        cut_tensor(j, source_tensor(s, i));
     return 0;
 }
 
@@ -77,14 +93,13 @@ static int combine(char hex[HASH_HEX_BYTES], const struct job *j, const struct s
         hash_str(h, t->stored);
         hash_str(h, dtype_get(t->type)->name);
         hash_add(h, t->dims, (size_t)t->n_dims * sizeof(t->dims[0]));
-        for (size_t k = 0; !rc && k < t->n_parts; k++)
-            for (size_t n = pieces_of(&t->part[k]); !rc && n; n--, p++) {
-                hash_str(h, p->hex);
-                if (p->rc) {
-                    *err = p->err;
-                    rc = p->rc;
-                }
+        for (size_t n = pieces_of(t); !rc && n; n--, p++) {
+            hash_str(h, p->hex);
+            if (p->rc) {
+                *err = p->err;
+                rc = p->rc;
             }
+        }
     }
     if (!rc)
         rc = hash_hex(h, hex, err);

@@ -58,6 +58,19 @@ static int set_provenance(struct job *j, const struct source *s, const struct jo
     return rc;
 }
 
+/* A conversion that keeps 4-bit experts is named after them, not after what is left. */
+static uint32_t file_type(const struct job *j, const struct source *s, const struct job_opts *o,
+                          const struct mix *mix)
+{
+    enum { MOSTLY_MXFP4_MOE = 38 };
+
+    if (o->convert == DTYPE_F32 || o->convert == DTYPE_F16 || o->convert == DTYPE_BF16)
+        for (size_t i = 0; i < source_n_tensors(s); i++)
+            if (j->types[i] == DTYPE_MXFP4)
+                return MOSTLY_MXFP4_MOE;
+    return mix_file_type(mix);
+}
+
 static int set_meta(struct job *j, const struct source *s, const struct job_opts *o,
                     struct err *err)
 {
@@ -72,7 +85,7 @@ static int set_meta(struct job *j, const struct source *s, const struct job_opts
     if (!rc)
         rc = meta_set_u32(&j->meta, "general.quantization_version", 2, err);
     if (!rc && !(o->convert != DTYPE_NONE && arch && arch->no_file_type))
-        rc = meta_set_u32(&j->meta, "general.file_type", mix_file_type(mix), err);
+        rc = meta_set_u32(&j->meta, "general.file_type", file_type(j, s, o, mix), err);
     return rc ? rc : set_provenance(j, s, o, err);
 }
 

@@ -353,6 +353,8 @@ static enum dtype convert_type(const struct source_tensor *t, enum dtype out_typ
 
     if (t->n_dims < 2 || (s && s->convert_f32) || !ends_with(t->name, ".weight"))
         return DTYPE_F32;
+    if (t->type == DTYPE_MXFP4) /* as the reference: no type says it better */
+        return DTYPE_MXFP4;
     return fitting(out_type, source_row_len(t));
 }
 
