@@ -511,6 +511,31 @@ static int add_made(struct view *v, const struct arch_tensor *row, struct err *e
     return source_add(v->s, &t, err);
 }
 
+static const struct source_tensor *of_role(const struct source *s, enum arch_role role)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->tensor[i].row->role == role)
+            return &s->tensor[i];
+    return NULL;
+}
+
+/* config.json calls the head tied, and yet it is there: kept, as the reference does; said
+ * where it differs from the embedding, because programs then disagree. */
+static void warn_untied(const struct view *v)
+{
+    const struct source_tensor *embd = of_role(v->s, ROLE_TOKEN_EMBD);
+    const struct source_tensor *head = of_role(v->s, ROLE_OUTPUT);
+    bool tied = v->arch->tied;
+
+    (void)json_bool(json_get(v->config, "tie_word_embeddings"), &tied);
+    if (!tied || !embd || !head || embd->n_parts != 1 || head->n_parts != 1 ||
+        (embd->part->bytes == head->part->bytes &&
+         !memcmp(embd->part->data, head->part->data, head->part->bytes)))
+        return;
+    log_warn(v->log, "%s: tie_word_embeddings is true, but %s differs from %s; it is kept",
+             ckpt_dir(v->s->ckpt), head->stored, embd->stored);
+}
+
 static int add_all(struct view *v, struct err *err)
 {
     const struct arch_tensor *row;
@@ -530,6 +555,8 @@ static int add_all(struct view *v, struct err *err)
         rc = check_scalars(v, err);
     if (!rc)
         rc = source_check_complete(v->s, v->config, err);
+    if (!rc)
+        warn_untied(v);
     return rc ? err_wrap(err, "%s", ckpt_dir(v->s->ckpt)) : 0;
 }
 
