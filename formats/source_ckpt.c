@@ -1,6 +1,7 @@
 /* A checkpoint seen as the GGUF it would convert to. */
 
 #include "formats/general.h"
+#include "formats/nested.h"
 #include "formats/source_fit.h"
 #include "formats/source_impl.h"
 
@@ -27,6 +28,8 @@ struct view {
     const struct log *log;
     struct stack *stacks; /* incomplete ones, in the source's memory */
     bool warned;
+    bool nested;    /* a language model among others */
+    size_t n_other; /* tensors of those */
 };
 
 /* ---- shapes --------------------------------------------------------------------- */
@@ -449,22 +452,41 @@ static int add_tensor(struct view *v, size_t i, struct err *err)
     const struct coded_tensor *from = coded_at(v->s->coded, i);
     const struct st_tensor *st = &from->st;
     const uint64_t n_layer = arch_int(v->params, ARCH_N_LAYER, 0);
+<<<<<<< HEAD
     int layer, expert;
     bool taken = false;
+=======
+    char plain[256];
+    const char *name = v->nested ? nested_name(plain, sizeof(plain), st->name) : st->name;
+    int layer, expert, rc = 0;
+>>>>>>> 30209ed (source: the language model inside a vision or speech checkpoint)
 
-    if (arch_ignores(v->arch, st->name))
+    if (v->nested && nested_other(st->name)) {
+        v->n_other++;
         return 0;
+<<<<<<< HEAD
     int rc = take_scalar(&taken, v, st, err);
     if (rc || taken)
         return rc;
     const struct arch_tensor *row = arch_match_hf(v->arch, st->name, &layer, &expert);
+=======
+    }
+    if (arch_ignores(v->arch, name))
+        return 0;
+    const struct arch_tensor *row = arch_match_hf(v->arch, name, &layer, &expert);
+>>>>>>> 30209ed (source: the language model inside a vision or speech checkpoint)
     if (!row)
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: architecture %s has none of this name",
                        st->name, v->arch->name);
     if (layer >= 0 && (uint64_t)layer >= n_layer)
         return err_set(err, ERR_FORMAT, "tensor %s: config.json says %" PRIu64 " layers", st->name,
                        n_layer);
+<<<<<<< HEAD
     for (; !rc && row; row = arch_match_next(v->arch, row, st->name)) {
+=======
+    bool taken = false;
+    for (; !rc && row; row = arch_match_next(v->arch, row, name)) {
+>>>>>>> 30209ed (source: the language model inside a vision or speech checkpoint)
         if (layer >= 0 && !arch_is_at(row->where, v->params, (size_t)layer))
             continue;
         taken = true;
@@ -557,6 +579,10 @@ static int add_all(struct view *v, struct err *err)
         rc = source_check_complete(v->s, v->config, err);
     if (!rc)
         warn_untied(v);
+    if (!rc && v->n_other)
+        log_warn(v->log,
+                 "%s: the language model only: %zu tensors of vision or speech are left out",
+                 ckpt_dir(v->s->ckpt), v->n_other);
     return rc ? err_wrap(err, "%s", ckpt_dir(v->s->ckpt)) : 0;
 }
 
@@ -662,7 +688,7 @@ static int find_arch(struct source *s, const json_val *config, struct err *err)
     if (!name)
         return err_set(err, ERR_FORMAT, "%s/config.json: architectures is missing",
                        ckpt_dir(s->ckpt));
-    s->arch = arch_by_class(name);
+    s->arch = nested_arch(ckpt_config(s->ckpt));
     if (!s->arch)
         return unknown_arch(s, name, err);
     if (arch_params_from_config(&s->params, s->arch, config, err)) {
@@ -675,15 +701,19 @@ static int find_arch(struct source *s, const json_val *config, struct err *err)
 
 int source_from_ckpt(struct source *s, const struct source_opts *opts, struct err *err)
 {
-    const json_val *config = ckpt_config(s->ckpt);
+    const json_val *config = nested_config(ckpt_config(s->ckpt));
     int rc = find_arch(s, config, err);
 
     if (!rc)
         rc = coded_open(&s->coded, s->ckpt, err);
     if (rc)
         return rc;
-    struct view v = {
-        .s = s, .arch = s->arch, .params = &s->params, .config = config, .log = opts->log};
+    struct view v = {.s = s,
+                     .arch = s->arch,
+                     .params = &s->params,
+                     .config = config,
+                     .log = opts->log,
+                     .nested = config != ckpt_config(s->ckpt)};
     rc = add_all(&v, err);
     if (!rc)
         rc =
