@@ -415,13 +415,14 @@ static bool scalar_value(double *out, const struct st_tensor *st)
 }
 
 /* A tensor of one value that becomes metadata. */
-static int take_scalar(bool *taken, struct view *v, const struct st_tensor *st, struct err *err)
+static int take_scalar(bool *taken, struct view *v, const struct st_tensor *st, const char *name,
+                       struct err *err)
 {
     enum arch_param which;
     int layer;
     double value;
 
-    *taken = arch_match_scalar(&which, &layer, v->arch, st->name);
+    *taken = arch_match_scalar(&which, &layer, v->arch, name);
     if (!*taken)
         return 0;
     if (st->bytes != dtype_get(st->type)->bytes || !scalar_value(&value, st))
@@ -452,41 +453,28 @@ static int add_tensor(struct view *v, size_t i, struct err *err)
     const struct coded_tensor *from = coded_at(v->s->coded, i);
     const struct st_tensor *st = &from->st;
     const uint64_t n_layer = arch_int(v->params, ARCH_N_LAYER, 0);
-<<<<<<< HEAD
-    int layer, expert;
-    bool taken = false;
-=======
     char plain[256];
     const char *name = v->nested ? nested_name(plain, sizeof(plain), st->name) : st->name;
-    int layer, expert, rc = 0;
->>>>>>> 30209ed (source: the language model inside a vision or speech checkpoint)
+    int layer, expert;
+    bool taken = false;
 
     if (v->nested && nested_other(st->name)) {
         v->n_other++;
         return 0;
-<<<<<<< HEAD
-    int rc = take_scalar(&taken, v, st, err);
-    if (rc || taken)
-        return rc;
-    const struct arch_tensor *row = arch_match_hf(v->arch, st->name, &layer, &expert);
-=======
     }
     if (arch_ignores(v->arch, name))
         return 0;
+    int rc = take_scalar(&taken, v, st, name, err);
+    if (rc || taken)
+        return rc;
     const struct arch_tensor *row = arch_match_hf(v->arch, name, &layer, &expert);
->>>>>>> 30209ed (source: the language model inside a vision or speech checkpoint)
     if (!row)
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: architecture %s has none of this name",
                        st->name, v->arch->name);
     if (layer >= 0 && (uint64_t)layer >= n_layer)
         return err_set(err, ERR_FORMAT, "tensor %s: config.json says %" PRIu64 " layers", st->name,
                        n_layer);
-<<<<<<< HEAD
-    for (; !rc && row; row = arch_match_next(v->arch, row, st->name)) {
-=======
-    bool taken = false;
     for (; !rc && row; row = arch_match_next(v->arch, row, name)) {
->>>>>>> 30209ed (source: the language model inside a vision or speech checkpoint)
         if (layer >= 0 && !arch_is_at(row->where, v->params, (size_t)layer))
             continue;
         taken = true;

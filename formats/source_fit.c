@@ -70,11 +70,13 @@ static size_t count(size_t *n, const struct arch *a, const struct names *l, stru
 
     *n = 0;
     for (size_t i = 0; i < l->n; i++) {
+        enum arch_param scalar;
         int layer, expert;
         if (arch_ignores(a, l->name[i]))
             continue;
         ++*n;
-        if (arch_match_hf(a, l->name[i], &layer, &expert))
+        if (arch_match_scalar(&scalar, &layer, a, l->name[i]) ||
+            arch_match_hf(a, l->name[i], &layer, &expert))
             known++;
         else if (unexpected && listed++ < LISTED)
             buf_fmt(unexpected, "%s\n", l->name[i]);
