@@ -188,8 +188,8 @@ size_t sess_keep(struct sess *s, size_t n)
 {
     if (n >= s->n)
         return s->n;
-    /* a state is of all it has seen; angles of a long sequence are no short one's */
-    if (!n || s->m->has_state || (s->far && n <= s->m->rope_near))
+    /* a state is of all it has seen */
+    if (!n || s->m->has_state)
         forget(s);
     else
         s->n = n;

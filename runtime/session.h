@@ -24,8 +24,7 @@ int sess_new(struct sess **out, const struct model *m, size_t n_ctx, size_t n_ba
 void sess_free(struct sess *s); /* accepts NULL */
 
 /* Forget everything after the first n positions; 0 starts anew. Returns how many are
- * kept: n, or 0 where a part of the sequence cannot be had (recurrent layers; longrope
- * going back below its original context). */
+ * kept: n, or 0 where a part of the sequence cannot be had (recurrent layers). */
 size_t sess_keep(struct sess *s, size_t n);
 size_t sess_len(const struct sess *s);
 

@@ -167,6 +167,25 @@ static double compare(const float *got, const struct golden *g, const struct seq
     return worst / q->std;
 }
 
+/* Go back to half of the sequence, or as far as the model can, and on again: the same
+ * last row. */
+static int go_back(double *worst, float *logits, struct sess *s, const struct golden *g,
+                   const struct seq *q, size_t portion, struct err *err)
+{
+    const size_t kept = sess_keep(s, q->n / 2);
+    int rc = 0;
+
+    if (kept != q->n / 2 && kept)
+        return err_set(err, ERR_FORMAT, "kept %zu of %zu positions", kept, q->n / 2);
+    for (size_t i = kept; !rc && i < q->n; i += portion) {
+        const size_t n = q->n - i < portion ? q->n - i : portion;
+        rc = sess_eval(s, q->id + i, n, logits + i * g->n_vocab, n, err);
+    }
+    const double e = rc ? 0 : compare(logits, g, q);
+    *worst = e > *worst ? e : *worst;
+    return rc;
+}
+
 /* Every sequence in every portion; *worst over all. */
 static int run_session(double *worst, const struct model *m, const struct golden *g, size_t portion,
                        float **logits, int threads, struct err *err)
@@ -182,6 +201,8 @@ static int run_session(double *worst, const struct model *m, const struct golden
         rc = eval_seq(logits[i], s, g, &g->seq[i], portion < longest ? portion : longest, err);
         const double e = rc ? 0 : compare(logits[i], g, &g->seq[i]);
         *worst = e > *worst ? e : *worst;
+        if (!rc && portion > 1 && portion < longest)
+            rc = go_back(worst, logits[i], s, g, &g->seq[i], portion, err);
     }
     sess_free(s);
     return rc;

@@ -132,8 +132,9 @@ static void test_session_keep_and_rows(void **state)
     small_ids(other, N, 5);
     assert_int_equal(sess_eval(s, ids, 6, NULL, 0, &err), 0);
     assert_int_equal(sess_eval(s, ids + 6, N - 6, want, N - 6, &err), 0);
-    sess_keep(s, 6);
+    assert_int_equal(sess_keep(s, 6), 6);
     assert_int_equal(sess_len(s), 6);
+    assert_int_equal(sess_keep(s, 7), 6);
     assert_int_equal(sess_eval(s, other, N, NULL, 0, &err), 0);
     sess_keep(s, 6);
     assert_int_equal(sess_eval(s, ids + 6, N - 6, NULL, 0, &err), 0);
