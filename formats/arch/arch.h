@@ -580,6 +580,8 @@ struct arch {
                                                  the end for anything; ends with NULL */
     const struct arch_scalar *scalars;        /* ends with a NULL name; NULL: none */
     const struct arch_choice *choices;        /* ends with a row of zeros; NULL: none */
+    const char *rope;                         /* JSON: {"rope_parameters": ...} of a config.json that
+                                                 has none; NULL: not scaled, theta as it says */
     bool tied;                                /* tie_word_embeddings where config.json is silent */
     bool mix_falcon;                          /* quantization mixes have exceptions for it */
     bool no_file_type;                        /* its converter does not write general.file_type */

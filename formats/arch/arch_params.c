@@ -306,7 +306,7 @@ static int config_key(struct arch_params *p, const struct arch_key *k, const jso
 {
     double num;
 
-    if (k->flags & KEY_FIXED || !arch_asks(k->when, config))
+    if (k->flags & KEY_FIXED)
         return 0;
     if (!k->config) /* rope's rows are filled by rope_from_config */
         return works_out(k) || is_fact(k) ? set_absent(p, k, k->gguf ? k->gguf : "a parameter", err)
@@ -452,17 +452,42 @@ static int spread_all(struct arch_params *p, const struct arch *a, struct err *e
     return rc;
 }
 
+/* Does config.json say how positions are rotated? */
+static bool says_rope(const json_val *config)
+{
+    return json_len(json_get(config, "rope_scaling")) ||
+           json_len(json_get(config, "rope_parameters"));
+}
+
+/* The class's own rope_parameters where it counts, else config.json. */
+static int rope_config(const json_val **out, json_val **own, const struct arch *a,
+                       const json_val *config, struct err *err)
+{
+    *out = config;
+    if (!a->rope || says_rope(config))
+        return 0;
+    const int rc = json_parse(own, a->rope, strlen(a->rope), err);
+    *out = *own;
+    return rc;
+}
+
 int arch_params_from_config(struct arch_params *out, const struct arch *a, const json_val *config,
                             struct err *err)
 {
+    const json_val *rope = config;
+    json_val *own = NULL;
+
     memset(out, 0, sizeof(*out));
     int rc = json_is_object(config) ? check_only(a, config, err)
                                     : err_set(err, ERR_FORMAT, "expected an object");
 
+    if (!rc)
+        rc = rope_config(&rope, &own, a, config, err);
     for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
         for (const struct arch_key *k = *set; !rc && !is_end(k); k++)
-            if (!arch_has(out, k->param))
-                rc = config_key(out, k, config, err);
+            if (!arch_has(out, k->param) && arch_asks(k->when, config))
+                rc = config_key(out, k, k->config && config_find(config, k->config) ? config : rope,
+                                err);
     if (!rc)
         rc = choices_from_config(out, a, config, err);
     if (!rc)
@@ -472,9 +497,10 @@ int arch_params_from_config(struct arch_params *out, const struct arch *a, const
     if (!rc)
         rc = spread_all(out, a, err);
     if (!rc && has_rope(out))
-        rc = rope_from_config(out, config, err);
+        rc = rope_from_config(out, rope, err);
     if (!rc)
         rc = check_params(out, err);
+    json_free(own);
     if (rc)
         arch_params_release(out);
     return rc;

@@ -322,7 +322,9 @@ static int get_long(struct arch_params *p, const struct rope_object *o, const js
         rc = get(p, ARCH_ROPE_ATTN, o, "attention_factor", false, err);
     if (rc || arch_has(p, ARCH_ROPE_ATTN))
         return rc;
-    const double n = arch_num(p, ARCH_ROPE_CTX, 0), s = arch_num(p, ARCH_N_CTX, 0) / n;
+    const double n = arch_num(p, ARCH_ROPE_CTX, 0);
+    double s = arch_num(p, ARCH_N_CTX, 0) / n;
+    (void)json_num(json_get(o->v, "factor"), &s);
     param_set(p, ARCH_ROPE_ATTN, s <= 1 || n <= 1 ? 1 : sqrt(1 + log(s) / log(n)));
     return 0;
 }
@@ -368,8 +370,8 @@ int rope_from_meta(struct arch_params *p, const struct arch *a, const struct met
 
     if (!key_expand(key, sizeof(key), "{}.rope.scaling.type", a))
         return err_set(err, ERR_UNSUPPORTED, "the architecture's name is too long");
-    (void)meta_str(meta, key, &name);
-    bool known = false;
+    /* a family whose type is a fact needs no key */
+    bool known = !meta_str(meta, key, &name) && arch_has(p, ARCH_ROPE_TYPE);
     for (size_t i = 0; i < N_KINDS && !known; i++) {
         known = kinds[i].gguf && strlen(kinds[i].gguf) == name.n &&
                 !memcmp(kinds[i].gguf, name.p, name.n);

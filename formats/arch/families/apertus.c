@@ -16,7 +16,7 @@ static const struct arch_key keys[] = {
     KEYS_VOCAB_TOLD(131072),
     KEYS_HEAD_GIVEN,
     {ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K},
-    {ARCH_ACT, "hidden_act", NULL, META_U32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO, .names = ARCH_ACT_NAMES},
+    KEYS_ACT("hidden_act", ACT_XIELU),
     {ARCH_XIELU_ALPHA_N, NULL, "xielu.alpha_n", META_F32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO | KEY_LIST},
     {ARCH_XIELU_ALPHA_P, NULL, "xielu.alpha_p", META_F32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO | KEY_LIST},
     {ARCH_XIELU_BETA, NULL, "xielu.beta", META_F32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO | KEY_LIST},
@@ -46,7 +46,7 @@ static const struct arch_tensor rows[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, theta, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, rows, arch_rows_attn, arch_rows_bias_if_asked, arch_rows_qk_norm, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, rows, arch_rows_attn, arch_rows_bias_if_asked, arch_rows_qk_norm, NULL};
 
 static const struct arch_only only[] = {
     {"partial_rotary_factor", "1"},
@@ -64,5 +64,8 @@ const struct arch arch_apertus = {
     .ignored = arch_ignored_rotary,
     .scalars = scalars,
     .vocab = &vocab_rules_llama,
+    .rope = "{\"rope_parameters\": {\"rope_type\": \"llama3\", \"rope_theta\": 12000000, \"factor\": 8, "
+            "\"original_max_position_embeddings\": 8192, \"low_freq_factor\": 1, "
+            "\"high_freq_factor\": 4}}",
     .traits = {.position = POS_ROPE_HALVES, .mixer = MIXER_ATTENTION, .qk_norm = QK_HEAD, .ffn = FFN_PLAIN, .act = ACT_XIELU},
 };

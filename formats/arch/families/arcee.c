@@ -15,7 +15,7 @@ static const struct arch_key keys[] = {
     {ARCH_HEAD_K, "head_dim", "{}.attention.key_length", META_U32, ARCH_QUOTIENT, .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD},
     {ARCH_HEAD_V, "head_dim", "{}.attention.value_length", META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K},
     {ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K},
-    {ARCH_ACT, "hidden_act", NULL, META_U32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO, .names = ARCH_ACT_NAMES},
+    KEYS_ACT("hidden_act", ACT_RELU2),
     {0},
 };
 
@@ -28,7 +28,7 @@ static const struct arch_tensor rows[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_bias_if_asked_pairs, rows, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_bias_if_asked_pairs, rows, NULL};
 
 static const struct arch_only only[] = {
     {"partial_rotary_factor", "1"},

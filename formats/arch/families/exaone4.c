@@ -13,6 +13,7 @@ static const struct arch_key keys[] = {
     KEYS_HEAD_KV_OR(32),
     KEYS_RMS(1e-5),
     KEYS_VOCAB_TOLD(102400),
+    KEYS_ACT("hidden_act", ACT_SILU),
     KEYS_HEAD_GIVEN,
     KEYS_ROT_HEAD,
     {ARCH_WINDOW, "sliding_window", "{}.attention.sliding_window", META_U32, ARCH_CONST, 4096, .flags = KEY_NULL_NONE},
@@ -34,10 +35,9 @@ static const struct arch_tensor rows[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, rows, arch_rows_attn, arch_rows_qk_norm, arch_rows_gated, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, rows, arch_rows_attn, arch_rows_qk_norm, arch_rows_gated, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };

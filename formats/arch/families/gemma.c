@@ -40,7 +40,7 @@ static const struct arch_key gemma_keys[] = {
 static const struct arch_key scores_keys[] = {
     {ARCH_QUERY_DIM, "query_pre_attn_scalar", NULL, META_F32, ARCH_CONST, 256},
     {ARCH_ATTN_SCALE, NULL, NULL, META_F32, ARCH_RSQRT, 1, .other = ARCH_QUERY_DIM},
-    {ARCH_ACT, "hidden_activation", NULL, META_U32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO, .names = ARCH_ACT_NAMES},
+    KEYS_ACT("hidden_activation", ACT_GELU_TANH),
     {0},
 };
 

@@ -26,12 +26,13 @@ static const struct arch_key keys[] = {
     {ARCH_N_ROT_SWA, NULL, "{}.rope.dimension_count_swa", META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K_SWA},
     {ARCH_ROPE_BASE_SWA, "rope_parameters.sliding_attention.rope_theta", "{}.rope.freq_base_swa", META_F32, ARCH_CONST, 10000},
     {ARCH_ROPE_TYPE_SWA, NULL, NULL, META_U32, ARCH_CONST, ARCH_ROPE_NONE},
+    {ARCH_ROPE_TYPE, NULL, NULL, META_U32, ARCH_CONST, ARCH_ROPE_TABLE},
     {ARCH_ROPE_PART, "rope_parameters.full_attention.partial_rotary_factor", NULL, META_F32, ARCH_CONST, 0.25},
     {ARCH_WINDOW, "sliding_window", "{}.attention.sliding_window", META_U32, ARCH_CONST, 512, .flags = KEY_IN_GGUF},
     {ARCH_LOGIT_CAP, "final_logit_softcapping", "{}.final_logit_softcapping", META_F32, ARCH_OPTIONAL_KEY},
     {ARCH_KV_SHARED, "num_kv_shared_layers", "{}.attention.shared_kv_layers", META_U32, ARCH_CONST, 0, .flags = KEY_ZERO},
     {ARCH_N_EMBD_LAYER, "hidden_size_per_layer_input", "{}.embedding_length_per_layer_input", META_U32, ARCH_CONST, 256, .flags = KEY_ZERO},
-    {ARCH_ACT, "hidden_activation", NULL, META_U32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO, .names = ARCH_ACT_NAMES},
+    KEYS_ACT("hidden_activation", ACT_GELU_TANH),
     {ARCH_EMBD_SCALE, NULL, NULL, META_F32, ARCH_SQRT, 1, .other = ARCH_N_EMBD},
     {ARCH_ATTN_SCALE, NULL, NULL, META_F32, ARCH_CONST, 1},
     {0},
@@ -88,6 +89,9 @@ const struct arch arch_gemma4 = {
     .ignored = arch_ignored_rotary,
     .choices = choices,
     .vocab = &vocab_rules_gemma4,
+    .rope = "{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"proportional\", "
+            "\"partial_rotary_factor\": 0.25, \"rope_theta\": 1000000}, "
+            "\"sliding_attention\": {\"rope_type\": \"default\", \"rope_theta\": 10000}}}",
     .tied = true,
     .traits = {.norm_place = NORM_SANDWICH, .position = POS_ROPE_HALVES, .mixer = MIXER_ATTENTION, .qk_norm = QK_HEAD, .v_norm = true, .act = ACT_GELU_TANH},
 };

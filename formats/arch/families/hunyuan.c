@@ -21,6 +21,7 @@ static const struct arch_key keys[] = {
     KEYS_HEAD_KV,
     KEYS_RMS(1e-5),
     KEYS_VOCAB(290943),
+    KEYS_ACT("hidden_act", ACT_SILU),
     KEYS_HEAD_GIVEN,
     KEYS_ROT_HEAD,
     {0},
@@ -33,10 +34,9 @@ static const struct arch_tensor rows[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_bias_if_asked, rows, arch_rows_gated, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_bias_if_asked, rows, arch_rows_gated, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };

@@ -11,6 +11,7 @@ static const struct arch_key common_keys[] = {
     {ARCH_N_HEAD, "num_attention_heads", "{}.attention.head_count", META_U32, ARCH_CONST, 32, 0, 0, KEY_IN_GGUF},
     {ARCH_NORM_EPS, "rms_norm_eps", "{}.attention.layer_norm_rms_epsilon", META_F32, ARCH_CONST, 1e-6, 0, 0, KEY_IN_GGUF},
     {ARCH_N_VOCAB, "vocab_size", "{}.vocab_size", META_U32, ARCH_CONST, 32000},
+    KEYS_ACT("hidden_act", ACT_SILU),
     {ARCH_HEAD_K, "head_dim", "{}.attention.key_length", META_U32, ARCH_QUOTIENT, 0, ARCH_N_EMBD, ARCH_N_HEAD, 0},
     {ARCH_HEAD_V, "head_dim", "{}.attention.value_length", META_U32, ARCH_SAME_AS, 0, ARCH_HEAD_K, 0, 0},
     {ARCH_N_ROT, "head_dim", "{}.rope.dimension_count", META_U32, ARCH_SAME_AS, 0, ARCH_HEAD_K, 0, 0},
@@ -36,10 +37,9 @@ static const struct arch_key mistral_keys[] = {
 static const struct arch_key *const llama_key_sets[] = {common_keys, llama_keys, arch_keys_rope, NULL};
 static const struct arch_key *const mistral_key_sets[] = {common_keys, mistral_keys, arch_keys_rope, NULL};
 
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_gated, arch_rows_bias_if_asked_pairs, arch_rows_mlp_bias_if_asked, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_gated, arch_rows_bias_if_asked_pairs, arch_rows_mlp_bias_if_asked, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };

@@ -12,6 +12,7 @@ static const struct arch_key keys[] = {
     KEYS_HEAD_KV_OR(8),
     KEYS_RMS(1e-5),
     KEYS_VOCAB_TOLD(131072),
+    KEYS_ACT("hidden_act", ACT_SILU),
     KEYS_HEAD_OR(128),
     {ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K},
     {ARCH_WINDOW, "sliding_window", "{}.attention.sliding_window", META_U32, ARCH_OPTIONAL_KEY},
@@ -22,10 +23,9 @@ static const struct arch_key keys[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_gated, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_gated, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };
@@ -40,5 +40,8 @@ const struct arch arch_mistral3 = {
     .only = only,
     .ignored = arch_ignored_rotary,
     .vocab = &vocab_rules_llama,
+    .rope = "{\"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 1000000, \"factor\": 16, "
+            "\"original_max_position_embeddings\": 16384, \"beta_fast\": 32, \"beta_slow\": 1, "
+            "\"mscale_all_dim\": 1, \"mscale\": 1, \"llama_4_scaling_beta\": 0.1}}",
     .traits = {.mixer = MIXER_ATTENTION},
 };

@@ -14,6 +14,7 @@ static const struct arch_key sizes_keys[] = {
     KEYS_SIZES(32, 2048, 4096, 11008, 32),
     KEYS_HEAD_KV,
     KEYS_VOCAB(50304),
+    KEYS_ACT("hidden_act", ACT_SILU),
     KEYS_HEAD_GIVEN,
     KEYS_ROT_HEAD,
     {0},
@@ -70,11 +71,10 @@ static const struct arch_tensor post_norms[] = {
     {0},
 };
 
-static const struct arch_tensor *const olmo_sets[] = {olmo_ends, arch_rows_attn_pairs, arch_rows_bias_if_asked_pairs, arch_rows_gated, NULL};
-static const struct arch_tensor *const olmo2_sets[] = {arch_rows_ends, post_norms, arch_rows_attn, arch_rows_bias_if_asked, arch_rows_gated, NULL};
+static const struct arch_tensor *const olmo_sets[] = {arch_rows_longrope, olmo_ends, arch_rows_attn_pairs, arch_rows_bias_if_asked_pairs, arch_rows_gated, NULL};
+static const struct arch_tensor *const olmo2_sets[] = {arch_rows_longrope, arch_rows_ends, post_norms, arch_rows_attn, arch_rows_bias_if_asked, arch_rows_gated, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };

@@ -22,7 +22,7 @@ static const struct arch_key phi2_keys[] = {
     {ARCH_NORM_EPS, "layer_norm_eps", "{}.attention.layer_norm_epsilon", META_F32, ARCH_CONST, 1e-5, .flags = KEY_IN_GGUF},
     {ARCH_ROPE_PART, PART, NULL, META_F32, ARCH_CONST, 0.5},
     {ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_PRODUCT, .other = ARCH_HEAD_K, .other2 = ARCH_ROPE_PART},
-    {ARCH_ACT, "hidden_act", NULL, META_U32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO, .names = ARCH_ACT_NAMES},
+    KEYS_ACT("hidden_act", ACT_GELU_TANH),
     {ARCH_QK_NORM, "qk_layernorm", NULL, META_U32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO},
     {ARCH_ROPE_BASE, NULL, "{}.rope.freq_base", META_F32, ARCH_OPTIONAL_KEY, .flags = KEY_SILENT},
     KEYS_THETA(10000),
@@ -74,6 +74,7 @@ static const struct arch_key phi3_keys[] = {
     KEYS_HEAD_KV,
     KEYS_RMS(1e-5),
     KEYS_VOCAB(32064),
+    KEYS_ACT("hidden_act", ACT_SILU),
     KEYS_HEAD_GIVEN,
     {ARCH_ROPE_PART, PART, NULL, META_F32, ARCH_CONST, 1},
     {ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_PRODUCT, .other = ARCH_HEAD_K, .other2 = ARCH_ROPE_PART},
@@ -83,8 +84,6 @@ static const struct arch_key phi3_keys[] = {
 };
 
 static const struct arch_tensor phi3_rows[] = {
-    {ROLE_ROPE_LONG, NULL, "rope_factors_long.weight", {DIM_ROT_HALF}, CHANGE_NONE, TENSOR_MADE},
-    {ROLE_ROPE_SHORT, NULL, "rope_factors_short.weight", {DIM_ROT_HALF}, CHANGE_NONE, TENSOR_MADE},
     {ROLE_TOKEN_EMBD, "model.embed_tokens.weight", "token_embd.weight", {DIM_EMBD, DIM_VOCAB}},
     {ROLE_OUTPUT_NORM, "model.norm.weight", "output_norm.weight", {DIM_EMBD}},
     {ROLE_OUTPUT, "lm_head.weight", "output.weight", {DIM_EMBD, DIM_VOCAB}, CHANGE_NONE, TENSOR_TIED},
@@ -96,20 +95,14 @@ static const struct arch_tensor phi3_rows[] = {
 };
 
 static const struct arch_key *const phi3_key_sets[] = {phi3_keys, arch_keys_rope, NULL};
-static const struct arch_tensor *const phi3_sets[] = {phi3_rows, arch_rows_norms, NULL};
+static const struct arch_tensor *const phi3_sets[] = {arch_rows_longrope, phi3_rows, arch_rows_norms, NULL};
 static const char *const phi3_classes[] = {"Phi3ForCausalLM", NULL};
-
-static const struct arch_only phi3_only[] = {
-    {"hidden_act", "silu|swish"},
-    {0},
-};
 
 const struct arch arch_phi3 = {
     .name = "phi3",
     .classes = phi3_classes,
     .keys = phi3_key_sets,
     .tensors = phi3_sets,
-    .only = phi3_only,
     .ignored = arch_ignored_rotary,
     .vocab = &vocab_rules_phi3,
     .traits = {.position = POS_ROPE_HALVES, .mixer = MIXER_ATTENTION},

@@ -11,6 +11,7 @@ static const struct arch_key common_keys[] = {
     KEYS_HEAD_KV_OR(32),
     KEYS_RMS(1e-6),
     KEYS_VOCAB(151936),
+    KEYS_ACT("hidden_act", ACT_SILU),
     {ARCH_WINDOW, "sliding_window", NULL, META_U32, ARCH_CONST, 4096, .flags = KEY_NULL_NONE, .when = "use_sliding_window"},
     {0},
 };
@@ -37,11 +38,10 @@ static const struct arch_choice choices[] = {
 static const struct arch_key *const qwen2_key_sets[] = {common_keys, qwen2_keys, arch_keys_rope, NULL};
 static const struct arch_key *const qwen3_key_sets[] = {common_keys, qwen3_keys, arch_keys_rope, NULL};
 
-static const struct arch_tensor *const qwen2_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_qkv_bias, arch_rows_gated, NULL};
-static const struct arch_tensor *const qwen3_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_qk_norm, arch_rows_bias_if_asked, arch_rows_gated, NULL};
+static const struct arch_tensor *const qwen2_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_qkv_bias, arch_rows_gated, NULL};
+static const struct arch_tensor *const qwen3_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_qk_norm, arch_rows_bias_if_asked, arch_rows_gated, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };

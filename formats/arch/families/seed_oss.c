@@ -13,6 +13,7 @@ static const struct arch_key keys[] = {
     KEYS_HEAD_KV_OR(8),
     KEYS_RMS(1e-6),
     KEYS_VOCAB(155136),
+    KEYS_ACT("hidden_act", ACT_SILU),
     KEYS_HEAD_OR(128),
     KEYS_ROT_HEAD,
     {0},
@@ -29,10 +30,9 @@ static const struct arch_tensor rows[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, rows, arch_rows_attn, arch_rows_gated, arch_rows_mlp_bias_if_asked, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, rows, arch_rows_attn, arch_rows_gated, arch_rows_mlp_bias_if_asked, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };

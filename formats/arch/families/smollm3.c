@@ -10,6 +10,7 @@ static const struct arch_key keys[] = {
     KEYS_HEAD_KV_OR(4),
     KEYS_RMS(1e-6),
     KEYS_VOCAB_TOLD(128256),
+    KEYS_ACT("hidden_act", ACT_SILU),
     KEYS_HEAD_GIVEN,
     {ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K},
     {ARCH_WINDOW, "sliding_window", NULL, META_U32, ARCH_OPTIONAL_KEY, .when = "use_sliding_window"},
@@ -33,10 +34,9 @@ static const struct arch_choice choices[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, theta, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_gated, arch_rows_bias_if_asked_pairs, arch_rows_mlp_bias_if_asked, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_gated, arch_rows_bias_if_asked_pairs, arch_rows_mlp_bias_if_asked, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };
