@@ -35,7 +35,7 @@ static const struct arch_tensor rows[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, rows, arch_rows_attn, arch_rows_qk_norm, arch_rows_gated, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_longrope, rows, arch_rows_attn, arch_rows_qk_norm, arch_rows_gated, NULL};
 
 static const struct arch_only only[] = {
     {"partial_rotary_factor", "1"},

@@ -37,7 +37,7 @@ static const struct arch_key mistral_keys[] = {
 static const struct arch_key *const llama_key_sets[] = {common_keys, llama_keys, arch_keys_rope, NULL};
 static const struct arch_key *const mistral_key_sets[] = {common_keys, mistral_keys, arch_keys_rope, NULL};
 
-static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_gated, arch_rows_bias_if_asked_pairs, arch_rows_mlp_bias_if_asked, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_longrope, arch_rows_norms, arch_rows_attn_pairs, arch_rows_gated, arch_rows_bias_if_asked_pairs, arch_rows_mlp_bias_if_asked, NULL};
 
 static const struct arch_only only[] = {
     {"partial_rotary_factor", "1"},

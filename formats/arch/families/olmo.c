@@ -71,8 +71,8 @@ static const struct arch_tensor post_norms[] = {
     {0},
 };
 
-static const struct arch_tensor *const olmo_sets[] = {arch_rows_longrope, olmo_ends, arch_rows_attn_pairs, arch_rows_bias_if_asked_pairs, arch_rows_gated, NULL};
-static const struct arch_tensor *const olmo2_sets[] = {arch_rows_longrope, arch_rows_ends, post_norms, arch_rows_attn, arch_rows_bias_if_asked, arch_rows_gated, NULL};
+static const struct arch_tensor *const olmo_sets[] = {olmo_ends, arch_rows_longrope, arch_rows_attn_pairs, arch_rows_bias_if_asked_pairs, arch_rows_gated, NULL};
+static const struct arch_tensor *const olmo2_sets[] = {arch_rows_ends, arch_rows_longrope, post_norms, arch_rows_attn, arch_rows_bias_if_asked, arch_rows_gated, NULL};
 
 static const struct arch_only only[] = {
     {"partial_rotary_factor", "1"},

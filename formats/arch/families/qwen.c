@@ -38,8 +38,8 @@ static const struct arch_choice choices[] = {
 static const struct arch_key *const qwen2_key_sets[] = {common_keys, qwen2_keys, arch_keys_rope, NULL};
 static const struct arch_key *const qwen3_key_sets[] = {common_keys, qwen3_keys, arch_keys_rope, NULL};
 
-static const struct arch_tensor *const qwen2_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_qkv_bias, arch_rows_gated, NULL};
-static const struct arch_tensor *const qwen3_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_qk_norm, arch_rows_bias_if_asked, arch_rows_gated, NULL};
+static const struct arch_tensor *const qwen2_sets[] = {arch_rows_ends, arch_rows_longrope, arch_rows_norms, arch_rows_attn, arch_rows_qkv_bias, arch_rows_gated, NULL};
+static const struct arch_tensor *const qwen3_sets[] = {arch_rows_ends, arch_rows_longrope, arch_rows_norms, arch_rows_attn, arch_rows_qk_norm, arch_rows_bias_if_asked, arch_rows_gated, NULL};
 
 static const struct arch_only only[] = {
     {"partial_rotary_factor", "1"},
