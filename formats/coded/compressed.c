@@ -91,29 +91,52 @@ static unsigned find_bits(const struct look *l, uint64_t words, uint64_t cols)
     return 0;
 }
 
-/* The block or group that explains the scales' shape; 0, 0: none has to. */
-static void find_block(uint64_t *bm, uint64_t *bn, const struct look *l, const struct st_tensor *s)
+/* Rows and columns that share a scale by a group's config: 0 for all of them. */
+static void block_of(uint64_t *bm, uint64_t *bn, const struct coded *c, const json_val *weights)
 {
-    const uint64_t last = s->n_dims ? s->dims[s->n_dims - 1] : 1;
-    const json_val *g = json_first(json_get(l->config, "config_groups"));
+    const json_val *block = json_get(weights, "block_structure");
+    int64_t a = 0, b = 0;
+
+    *bm = 1;
+    *bn = c->cols;
+    if (json_len(block) == 2 && json_int(json_first(block), &a) &&
+        json_int(json_next(json_first(block)), &b) && a > 0 && b > 0) {
+        *bm = (uint64_t)a;
+        *bn = (uint64_t)b;
+    } else if (json_int(json_get(weights, "group_size"), &b) && b > 0) {
+        *bn = (uint64_t)b;
+    }
+}
+
+static bool is_shape(const struct st_tensor *s, uint64_t a, uint64_t b)
+{
+    const int n = s->n_dims;
+
+    if (n >= 2 && s->dims[n - 2] == a && s->dims[n - 1] == b)
+        return true;
+    return n == 1 && s->dims[0] == a && b == 1;
+}
+
+/* The block or group of columns that explains the scales' shape. */
+static int find_block(uint64_t *bm, uint64_t *bn, struct look *l, const struct st_tensor *s,
+                      struct err *err)
+{
+    const json_val *groups = json_get(l->config, "config_groups");
+    const struct coded *c = &l->c;
+    uint64_t want[2];
 
     *bm = *bn = 0;
-    for (; g; g = json_next(g)) {
-        const json_val *block = json_path(g, "weights.block_structure");
-        int64_t a = 0, b = 0;
-        if (json_len(block) == 2 && json_int(json_first(block), &a) &&
-            json_int(json_next(json_first(block)), &b) && a > 0 && b > 0 &&
-            last == (l->c.cols + (uint64_t)b - 1) / (uint64_t)b) {
-            *bm = (uint64_t)a;
-            *bn = (uint64_t)b;
-            return;
-        }
-        if (json_int(json_path(g, "weights.group_size"), &b) && b > 0 &&
-            last == (l->c.cols + (uint64_t)b - 1) / (uint64_t)b) {
-            *bn = (uint64_t)b;
-            return;
-        }
+    if (look_values(s) == 1)
+        return 0;
+    for (const json_val *g = json_first(groups); g; g = json_next(g)) {
+        block_of(bm, bn, c, json_get(g, "weights"));
+        if (is_shape(s, (c->out + *bm - 1) / *bm, (c->cols + *bn - 1) / *bn))
+            return 0;
     }
+    block_of(bm, bn, c, json_get(json_first(groups), "weights"));
+    want[0] = (c->out + *bm - 1) / *bm;
+    want[1] = (c->cols + *bn - 1) / *bn;
+    return look_shape(l, s, 2, want, err);
 }
 
 static int scales(struct look *l, struct err *err)
@@ -124,8 +147,8 @@ static int scales(struct look *l, struct err *err)
     if (!s)
         return err_set(err, ERR_FORMAT, "tensor %s_scale is missing (%s needs it)", l->base,
                        l->st->name);
-    find_block(&bm, &bn, l, s);
-    return look_scale(l, s, bm, bn, err);
+    const int rc = find_block(&bm, &bn, l, s, err);
+    return rc ? rc : look_scale(l, s, bm, bn, err);
 }
 
 /* Zero points: packed downwards, or a byte beside each scale. */

@@ -440,6 +440,45 @@ def modelopt_cases(out, folder):
          {base + ".weight": (q.float() * torch.tensor(2e-4), "F32")}, "formula")
 
 
+# ---- a whole model, for the command line's tests ----------------------------------------------
+
+def llama_case(out):
+    """One Llama layer of 32 x 32 matrices, all GPTQ; not in the manifest."""
+    rng = np.random.default_rng(42)
+    tensors = {}
+
+    def linear(name):
+        codes = rng.integers(0, 16, (32, 32))
+        tensors[name + ".qweight"] = pack_bits(codes, 4)
+        tensors[name + ".qzeros"] = pack_bits(np.full((32, 1), 7), 4).T.contiguous()
+        tensors[name + ".scales"] = torch.from_numpy(rng.uniform(1e-2, 5e-2, (1, 32))).half()
+        tensors[name + ".g_idx"] = torch.zeros(32, dtype=torch.int32)
+
+    for n in ("q", "k", "v", "o"):
+        linear(LAYER + f"self_attn.{n}_proj")
+    for n in ("gate", "up", "down"):
+        linear(LAYER + f"mlp.{n}_proj")
+    for n in ("input_layernorm", "post_attention_layernorm"):
+        tensors[LAYER + n + ".weight"] = torch.ones(32).half()
+    tensors["model.norm.weight"] = torch.ones(32).half()
+    tensors["model.embed_tokens.weight"] = rand(4, 32, seed=3).half()
+    d = out / "llama"
+    d.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, d / "model.safetensors")
+    config = {"architectures": ["LlamaForCausalLM"], "hidden_size": 32, "num_attention_heads": 4,
+              "num_key_value_heads": 4, "intermediate_size": 32, "num_hidden_layers": 1,
+              "vocab_size": 4, "tie_word_embeddings": True,
+              "quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 32,
+                                      "sym": True, "desc_act": False}}
+    (d / "config.json").write_text(json.dumps(config) + "\n")
+    tokenizer = {"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "c": 3},
+                           "merges": ["a b"]}, "added_tokens": [],
+                 "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False,
+                                   "trim_offsets": True, "use_regex": True},
+                 "decoder": {"type": "ByteLevel"}}
+    (d / "tokenizer.json").write_text(json.dumps(tokenizer) + "\n")
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("out", type=pathlib.Path)
@@ -454,6 +493,7 @@ def main():
     bnb_cases(a.out)
     mxfp4_cases(a.out)
     modelopt_cases(a.out, a.modelopt)
+    llama_case(a.out)
     (a.out / "manifest.json").write_text(json.dumps({"cases": cases}, indent=1) + "\n")
 
 
