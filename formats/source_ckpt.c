@@ -26,7 +26,7 @@ struct view {
     const struct arch_params *params;
     const json_val *config;
     const struct log *log;
-    struct stack *stacks; /* incomplete ones, in the source's memory */
+    struct stack *stacks; /* those that wait, in the source's memory */
     bool warned;
     bool nested;    /* a language model among others */
     size_t n_other; /* tensors of those */
@@ -302,6 +302,18 @@ static int add_plain(struct view *v, const struct coded_tensor *from, const stru
     return rc ? rc : source_add(v->s, &t, err);
 }
 
+/* Does row a come before row b? */
+static bool is_before(const struct arch *arch, const struct arch_tensor *a,
+                      const struct arch_tensor *b)
+{
+    const struct arch_tensor *row;
+
+    for (size_t i = 0; (row = arch_row(arch, i)); i++)
+        if (row == a || row == b)
+            return row == a && a != b;
+    return false;
+}
+
 static const char *what(const struct arch_tensor *row)
 {
     return row->flags & TENSOR_HEADS ? "heads" : "experts";
@@ -335,21 +347,44 @@ static int stack_new(struct stack **out, struct view *v, const struct coded_tens
     return 0;
 }
 
-/* The stack appears where its last expert stood. */
+static bool is_full(const struct stack *k)
+{
+    return k->got == k->t.n_parts;
+}
+
+/* Stacks of a layer appear together, in the order of their rows, when no begun one waits
+ * for an expert. */
+static int release(struct view *v, int layer, struct err *err)
+{
+    int rc = 0;
+
+    for (const struct stack *k = v->stacks; k; k = k->next)
+        if (k->t.layer == layer && !is_full(k))
+            return 0;
+    for (;;) {
+        struct stack **first = NULL;
+        for (struct stack **at = &v->stacks; *at; at = &(*at)->next)
+            if ((*at)->t.layer == layer &&
+                (!first || is_before(v->arch, (*at)->t.row, (*first)->t.row)))
+                first = at;
+        if (rc || !first)
+            return rc;
+        rc = source_add(v->s, &(*first)->t, err);
+        *first = (*first)->next;
+    }
+}
+
 static int add_expert(struct view *v, const struct coded_tensor *from,
                       const struct arch_tensor *row, int layer, int expert, struct err *err)
 {
     const struct st_tensor *st = &from->st;
-    struct stack **at = &v->stacks;
+    struct stack *k = v->stacks;
     int rc = 0;
 
-    while (*at && ((*at)->t.row != row || (*at)->t.layer != layer))
-        at = &(*at)->next;
-    struct stack *k = *at;
-    if (!k) {
+    while (k && (k->t.row != row || k->t.layer != layer))
+        k = k->next;
+    if (!k)
         rc = stack_new(&k, v, from, row, layer, err);
-        at = &v->stacks;
-    }
     if (rc)
         return rc;
     if ((size_t)expert >= k->t.n_parts)
@@ -363,25 +398,27 @@ static int add_expert(struct view *v, const struct coded_tensor *from,
     k->part[expert] = (struct source_part){st->data, st->bytes, from->map};
     if (k->coded)
         k->coded[expert] = (struct source_coded){from->coded, 0};
-    if (++k->got < k->t.n_parts)
-        return 0;
-    *at = k->next;
-    return source_add(v->s, &k->t, err);
+    k->got++;
+    return is_full(k) ? release(v, layer, err) : 0;
 }
 
 static int check_stacks(const struct view *v, struct err *err)
 {
     char name[256];
 
-    if (!v->stacks)
-        return 0;
+    const struct stack *k = v->stacks;
     size_t e = 0;
-    while (v->stacks->part[e].data)
+
+    while (k && is_full(k))
+        k = k->next;
+    if (!k)
+        return 0;
+    while (k->part[e].data)
         e++;
-    if (!arch_expand(name, sizeof(name), v->stacks->t.row->hf, v->stacks->t.layer, (int)e))
+    if (!arch_expand(name, sizeof(name), k->t.row->hf, k->t.layer, (int)e))
         name[0] = '\0';
     return err_set(err, ERR_FORMAT, "tensor %s is missing (config.json says %zu %s)", name,
-                   v->stacks->t.n_parts, what(v->stacks->t.row));
+                   k->t.n_parts, what(k->t.row));
 }
 
 static void warn_unasked(struct view *v, const struct st_tensor *st, const struct arch_tensor *row)
@@ -462,7 +499,7 @@ static int add_tensor(struct view *v, size_t i, struct err *err)
         v->n_other++;
         return 0;
     }
-    if (arch_ignores(v->arch, name))
+    if (arch_ignores(v->arch, name) || arch_is_beyond(v->params, name))
         return 0;
     int rc = take_scalar(&taken, v, st, name, err);
     if (rc || taken)
@@ -585,7 +622,7 @@ static struct general_size count(const struct source *s)
         const struct source_tensor *t = &s->tensor[i];
         const uint64_t n = source_row_len(t) * source_n_rows(t);
         size.total += n;
-        if (t->row->flags & (TENSOR_EXPERTS | TENSOR_STACKED) && !(t->row->flags & TENSOR_HEADS)) {
+        if (t->row->flags & (TENSOR_EXPERTS | TENSOR_STACKED) && t->n_dims > 2) {
             const uint64_t n_expert = t->dims[t->n_dims - 1];
             size.expert += n / n_expert;
             experts += n_expert;

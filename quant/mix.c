@@ -159,21 +159,22 @@ static const struct special {
     const char *part;
     bool convert_f32; /* a converter always writes F32 */
 } specials[] = {
-    {"_norm.weight",            true },
-    {"ffn_gate_inp.weight",     true },
-    {"ffn_gate_tid2eid.weight", false},
-    {"position_embd.weight",    true },
-    {"token_types.weight",      true },
-    {"ssm_conv1d",              true },
-    {"shortconv.conv.weight",   true },
-    {"ssm_a",                   true },
-    {"time_mix_",               false},
-    {"attn_rel_b.weight",       false},
-    {"altup",                   false},
-    {"laurel",                  false},
-    {"per_layer_model_proj",    false},
-    {"indexer.k_proj.weight",   false},
-    {"indexer.q_proj.weight",   false},
+    {"_norm.weight",              true },
+    {"ffn_gate_inp.weight",       true },
+    {"ffn_gate_inp_shexp.weight", true },
+    {"ffn_gate_tid2eid.weight",   false},
+    {"position_embd.weight",      true },
+    {"token_types.weight",        true },
+    {"ssm_conv1d",                true },
+    {"shortconv.conv.weight",     true },
+    {"ssm_a",                     true },
+    {"time_mix_",                 false},
+    {"attn_rel_b.weight",         false},
+    {"altup",                     false},
+    {"laurel",                    false},
+    {"per_layer_model_proj",      false},
+    {"indexer.k_proj.weight",     false},
+    {"indexer.q_proj.weight",     false},
 };
 
 static const struct special *special_of(const char *name)

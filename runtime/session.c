@@ -95,18 +95,27 @@ static bool any_both(const struct model *m)
     return false;
 }
 
+/* Threads' scratch is on lines of their own. */
+static size_t lines(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
 static int alloc_scratch(struct sess *s, struct err *err)
 {
     const struct model *m = s->m;
-    const size_t align = 64; /* threads' scratch on lines of their own */
-    size_t work = 0;
+    const size_t queries = s->n_batch < QUERY_BLOCK ? s->n_batch : QUERY_BLOCK;
+    size_t work = 0, thread = 0;
     size_t bytes;
 
     for (size_t i = 0; i < m->n_layer; i++) {
         const struct part *parts[LAYER_PARTS];
         const size_t n = layer_parts(parts, &m->layer[i]);
-        for (size_t p = 0; p < n; p++)
+        for (size_t p = 0; p < n; p++) {
             work = max(work, parts[p]->work_floats(m, i));
+            if (parts[p]->thread_floats)
+                thread = max(thread, parts[p]->thread_floats(m, i, queries));
+        }
     }
     int rc = floats(&s->work, s, s->n_batch, work, err);
     if (!rc)
@@ -122,10 +131,8 @@ static int alloc_scratch(struct sess *s, struct err *err)
 
     s->mm_scratch =
         arena_alloc(&s->arena, mm_scratch_bytes(&m->kern, m->math, s->n_batch, widest(m), &s->par));
-    s->attn_each =
-        (m->kern.attn_bytes(s->n_batch < QUERY_BLOCK ? s->n_batch : QUERY_BLOCK, s->n_ctx) + align -
-         1) /
-        align * align;
+    s->attn_bytes = lines(m->kern.attn_bytes(queries, s->n_ctx));
+    s->attn_each = s->attn_bytes + lines(thread * sizeof(float));
     s->attn_scratch = mul_ok(&bytes, s->attn_each, (size_t)s->par.n_threads)
                           ? arena_alloc(&s->arena, bytes)
                           : NULL;

@@ -8,6 +8,7 @@
 
 /* Of the rows that share a GGUF name, those with a gguf_if come first. */
 static const struct arch *const archs[] = {
+    &arch_mixtral,
     &arch_llama,
     &arch_mistral,
     &arch_qwen2,
@@ -49,6 +50,19 @@ static const struct arch *const archs[] = {
     &arch_falcon_mamba,
     &arch_mamba2,
     &arch_falcon_h1,
+    &arch_qwen2moe,
+    &arch_qwen3moe,
+    &arch_olmoe,
+    &arch_granitemoe,
+    &arch_gpt_oss,
+    &arch_deepseek3,
+    &arch_deepseek2,
+    &arch_minicpm3,
+    &arch_glm4moe,
+    &arch_dots1,
+    &arch_ernie4_5_moe,
+    &arch_minimax_m2,
+    &arch_llama4,
 };
 
 enum { N_ARCHS = sizeof(archs) / sizeof(archs[0]) };
@@ -152,7 +166,13 @@ static const struct term dims_of[][3] = {
     [DIM_CONV] = {{1, ARCH_CONV_CACHE, UNIT}          },
     [DIM_Q_LORA] = {{1, ARCH_Q_LORA, UNIT}            },
     [DIM_KV_LORA] = {{1, ARCH_KV_LORA, UNIT}               },
-    [DIM_ONE] = {{1, UNIT, UNIT}           },
+    [DIM_Q_MLA] = {{1, ARCH_N_HEAD, ARCH_HEAD_K_MLA}           },
+    [DIM_O_MLA] = {{1, ARCH_N_HEAD, ARCH_HEAD_V_MLA}               },
+    [DIM_KV_A] = {{1, ARCH_KV_LORA, UNIT},               {1, ARCH_N_ROT, UNIT}},
+    [DIM_KV_B] = {{1, ARCH_N_HEAD, ARCH_HEAD_NOPE},     {1, ARCH_N_HEAD, ARCH_HEAD_V_MLA}},
+    [DIM_HEAD_NOPE] = {{1, ARCH_HEAD_NOPE, UNIT}    },
+    [DIM_HEAD_V_MLA] = {{1, ARCH_HEAD_V_MLA, UNIT}              },
+    [DIM_ONE] = {{1, UNIT, UNIT}                                    },
 };
 
 static uint64_t factor(enum arch_param which, const struct arch_params *p, size_t layer)
@@ -312,6 +332,16 @@ bool arch_ignores(const struct arch *a, const char *name)
         if (matches(*p, name, &layer, &expert))
             return true;
     return false;
+}
+
+bool arch_is_beyond(const struct arch_params *p, const char *name)
+{
+    const uint64_t n_layer = arch_int(p, ARCH_N_LAYER, 0);
+    int layer, expert;
+
+    return matches_one("model.layers.{}.*", name, &layer, &expert) &&
+           (uint64_t)layer >= n_layer &&
+           (uint64_t)layer - n_layer < arch_int(p, ARCH_N_PREDICT, ARCH_NO_LAYER);
 }
 
 bool arch_is_at(enum arch_where where, const struct arch_params *p, size_t layer)

@@ -77,11 +77,17 @@ enum arch_param {
     ARCH_ROUTER,             /* enum arch_router */
     ARCH_N_DENSE,            /* leading layers without experts */
     ARCH_EXPERT_STEP,        /* every so many layers have experts */
+    ARCH_N_PREDICT,          /* further layers that predict later tokens (MTP): not read */
+    ARCH_EXPERT_GREEDY,      /* 1: groups there are, and routing passes over them (DeepSeek V2) */
+    ARCH_EXPERT_NORM_TOLD,   /* in metadata only: an EXPERT_NORM that the model does not follow */
+    ARCH_FF_SHARED_TOLD,     /* in metadata only: ERNIE's N_FF_SHARED is another */
     /* multi-head latent attention */
     ARCH_KV_LORA, /* rank of the compressed keys and values */
     ARCH_Q_LORA,
     ARCH_HEAD_K_MLA, /* width of a query or key head before compression, its rotated part included */
     ARCH_HEAD_V_MLA,
+    ARCH_HEAD_NOPE,   /* the part of HEAD_K_MLA that is not rotated */
+    ARCH_YARN_MSCALE, /* mscale_all_dim, before it becomes ROPE_LOGMUL */
     /* recurrent layers */
     ARCH_SSM_CONV,       /* convolution width */
     ARCH_SSM_STATE,      /* state per channel; delta net: key head width */
@@ -100,16 +106,19 @@ enum arch_param {
     /* multipliers and caps */
     ARCH_EMBD_SCALE,     /* embeddings *= this */
     ARCH_RESIDUAL_SCALE, /* what a part adds to the residual *= this */
-    ARCH_LOGIT_SCALE,    /* logits *= this */
-    ARCH_LOGIT_DIVISOR,  /* logits /= this */
-    ARCH_LOGIT_CAP,      /* logits = cap * tanh(logits / cap) */
-    ARCH_ATTN_CAP,       /* the same for attention scores */
-    ARCH_QUERY_DIM,      /* attention scores /= sqrt of this instead of the head's width ... */
-    ARCH_ATTN_SCALE,     /* ... *= this instead of 1 / sqrt(head); what the runtime reads */
-    ARCH_CLAMP_QKV,      /* queries, keys and values are cut off at +- this */
-    ARCH_ALIBI_MAX,      /* ALiBi's largest bias */
-    ARCH_ACT_LIMIT,      /* gate and up are cut off at this (ACT_SWIGLU_OAI) */
-    ARCH_XIELU_ALPHA_P,  /* by layer */
+    ARCH_SCALE_DEPTH,    /* RESIDUAL_SCALE = this / SCALE_ROOT, which is sqrt(layers) (MiniCPM) */
+    ARCH_SCALE_ROOT,
+    ARCH_DIM_BASE,      /* LOGIT_DIVISOR = width / this */
+    ARCH_LOGIT_SCALE,   /* logits *= this */
+    ARCH_LOGIT_DIVISOR, /* logits /= this */
+    ARCH_LOGIT_CAP,     /* logits = cap * tanh(logits / cap) */
+    ARCH_ATTN_CAP,      /* the same for attention scores */
+    ARCH_QUERY_DIM,     /* attention scores /= sqrt of this instead of the head's width ... */
+    ARCH_ATTN_SCALE,    /* ... *= this instead of 1 / sqrt(head); what the runtime reads */
+    ARCH_CLAMP_QKV,     /* queries, keys and values are cut off at +- this */
+    ARCH_ALIBI_MAX,     /* ALiBi's largest bias */
+    ARCH_ACT_LIMIT,     /* gate and up are cut off at this (ACT_SWIGLU_OAI) */
+    ARCH_XIELU_ALPHA_P, /* by layer */
     ARCH_XIELU_ALPHA_N,
     ARCH_XIELU_BETA,
     ARCH_XIELU_EPS,
@@ -189,7 +198,10 @@ enum arch_default {
     ARCH_SQRT,         /* absent: value * sqrt(other); not set where other is not */
     ARCH_RSQRT,        /* absent: value / sqrt(other); the same */
     ARCH_PRODUCT,      /* absent: other * other2, rounded down (rotated part of a head) */
-    ARCH_CEIL          /* absent: other / value, rounded up */
+    ARCH_CEIL,         /* absent: other / value, rounded up */
+    ARCH_SUM,          /* absent: other + other2; not set where one of them is not; so are: */
+    ARCH_DIFFERENCE,   /* absent: other - other2 */
+    ARCH_RATIO         /* absent: other / other2, rounded down for whole numbers */
 };
 
 enum arch_key_flag {
@@ -205,20 +217,21 @@ enum arch_key_flag {
     KEY_LINEAR = 512,      /* written only under this scaling of rotary positions; with several */
     KEY_YARN = 1024,       /* flags, under any of them */
     KEY_LONG = 2048,
-    KEY_SILENT = 4096,    /* read from GGUFs, not written: the reference converter does not */
-    KEY_FOLD = 8192,      /* *_SWA: has no key of its own, the windowed layers' entries of a list */
-    KEY_FIXED = 16384,    /* not from config.json; the row's default (META_STR: its `names`) is written
+    KEY_SILENT = 4096,     /* read from GGUFs, not written: the reference converter does not */
+    KEY_FOLD = 8192,       /* *_SWA: has no key of its own, the windowed layers' entries of a list */
+    KEY_FIXED = 16384,     /* not from config.json; the row's default (META_STR: its `names`) is written
                           whatever the parameter is, as the reference converter does */
-    KEY_FACT = 32768,     /* config.json has no say: the row's default, written under `gguf` */
-    KEY_COUNT = 65536,    /* the value is how many entries a list, or letters a text, has */
-    KEY_FLOOR = 131072,   /* ARCH_QUOTIENT is rounded down */
-    KEY_INF_NONE = 262144 /* infinite in config.json: not set */
+    KEY_FACT = 32768,      /* config.json has no say: the row's default, written under `gguf` */
+    KEY_COUNT = 65536,     /* the value is how many entries a list, or letters a text, has */
+    KEY_FLOOR = 131072,    /* ARCH_QUOTIENT is rounded down */
+    KEY_INF_NONE = 262144, /* infinite in config.json: not set */
+    KEY_ZERO_NONE = 524288 /* 0 and false in config.json: not set */
 };
 
 /* Several rows may fill one parameter: the first that is present wins. In a GGUF an
- * absent key is an error (KEY_IN_GGUF), follows ARCH_SAME_AS, ARCH_QUOTIENT,
- * ARCH_TIMES or ARCH_PRODUCT, or stays unset. A row without a key on either side is a fact
- * of the family: its rule holds for both, also ARCH_CONST. */
+ * absent key is an error (KEY_IN_GGUF), follows ARCH_SAME_AS or a rule of arithmetic, or
+ * stays unset. A row without a key on either side is a fact of the family: its rule holds
+ * for both, also ARCH_CONST. */
 struct arch_key {
     enum arch_param param;
     const char *config; /* path in config.json, "a|b" for alternatives; NULL: not from there.
@@ -230,7 +243,8 @@ struct arch_key {
     enum arch_param other, other2; /* in rows before this one */
     unsigned flags;
     const char *names; /* "silu=0|gelu_new=1": texts config.json may hold, and what they mean;
-                          a text that is not here is an error naming those that are. NULL: numbers */
+                          a text that is not here is an error naming those that are. With
+                          "true=4|false=0" booleans mean something too. NULL: numbers */
     const char *when;  /* the row counts only where config.json asks for it (arch_asks); always in
                           a GGUF. Without `config` the row's rule holds there. NULL: always */
 };
@@ -248,6 +262,7 @@ enum arch_rule {
     RULE_LAST,     /* l % n == n - 1: every n-th */
     RULE_OFFSET,   /* l % n == offset */
     RULE_FROM,     /* l >= n */
+    RULE_UPTO,     /* l <= n; every layer where n < 0 */
     RULE_ZERO,     /* the parameter `number` is 0 in the layer; not applied where it is not set */
     RULE_WINDOWED, /* ARCH_AT_WINDOW, or no layer has a window; after AT_WINDOW's rows */
     RULE_TAIL,     /* the last n layers */
@@ -255,8 +270,9 @@ enum arch_rule {
 };
 
 enum arch_choice_flag {
-    CHOICE_NOT = 1,     /* 0 and 1 exchanged */
-    CHOICE_LAST_NOT = 2 /* then 0 in the last layer, whatever the rule says */
+    CHOICE_NOT = 1,      /* 0 and 1 exchanged */
+    CHOICE_LAST_NOT = 2, /* then 0 in the last layer, whatever the rule says */
+    CHOICE_AND = 4       /* and the next row, which is of the same parameter, where it can be applied */
 };
 
 /* One way to make a choice; the first row of a parameter that can be applied does. From
@@ -424,6 +440,12 @@ enum arch_dim {
     DIM_CONV,       /* width of the short convolution */
     DIM_Q_LORA,
     DIM_KV_LORA,
+    DIM_Q_MLA, /* heads * head_k_mla */
+    DIM_O_MLA, /* heads * head_v_mla */
+    DIM_KV_A,  /* kv_lora + n_rot */
+    DIM_KV_B,  /* heads * (nope + head_v_mla) */
+    DIM_HEAD_NOPE,
+    DIM_HEAD_V_MLA,
     DIM_ONE
 };
 
@@ -455,7 +477,8 @@ enum arch_change {
 
 enum arch_tensor_flag {
     TENSOR_OPTIONAL = 1,    /* may be absent */
-    TENSOR_EXPERTS = 2,     /* `hf` has "{e}": one tensor per expert, stacked in the GGUF */
+    TENSOR_EXPERTS = 2,     /* `hf` has "{e}": one tensor per expert, stacked in the GGUF, where
+                               the stacks of a layer follow in the order of their rows */
     TENSOR_TIED = 4,        /* may be absent when config.json ties it to the token embedding; one that
                             is there is kept, as transformers and the reference converter do */
     TENSOR_MADE = 8,        /* not in a checkpoint: made from parameters (rope_freqs) */
@@ -486,7 +509,8 @@ struct arch_scale {
 struct arch_tensor {
     enum arch_role role;
     const char *hf;        /* "{}" is the block, "{e}" the expert, "a|b" alternatives; NULL with
-                              TENSOR_MADE. Several rows may take parts of one tensor */
+                              TENSOR_MADE and where only (old) GGUFs have it. Several rows may
+                              take parts of one tensor, or stand for spellings of it */
     const char *gguf;      /* "blk.{}.attn_q.weight" */
     enum arch_dim dims[4]; /* in GGUF order: fastest first */
     enum arch_change change;
@@ -631,6 +655,9 @@ const struct arch_tensor *arch_match_next(const struct arch *a, const struct arc
 const struct arch_tensor *arch_match_gguf(const struct arch *a, const char *name, int *layer);
 /* Is it a checkpoint tensor that carries nothing (buffers old versions saved)? */
 bool arch_ignores(const struct arch *a, const char *name);
+
+/* Is it a tensor of the ARCH_N_PREDICT layers after the last? */
+bool arch_is_beyond(const struct arch_params *p, const char *name);
 
 /* Rows in order, all sets: NULL past the end. */
 const struct arch_tensor *arch_row(const struct arch *a, size_t i);

@@ -26,7 +26,8 @@ static bool is_named(const char *names, const char *text, size_t n)
 
 static bool is_number_rule(enum arch_rule rule)
 {
-    return rule == RULE_LAST || rule == RULE_OFFSET || rule == RULE_FROM || rule == RULE_TAIL;
+    return rule == RULE_LAST || rule == RULE_OFFSET || rule == RULE_FROM || rule == RULE_UPTO ||
+           rule == RULE_TAIL;
 }
 
 /* 0 or 1 in each layer by a rule that needs no list. */
@@ -45,29 +46,47 @@ static void fill(double *v, const struct arch_params *p, const struct arch_choic
             is = l + n >= arch_int(p, ARCH_N_LAYER, 0);
         if (c->rule == RULE_WINDOWED)
             is = !arch_num(p, ARCH_WINDOW, l) || arch_num(p, ARCH_AT_WINDOW, l) != 0;
+        if (c->rule == RULE_UPTO)
+            is = l <= n;
         if (c->rule == RULE_ZERO)
             is = arch_num(p, c->number, l) == 0;
         v[l] = is;
     }
 }
 
+/* A parameter that has a choice already is one that this row restricts. */
 static void set(struct arch_params *p, const struct arch_choice *c, double *v)
 {
     const size_t n = (size_t)arch_int(p, ARCH_N_LAYER, 0);
+    const bool has = arch_has(p, c->param);
 
-    for (size_t l = 0; l < n; l++)
-        v[l] = (v[l] != 0) != (c->flags & CHOICE_NOT ? true : false);
+    for (size_t l = 0; l < n; l++) {
+        const bool is = (v[l] != 0) != (c->flags & CHOICE_NOT ? true : false);
+        v[l] = is && (!has || arch_num(p, c->param, l) != 0);
+    }
     if (c->flags & CHOICE_LAST_NOT)
         v[n - 1] = 0;
     param_set(p, c->param, v[0]);
     p->p[c->param].per_layer = v;
 }
 
+/* Rules that divide by their number: 0 means nothing. */
+static bool divides(enum arch_rule rule)
+{
+    return rule == RULE_LAST || rule == RULE_OFFSET;
+}
+
 /* Rules of a number n: from the row, or a parameter. Does the row apply? */
 static bool by_number(uint64_t *n, const struct arch_params *p, const struct arch_choice *c)
 {
     *n = c->number && arch_has(p, c->number) ? arch_int(p, c->number, 0) : c->n;
-    return c->rule == RULE_FROM || *n > 0;
+    return !divides(c->rule) || *n > 0;
+}
+
+/* Is c the row that the one before says holds too? */
+static bool joins(const struct arch *a, const struct arch_choice *c)
+{
+    return c > a->choices && c[-1].param == c->param && c[-1].flags & CHOICE_AND;
 }
 
 static bool number_missing(const struct arch_params *p, const struct arch_choice *c)
@@ -146,11 +165,14 @@ static int config_choice(struct arch_params *p, const struct arch_choice *c, con
 
     if (c->config ? json_is_null(found) : c->gguf != NULL || number_missing(p, c))
         return 0;
+    if (c->rule == RULE_LIST && json_is_array(found) && !json_len(found))
+        return 0; /* as if it were absent: Llama 4's no_rope_layers */
     if (is_number_rule(c->rule)) {
-        if (c->config && (!json_num(found, &num) || num < 0 || num > (double)UINT32_MAX))
+        const bool open = c->config && c->rule == RULE_UPTO && json_num(found, &num) && num < 0;
+        if (c->config && !open && (!json_num(found, &num) || num < 0 || num > (double)UINT32_MAX))
             return err_set(err, ERR_FORMAT, "%s: expected a whole number", c->config);
-        n = (uint64_t)num;
-        if (c->config ? c->rule != RULE_FROM && !n : !by_number(&n, p, c))
+        n = open ? UINT64_MAX : (uint64_t)num;
+        if (c->config ? divides(c->rule) && !n : !by_number(&n, p, c))
             return 0;
         if (c->offset_key && json_num(json_path(config, c->offset_key), &num) && num >= 0 &&
             num <= (double)UINT32_MAX)
@@ -173,11 +195,14 @@ static int config_choice(struct arch_params *p, const struct arch_choice *c, con
 int choices_from_config(struct arch_params *p, const struct arch *a, const json_val *config,
                         struct err *err)
 {
+    bool wanted = false;
     int rc = 0;
 
-    for (const struct arch_choice *c = a->choices; !rc && c && c->param; c++)
-        if (!arch_has(p, c->param))
+    for (const struct arch_choice *c = a->choices; !rc && c && c->param; c++) {
+        wanted = joins(a, c) ? wanted : !arch_has(p, c->param);
+        if (wanted)
             rc = config_choice(p, c, config, err);
+    }
     return rc;
 }
 
@@ -227,7 +252,7 @@ static int meta_choice(struct arch_params *p, const struct arch_choice *c, const
         if (kv && (!meta_f64(meta, key, &num) || num < 0 || num > (double)UINT32_MAX))
             return err_set(err, ERR_FORMAT, "%s: expected a whole number", key);
         n = (uint64_t)num;
-        if (kv ? c->rule != RULE_FROM && !n : !by_number(&n, p, c))
+        if (kv ? divides(c->rule) && !n : !by_number(&n, p, c))
             return 0;
     }
     rc = new_choice(&v, p, err);
@@ -247,11 +272,14 @@ static int meta_choice(struct arch_params *p, const struct arch_choice *c, const
 int choices_from_meta(struct arch_params *p, const struct arch *a, const struct meta *meta,
                       struct err *err)
 {
+    bool wanted = false;
     int rc = 0;
 
-    for (const struct arch_choice *c = a->choices; !rc && c && c->param; c++)
-        if (!arch_has(p, c->param))
+    for (const struct arch_choice *c = a->choices; !rc && c && c->param; c++) {
+        wanted = joins(a, c) ? wanted : !arch_has(p, c->param);
+        if (wanted)
             rc = meta_choice(p, c, a, meta, err);
+    }
     return rc;
 }
 

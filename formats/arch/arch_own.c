@@ -51,6 +51,7 @@ static const char *const names[ARCH_PARAM_COUNT] = {
     [ARCH_EXPERT_GROUPS_USED] = "expert_groups_used",
     [ARCH_EXPERT_SCALE] = "expert_scale",
     [ARCH_EXPERT_NORM] = "expert_norm",
+    [ARCH_EXPERT_GREEDY] = "expert_greedy",
     [ARCH_ROUTER] = "router",
     [ARCH_KV_LORA] = "kv_lora",
     [ARCH_Q_LORA] = "q_lora",

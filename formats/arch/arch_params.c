@@ -119,10 +119,7 @@ static bool is_end(const struct arch_key *k)
 /* Does the row work its value out of others where its key is absent or has no name? */
 static bool works_out(const struct arch_key *k)
 {
-    return k->when_absent == ARCH_SAME_AS || k->when_absent == ARCH_QUOTIENT ||
-           k->when_absent == ARCH_TIMES || k->when_absent == ARCH_SQRT ||
-           k->when_absent == ARCH_RSQRT || k->when_absent == ARCH_PRODUCT ||
-           k->when_absent == ARCH_CEIL;
+    return k->when_absent >= ARCH_SAME_AS;
 }
 
 /* A fact of the family: it holds whatever a file says, or where config.json asks. */
@@ -137,6 +134,26 @@ static void set_derived(struct arch_params *p, enum arch_param which, double v)
     p->p[which].derived = true;
 }
 
+/* ARCH_SUM, ARCH_DIFFERENCE and ARCH_RATIO. */
+static int set_from_two(struct arch_params *p, const struct arch_key *k, const char *name,
+                        struct err *err)
+{
+    const double a = plain(p, k->other, ARCH_NO_LAYER), b = plain(p, k->other2, ARCH_NO_LAYER);
+
+    if (!arch_has(p, k->other) || !arch_has(p, k->other2))
+        return 0;
+    if (k->when_absent == ARCH_SUM) {
+        set_derived(p, k->param, a + b);
+        return 0;
+    }
+    if (k->when_absent == ARCH_DIFFERENCE ? a < b : !(b > 0))
+        return err_set(err, ERR_FORMAT, "%s is missing, and cannot be worked out of %.17g and %.17g",
+                       name, a, b);
+    const double v = k->when_absent == ARCH_DIFFERENCE ? a - b : a / b;
+    set_derived(p, k->param, is_whole(k->type) ? floor(v) : v);
+    return 0;
+}
+
 /* The row's own rule for a value that is not there. */
 static int set_absent(struct arch_params *p, const struct arch_key *k, const char *name,
                       struct err *err)
@@ -149,7 +166,13 @@ static int set_absent(struct arch_params *p, const struct arch_key *k, const cha
     case ARCH_CONST:
         set_derived(p, k->param, k->value);
         return 0;
+    case ARCH_SUM:
+    case ARCH_DIFFERENCE:
+    case ARCH_RATIO:
+        return set_from_two(p, k, name, err);
     case ARCH_TIMES:
+        if (!arch_has(p, k->other))
+            return 0;
         set_derived(p, k->param, k->value * plain(p, k->other, ARCH_NO_LAYER));
         return 0;
     case ARCH_SAME_AS:
@@ -165,6 +188,8 @@ static int set_absent(struct arch_params *p, const struct arch_key *k, const cha
             set_derived(p, k->param, k->value / sqrt(plain(p, k->other, ARCH_NO_LAYER)));
         return 0;
     case ARCH_PRODUCT:
+        if (!arch_has(p, k->other) || !arch_has(p, k->other2))
+            return 0;
         set_derived(p, k->param,
                     floor(plain(p, k->other, ARCH_NO_LAYER) * plain(p, k->other2, ARCH_NO_LAYER)));
         return 0;
@@ -288,6 +313,14 @@ static int config_list(struct arch_params *p, const struct arch_key *k, const js
     return rc;
 }
 
+static bool is_nothing(const json_val *v)
+{
+    bool truth;
+    double num;
+
+    return json_bool(v, &truth) ? !truth : json_num(v, &num) && num == 0;
+}
+
 /* Entries of a list, letters of a text. */
 static int config_count(struct arch_params *p, const struct arch_key *k, const json_val *v,
                         struct err *err)
@@ -314,6 +347,8 @@ static int config_key(struct arch_params *p, const struct arch_key *k, const jso
     const json_val *v = config_find(config, k->config);
 
     if (v && json_is_null(v) && k->flags & KEY_NULL_NONE)
+        return 0;
+    if (k->flags & KEY_ZERO_NONE && is_nothing(v))
         return 0;
     if (json_is_null(v) || (json_str(v) && !strcmp(json_str(v), "auto")))
         return set_absent(p, k, k->config, err);
@@ -540,7 +575,7 @@ static int meta_key(struct arch_params *p, const struct arch_key *k, const struc
     double v;
 
     if (!k->gguf)
-        return works_out(k) || (is_fact(k) && !k->when)
+        return works_out(k) || (is_fact(k) && !k->when) || k->flags & KEY_GGUF_CONST
                    ? set_absent(p, k, k->config ? k->config : "a parameter", err)
                    : 0;
     if (!key_expand(key, sizeof(key), k->gguf, a))

@@ -19,6 +19,9 @@ extern const struct arch arch_command_r, arch_cohere2, arch_nemotron, arch_stabl
 extern const struct arch arch_starcoder, arch_starcoder2, arch_gpt2, arch_gptneox, arch_falcon;
 extern const struct arch arch_bloom, arch_mpt;
 extern const struct arch arch_mamba, arch_falcon_mamba, arch_mamba2, arch_falcon_h1;
+extern const struct arch arch_mixtral, arch_qwen2moe, arch_qwen3moe, arch_olmoe, arch_granitemoe;
+extern const struct arch arch_gpt_oss, arch_deepseek2, arch_deepseek3, arch_minicpm3, arch_glm4moe;
+extern const struct arch arch_dots1, arch_ernie4_5_moe, arch_minimax_m2, arch_llama4;
 
 /* Rows of sizes with a configuration class's defaults. */
 #define KEYS_SIZES(layers, ctx, embd, ff, heads)                                                \
@@ -141,7 +144,7 @@ extern const struct arch_key arch_keys_rope[], arch_keys_rope_silent[];
 extern const struct arch_tensor arch_rows_ends[], arch_rows_longrope[], arch_rows_norms[], arch_rows_norm_biases[], arch_rows_attn[],
     arch_rows_attn_pairs[], arch_rows_qkv_bias[], arch_rows_bias_if_asked[],
     arch_rows_bias_if_asked_pairs[], arch_rows_qk_norm[], arch_rows_gated[], arch_rows_plain[],
-    arch_rows_mlp_bias_if_asked[], arch_rows_experts[], arch_rows_shared_expert[];
+    arch_rows_mlp_bias_if_asked[], arch_rows_experts[], arch_rows_experts_fused[], arch_rows_shared_expert[];
 
 /* Mamba's and Mamba 2's mixers, in layers that are recurrent. */
 extern const struct arch_tensor arch_rows_mamba[], arch_rows_mamba2[];

@@ -31,6 +31,11 @@ void span_for(const struct par *par, size_t n, span_fn *fn, void *arg)
     par_for(par, (n + SPAN_TOKENS - 1) / SPAN_TOKENS, one_span, &s);
 }
 
+float *sess_thread_floats(const struct sess *s, int thread)
+{
+    return (float *)(void *)(s->attn_scratch + (size_t)thread * s->attn_each + s->attn_bytes);
+}
+
 void sess_mm(struct sess *s, const struct mm_job *jobs, size_t n_jobs, const float *x, size_t ld_x,
              size_t n)
 {

@@ -49,6 +49,8 @@ struct part {
     int (*check)(const struct model *m, size_t layer, struct err *err);
     /* Floats of scratch for one token. */
     size_t (*work_floats)(const struct model *m, size_t layer);
+    /* Floats of scratch of a thread that takes n_query tokens: sess_thread_floats. NULL: none. */
+    size_t (*thread_floats)(const struct model *m, size_t layer, size_t n_query);
     /* Floats kept for each position: s->cache[layer]. NULL: none. */
     size_t (*cache_floats)(const struct model *m, size_t layer);
     /* Floats kept for the sequence: s->state[layer], zeros before its first token.
@@ -79,9 +81,9 @@ int plan_layer(struct model *m, size_t i, struct err *err) WARN_UNUSED;
 /* Weights outside blocks, and those of a block that belong to no part. */
 extern const struct weight_use top_uses[], block_uses[];
 
+extern const struct part part_attention, part_mla;
 extern const struct part part_mamba, part_mamba2, part_delta_net, part_short_conv;
-extern const struct part part_attention;
-extern const struct part part_ffn_gated, part_ffn_plain;
+extern const struct part part_ffn_gated, part_ffn_plain, part_experts;
 
 /* ---- model and session ---------------------------------------------------- */
 
@@ -148,8 +150,9 @@ struct sess {
     float *y2;     /* the same of a mixer, while a recurrent part runs beside it, or NULL */
     float *work;   /* scratch of the running part */
     void *mm_scratch;
-    uint8_t *attn_scratch; /* attn_each for every thread */
-    size_t attn_each;
+    uint8_t
+        *attn_scratch; /* attn_each for every thread: attn_bytes of kern.attn's, then the part's */
+    size_t attn_each, attn_bytes;
     struct arena arena;
 };
 
@@ -166,6 +169,9 @@ typedef void span_fn(void *arg, size_t i0, size_t i1);
 
 /* Call fn on spans that cover [0, n), in parallel; the cut depends on n only. */
 void span_for(const struct par *par, size_t n, span_fn *fn, void *arg);
+
+/* The running part's thread_floats of a thread, for at most QUERY_BLOCK tokens. */
+float *sess_thread_floats(const struct sess *s, int thread);
 
 /* jobs' y = x[n, .] . w^T */
 void sess_mm(struct sess *s, const struct mm_job *jobs, size_t n_jobs, const float *x, size_t ld_x,

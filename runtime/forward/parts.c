@@ -13,7 +13,7 @@ struct part_row {
 static const struct part_row mixers[] = {
     [MIXER_NONE] = {"no mixer",                    NULL            },
     [MIXER_ATTENTION] = {"attention",                   &part_attention },
-    [MIXER_MLA] = {"multi-head latent attention", NULL            },
+    [MIXER_MLA] = {"multi-head latent attention", &part_mla       },
     [MIXER_MAMBA] = {"Mamba layers",                &part_mamba     },
     [MIXER_MAMBA2] = {"Mamba 2 layers",              &part_mamba2    },
     [MIXER_DELTA_NET] = {"gated delta net layers",      &part_delta_net },
@@ -26,7 +26,7 @@ static const struct part_row ffns[] = {
     [FFN_NONE] = {"no feed-forward",    NULL           },
 };
 
-static const struct part_row experts = {"a mixture of experts", NULL};
+static const struct part_row experts = {"a mixture of experts", &part_experts};
 
 /* ---- norms --------------------------------------------------------------------- */
 

@@ -125,9 +125,17 @@ const struct arch_tensor arch_rows_mlp_bias_if_asked[] = {
 
 const struct arch_tensor arch_rows_experts[] = {
     {ROLE_FFN_ROUTER, L "mlp.gate.weight", B "ffn_gate_inp.weight", {DIM_EMBD, DIM_EXPERT}, .where = AT_EXPERTS},
+    {ROLE_FFN_DOWN_EXPS, L "mlp.experts.{e}.down_proj.weight", B "ffn_down_exps.weight", {DIM_FF_EXPERT, DIM_EMBD, DIM_EXPERT}, CHANGE_NONE, TENSOR_EXPERTS, .where = AT_EXPERTS},
     {ROLE_FFN_GATE_EXPS, L "mlp.experts.{e}.gate_proj.weight", B "ffn_gate_exps.weight", {DIM_EMBD, DIM_FF_EXPERT, DIM_EXPERT}, CHANGE_NONE, TENSOR_EXPERTS, .where = AT_EXPERTS},
     {ROLE_FFN_UP_EXPS, L "mlp.experts.{e}.up_proj.weight", B "ffn_up_exps.weight", {DIM_EMBD, DIM_FF_EXPERT, DIM_EXPERT}, CHANGE_NONE, TENSOR_EXPERTS, .where = AT_EXPERTS},
-    {ROLE_FFN_DOWN_EXPS, L "mlp.experts.{e}.down_proj.weight", B "ffn_down_exps.weight", {DIM_FF_EXPERT, DIM_EMBD, DIM_EXPERT}, CHANGE_NONE, TENSOR_EXPERTS, .where = AT_EXPERTS},
+    {0},
+};
+
+/* The same as transformers 5 has them in memory: stacked, rows of gate, then up. */
+const struct arch_tensor arch_rows_experts_fused[] = {
+    {ROLE_FFN_GATE_EXPS, L "mlp.experts.gate_up_proj", B "ffn_gate_exps.weight", {DIM_EMBD, DIM_FF_EXPERT, DIM_EXPERT}, CHANGE_FIRST_HALF, TENSOR_STACKED, .where = AT_EXPERTS},
+    {ROLE_FFN_UP_EXPS, L "mlp.experts.gate_up_proj", B "ffn_up_exps.weight", {DIM_EMBD, DIM_FF_EXPERT, DIM_EXPERT}, CHANGE_SECOND_HALF, TENSOR_STACKED, .where = AT_EXPERTS},
+    {ROLE_FFN_DOWN_EXPS, L "mlp.experts.down_proj", B "ffn_down_exps.weight", {DIM_FF_EXPERT, DIM_EMBD, DIM_EXPERT}, CHANGE_NONE, TENSOR_STACKED, .where = AT_EXPERTS},
     {0},
 };
 
