@@ -79,7 +79,7 @@ static int read_token(struct vocab *v, struct ranks *r, const json_val *t, size_
                       struct err *err)
 {
     const char *text = json_str(json_get(t, "token_bytes"));
-    uint8_t *bytes = text ? (uint8_t *)arena_strn(&v->arena, text, strlen(text) + 3) : NULL;
+    uint8_t *bytes = text ? (uint8_t *)arena_str(&v->arena, text) : NULL;
     bool added;
 
     if (text && !bytes)
