@@ -274,11 +274,33 @@ static int score_by_rank(struct vocab *v, struct err *err)
     return rc;
 }
 
+/* Does a step put a space before the text? */
+static bool has_prefix(const json_val *step, int depth)
+{
+    const json_val *list = json_get(step, "normalizers");
+    bool on = false;
+
+    if (is(json_get(step, "type"), "Prepend"))
+        return true;
+    if (is(json_get(step, "type"), "Metaspace"))
+        return !is(json_get(step, "prepend_scheme"), "never") &&
+               (!json_bool(json_get(step, "add_prefix_space"), &on) || on);
+    list = list ? list : json_get(step, "pretokenizers");
+    for (const json_val *s = depth < 8 ? json_first(list) : NULL; s; s = json_next(s))
+        if (has_prefix(s, depth + 1))
+            return true;
+    return false;
+}
+
 int vocab_read_fallback(struct vocab *v, const struct vocab_files *f, struct err *err)
 {
     const char *unk = json_str(json_path(f->tokenizer, "model.unk_token"));
 
     v->kind = VOCAB_SPM;
+    /* a reader of the GGUF takes it for granted that there is one */
+    if (!has_prefix(json_get(f->tokenizer, "normalizer"), 0) &&
+        !has_prefix(json_get(f->tokenizer, "pre_tokenizer"), 0))
+        v->space_prefix = 0;
     int rc = vocab_read_tokens(v, f, -1000.0F, -1000.0F, err);
     if (!rc)
         rc = fill_holes(v, f, err);

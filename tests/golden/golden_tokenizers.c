@@ -293,7 +293,7 @@ static int check_json_alone(struct tap *t, const struct ckpt *c, size_t n_vocab,
         if (!rc)
             rc = vocab_read_special(v, &f, true, err);
         if (!rc) {
-            v->add_space_prefix = true;
+            v->add_space_prefix = v->space_prefix != 0;
             rc = check_vocab(t, v, known, shown, cases, err);
         }
     }
@@ -307,7 +307,8 @@ static int check_model(struct tap *t, const char *root, const json_val *model, s
 {
     const char *name = json_str(json_get(model, "name"));
     const char *class = json_str(json_get(model, "hf_class"));
-    const bool known = class && arch_by_class(class);
+    const struct arch *arch = class ? arch_by_class(class) : NULL;
+    const bool known = arch != NULL;
     char path[2048], cases[2100], shown[300];
     struct ckpt *c = NULL;
     struct vocab *v = NULL, *again = NULL;
@@ -320,7 +321,8 @@ static int check_model(struct tap *t, const char *root, const json_val *model, s
     int rc = ckpt_open(&c, path, err);
     if (!rc) {
         (void)json_int(json_get(ckpt_config(c), "vocab_size"), &n_vocab);
-        rc = vocab_from_checkpoint(&v, c, (size_t)n_vocab, NULL, NULL, NULL, err);
+        rc = vocab_from_checkpoint(&v, c, (size_t)n_vocab, NULL, known ? arch->vocab : NULL, NULL,
+                                   err);
     }
     if (!rc)
         rc = check_vocab(t, v, known, shown, cases, err);
