@@ -88,6 +88,6 @@ int tok_cached(struct tok_cache *c, struct tok_ids *out, tok_ids_fn *fn, const v
     }
     rc = fn(out, model, word, n, err);
     if (!rc && s)
-        keep(s, word, n, out->id + begun, out->n - begun);
+        keep(s, word, n, out->id ? out->id + begun : NULL, out->n - begun);
     return rc;
 }
