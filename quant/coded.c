@@ -179,20 +179,81 @@ static void round_to(float *x, size_t n, enum dtype type)
             x[i] = f32_from_f16(f16_from_f32(x[i]));
 }
 
-void coded_rows(float *dst, const struct coded *c, uint64_t r0, uint64_t n)
+/* ---- columns in any order ------------------------------------------------------------- */
+
+/* Scales and zero points of a few rows, by group. */
+enum { TABLE = 1024 };
+struct table {
+    float scale[TABLE];
+    int zero[TABLE];
+};
+
+static void table_fill(struct table *t, const struct coded *c, uint64_t r0, size_t rows)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (uint64_t g = 0; g < c->n_groups; g++) {
+            t->scale[i * c->n_groups + g] = coded_scale_at(c, r0 + i, g);
+            t->zero[i * c->n_groups + g] = coded_zero_at(c, r0 + i, g);
+        }
+}
+
+/* k values of a row, each of the group that `index` gives its column. */
+static void indexed_values(float *dst, const uint8_t *code, const struct coded *c,
+                           const float *scale, const int *zero, uint64_t c0, size_t k)
+{
+    for (size_t i = 0; i < k; i++) {
+        int32_t g;
+        memcpy(&g, c->index + 4 * (c0 + i), sizeof(g));
+        dst[i] = (float)((int)code[i] - zero[g]) * scale[g];
+    }
+}
+
+static bool is_indexed(const struct coded *c)
+{
+    return c->index && c->value == CODED_UNSIGNED && c->n_groups <= TABLE;
+}
+
+static void rows_indexed(float *dst, const struct coded *c, uint64_t r0, size_t rows)
+{
+    const size_t cols = (size_t)c->cols, groups = (size_t)c->n_groups;
+    uint8_t code[CODED_ROWS * CODED_STRIP];
+    struct table t;
+
+    table_fill(&t, c, r0, rows);
+    for (size_t c0 = 0; c0 < cols; c0 += CODED_STRIP) {
+        const size_t k = cols - c0 < CODED_STRIP ? cols - c0 : CODED_STRIP;
+        coded_unpack(code, c, r0, rows, c0, k);
+        for (size_t i = 0; i < rows; i++)
+            indexed_values(dst + i * cols + c0, code + i * CODED_STRIP, c, t.scale + i * groups,
+                           t.zero + i * groups, c0, k);
+    }
+}
+
+static void rows_grouped(float *dst, const struct coded *c, uint64_t r0, size_t rows)
 {
     const size_t cols = (size_t)c->cols;
     uint8_t code[CODED_ROWS * CODED_STRIP];
 
-    for (uint64_t r = 0; r < n; r += CODED_ROWS) {
-        const size_t rows = n - r < CODED_ROWS ? (size_t)(n - r) : CODED_ROWS;
-        for (size_t c0 = 0; c0 < cols; c0 += CODED_STRIP) {
-            const size_t k = cols - c0 < CODED_STRIP ? cols - c0 : CODED_STRIP;
-            coded_unpack(code, c, r0 + r, rows, c0, k);
-            for (size_t i = 0; i < rows; i++)
-                strip_values(dst + (r + i) * cols + c0, code + i * CODED_STRIP, c, r0 + r + i, c0,
-                             k);
-        }
+    for (size_t c0 = 0; c0 < cols; c0 += CODED_STRIP) {
+        const size_t k = cols - c0 < CODED_STRIP ? cols - c0 : CODED_STRIP;
+        coded_unpack(code, c, r0, rows, c0, k);
+        for (size_t i = 0; i < rows; i++)
+            strip_values(dst + i * cols + c0, code + i * CODED_STRIP, c, r0 + i, c0, k);
+    }
+}
+
+void coded_rows(float *dst, const struct coded *c, uint64_t r0, uint64_t n)
+{
+    const bool indexed = is_indexed(c);
+    const size_t room = indexed ? TABLE / (size_t)c->n_groups : CODED_ROWS;
+    const size_t most = room < CODED_ROWS ? room : CODED_ROWS, cols = (size_t)c->cols;
+
+    for (uint64_t r = 0; r < n; r += most) {
+        const size_t rows = n - r < most ? (size_t)(n - r) : most;
+        if (indexed)
+            rows_indexed(dst + r * cols, c, r0 + r, rows);
+        else
+            rows_grouped(dst + r * cols, c, r0 + r, rows);
     }
     round_to(dst, (size_t)n * cols, c->round_to);
 }
