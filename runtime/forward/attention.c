@@ -205,7 +205,8 @@ static void temper_token(const struct attn *a, float *q, size_t pos)
 {
     const struct model *m = a->s->m;
     const double t = arch_num(m->params, ARCH_ROPE_TEMP, a->layer);
-    const double ctx = arch_num(m->params, ARCH_ROPE_TEMP_CTX, a->layer);
+    const bool given = arch_has(m->params, ARCH_ROPE_TEMP_CTX);
+    const double ctx = arch_num(m->params, given ? ARCH_ROPE_TEMP_CTX : ARCH_ROPE_CTX, a->layer);
     const bool here = a->l->rope < 0;
 
     if (t == 0 || !(ctx > 0) || (m->rope_skips && !here))

@@ -39,6 +39,8 @@ static struct kind kind_of(const struct model *m, size_t layer)
     k.own = arch_int(p, ARCH_AT_WINDOW, layer) &&
             (arch_has(p, ARCH_ROPE_BASE_SWA) || arch_has(p, ARCH_ROPE_TYPE_SWA) ||
              arch_has(p, ARCH_N_ROT_SWA));
+    if (k.type == ARCH_ROPE_NONE && m->top.vec[ROLE_ROPE_LONG])
+        k.type = ARCH_ROPE_LONG; /* a GGUF that has the divisors does not name it */
     if (k.own && !arch_has(p, ARCH_ROPE_TYPE_SWA))
         k.type = ARCH_ROPE_NONE; /* in a GGUF only the others' is named */
     k.factor = k.type == ARCH_ROPE_LONG ? (double)m->n_ctx / k.ctx : 1.0;
