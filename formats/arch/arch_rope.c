@@ -381,13 +381,9 @@ int rope_from_meta(struct arch_params *p, const struct arch *a, const struct met
     if (!known)
         return err_set(err, ERR_UNSUPPORTED, "%s: \"%.*s\" is not supported", key,
                        name.n > 40 ? 40 : (int)name.n, name.p);
-    if (!(arch_num(p, ARCH_ROPE_FACTOR, 0) > 0)) {
-        param_set(p, ARCH_ROPE_FACTOR, 1);
-        if (arch_int(p, ARCH_ROPE_TYPE, ARCH_NO_LAYER) == ARCH_ROPE_LINEAR)
-            param_set(p, ARCH_ROPE_TYPE, ARCH_ROPE_NONE);
-    }
-    if (!(arch_num(p, ARCH_ROPE_CTX, 0) > 0))
-        param_set(p, ARCH_ROPE_CTX, arch_num(p, ARCH_N_CTX, 0));
+    if (!(arch_num(p, ARCH_ROPE_FACTOR, 0) > 0) &&
+        arch_int(p, ARCH_ROPE_TYPE, ARCH_NO_LAYER) == ARCH_ROPE_LINEAR)
+        param_set(p, ARCH_ROPE_TYPE, ARCH_ROPE_NONE);
     return 0;
 }
 
