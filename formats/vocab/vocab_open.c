@@ -3,6 +3,8 @@
 #include "formats/base/buf.h"
 #include "formats/vocab/vocab_parts.h"
 
+#include <dirent.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A file of JSON; *doc stays NULL when it is absent. Its text goes into *keep, unless
@@ -61,6 +63,61 @@ static int open_others(struct vocab_open *o, const struct ckpt *c, struct err *e
     return rc;
 }
 
+#define EXTRA "additional_chat_templates"
+enum { MOST_EXTRA = 256 };
+
+static int by_name(const void *a, const void *b)
+{
+    const struct vocab_template *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+/* NAME.jinja: both texts go into the arena. */
+static int load_extra(struct vocab_open *o, struct vocab_template *t, const struct ckpt *c,
+                      const char *file, struct err *err)
+{
+    const char *path = arena_fmt(&o->arena, EXTRA "/%s", file);
+    struct map m;
+    bool found;
+
+    if (!path)
+        return err_nomem(err);
+    int rc = ckpt_map(&m, &found, c, path, err);
+    if (rc || !found)
+        return rc;
+    t->name = arena_strn(&o->arena, file, strlen(file) - strlen(".jinja"));
+    t->text = arena_strn(&o->arena, (const char *)m.data, m.size);
+    map_release(&m);
+    return t->name && t->text ? 0 : err_nomem(err);
+}
+
+/* Templates besides chat_template.jinja, in the order of their names. */
+static int open_extra(struct vocab_open *o, const struct ckpt *c, struct err *err)
+{
+    const char *path = arena_fmt(&o->arena, "%s/" EXTRA, ckpt_dir(c));
+    struct vocab_template *list = arena_array(&o->arena, MOST_EXTRA, sizeof(*list));
+    size_t n = 0;
+    int rc = 0;
+
+    if (!path || !list)
+        return err_nomem(err);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && !rc && n < MOST_EXTRA && (e = readdir(d));) {
+        const size_t len = strlen(e->d_name);
+        if (len <= 6 || strcmp(e->d_name + len - 6, ".jinja") != 0)
+            continue;
+        rc = load_extra(o, &list[n], c, e->d_name, err);
+        n += !rc && list[n].text;
+    }
+    if (d)
+        (void)closedir(d);
+    qsort(list, n, sizeof(*list), by_name);
+    o->f.extra = list;
+    o->f.n_extra = n;
+    return rc;
+}
+
 int vocab_open(struct vocab_open *o, const struct ckpt *c, struct err *err)
 {
     bool found = false;
@@ -95,7 +152,7 @@ int vocab_open(struct vocab_open *o, const struct ckpt *c, struct err *err)
         o->f.chat_jinja = o->jinja.data ? (const char *)o->jinja.data : "";
         o->f.chat_jinja_bytes = o->jinja.size;
     }
-    return 0;
+    return found ? open_extra(o, c, err) : 0;
 }
 
 void vocab_open_release(struct vocab_open *o)
@@ -103,6 +160,7 @@ void vocab_open_release(struct vocab_open *o)
     map_release(&o->text);
     map_release(&o->jinja);
     map_release(&o->merges);
+    arena_release(&o->arena);
     json_free(o->slow);
     json_free(o->tekken);
     json_free(o->tokenizer);

@@ -29,6 +29,8 @@ struct vocab_files {
     const json_val *chat_json;        /* chat_template.json */
     const char *chat_jinja;           /* chat_template.jinja */
     size_t chat_jinja_bytes;
+    const struct vocab_template *extra; /* additional_chat_templates/NAME.jinja, by name */
+    size_t n_extra;
     const json_val *slow;   /* vocab.json: {"text": id} */
     const json_val *tekken; /* tekken.json */
     const char *merges;     /* merges.txt */
@@ -47,6 +49,7 @@ struct vocab_open {
     struct vocab_files f;
     json_val *tokenizer, *added, *chat, *slow, *tekken; /* owned */
     struct map text, jinja, merges;                     /* owned */
+    struct arena arena;                                 /* owned; f.extra */
 };
 
 /* Open what the folder has of them; pre, rules, log and n_vocab are the caller's to set.

@@ -254,30 +254,60 @@ static const char *template_text(struct vocab *v, const char *text, size_t n)
     return copy;
 }
 
-/* A list of {"name", "template"}; "default" is the one without a name. */
+/* One of several, `copy` in the arena (NULL: there was no room); "default" is the one without a name. A name that comes again takes the
+ * place of the first. */
+static int add_template(struct vocab *v, const char *name, const char *copy, struct err *err)
+{
+    char *n = arena_str(&v->arena, name);
+    size_t at = 0;
+
+    if (!n || !copy)
+        return err_nomem(err);
+    for (char *c = n; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", *c))
+            *c = '_';
+    if (!strcmp(n, "default")) {
+        v->chat_template = copy;
+        return 0;
+    }
+    while (at < v->n_templates && strcmp(v->templates[at].name, n) != 0)
+        at++;
+    v->templates[at] = (struct vocab_template){n, copy};
+    v->n_templates += at == v->n_templates;
+    return 0;
+}
+
+static int room_for_templates(struct vocab *v, size_t n, struct err *err)
+{
+    v->templates = arena_array(&v->arena, n + 1, sizeof(*v->templates));
+    return v->templates ? 0 : err_nomem(err);
+}
+
+/* A list of {"name", "template"}. */
 static int read_templates(struct vocab *v, const json_val *list, struct err *err)
 {
-    v->templates = arena_array(&v->arena, json_len(list) + 1, sizeof(*v->templates));
-    if (!v->templates)
-        return err_nomem(err);
-    for (const json_val *t = json_first(list); t; t = json_next(t)) {
+    int rc = room_for_templates(v, json_len(list), err);
+
+    for (const json_val *t = json_first(list); t && !rc; t = json_next(t)) {
         const char *name = json_str(json_get(t, "name"));
         const char *text = json_str(json_get(t, "template"));
-        if (!name || !*name || !text)
-            continue;
-        char *n = arena_str(&v->arena, name);
-        const char *copy = arena_str(&v->arena, text);
-        if (!n || !copy)
-            return err_nomem(err);
-        for (char *c = n; *c; c++)
-            if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", *c))
-                *c = '_';
-        if (!strcmp(n, "default"))
-            v->chat_template = copy;
-        else
-            v->templates[v->n_templates++] = (struct vocab_template){n, copy};
+        if (name && *name && text)
+            rc = add_template(v, name, arena_str(&v->arena, text), err);
     }
-    return 0;
+    return rc;
+}
+
+/* chat_template.jinja, and the folder of others beside it. */
+static int read_jinja(struct vocab *v, const struct vocab_files *f, struct err *err)
+{
+    int rc = room_for_templates(v, f->n_extra, err);
+
+    if (!rc)
+        rc = add_template(v, "default", template_text(v, f->chat_jinja, f->chat_jinja_bytes), err);
+    for (size_t i = 0; i < f->n_extra && !rc; i++)
+        rc = add_template(v, f->extra[i].name,
+                          template_text(v, f->extra[i].text, strlen(f->extra[i].text)), err);
+    return rc;
 }
 
 static int read_chat(struct vocab *v, const struct vocab_files *f, struct err *err)
@@ -289,10 +319,8 @@ static int read_chat(struct vocab *v, const struct vocab_files *f, struct err *e
         return read_templates(v, t, err);
     if (t && !text)
         return 0;
-    if (!text && f->chat_jinja) {
-        v->chat_template = template_text(v, f->chat_jinja, f->chat_jinja_bytes);
-        return v->chat_template ? 0 : err_nomem(err);
-    }
+    if (!text && f->chat_jinja)
+        return read_jinja(v, f, err);
     if (!text) {
         t = json_get(f->chat_json, "chat_template");
         if (json_is_array(t))

@@ -653,6 +653,33 @@ static void test_vocab_chat_templates(void **state)
     vocab_free(v);
 }
 
+static void test_vocab_chat_files(void **state)
+{
+    static const struct vocab_template extra[] = {
+        {"rag",      "R\r\n"},
+        {"tool-use", "T"    },
+    };
+    json_val *none = parse("{}");
+    const struct vocab_files f = {.tokenizer_config = none,
+                                  .chat_jinja = "D\r\nd",
+                                  .chat_jinja_bytes = 4,
+                                  .extra = extra,
+                                  .n_extra = 2};
+    struct vocab *v;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(vocab_new(&v, &err), 0);
+    assert_int_equal(vocab_read_special(v, &f, false, &err), 0);
+    assert_string_equal(v->chat_template, "D\nd");
+    assert_int_equal(v->n_templates, 2);
+    assert_string_equal(v->templates[0].name, "rag");
+    assert_string_equal(v->templates[0].text, "R\n");
+    assert_string_equal(v->templates[1].name, "tool_use");
+    vocab_free(v);
+    json_free(none);
+}
+
 /* ---- metadata ------------------------------------------------------------------------ */
 
 static void test_vocab_meta_round(void **state)
@@ -731,6 +758,7 @@ int main(void)
         cmocka_unit_test(test_vocab_special_displaced),
         cmocka_unit_test(test_vocab_special_config_only),
         cmocka_unit_test(test_vocab_chat_templates),
+        cmocka_unit_test(test_vocab_chat_files),
         cmocka_unit_test(test_vocab_meta_round),
         cmocka_unit_test(test_vocab_meta_refuses),
     };
