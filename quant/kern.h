@@ -61,6 +61,8 @@ typedef void kern_int_fn(int8_t *q, float *scale, float *min, const void *src, s
 struct kern_attn {
     float scale;
     float cap, slope;
+    float
+        rounded; /* not 0: s += rounded * bf16(bf16(slope) * bf16(j)) instead of the slope's term */
     size_t window;     /* only j > p - window are seen */
     size_t chunk;      /* only j >= p - p % chunk */
     const float *sink; /* a score that joins the softmax and has no value; NULL: none */

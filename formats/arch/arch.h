@@ -571,8 +571,7 @@ struct arch_traits {
     enum arch_norm_place norm_place;
     bool parallel;
     enum arch_position position;
-    bool alibi_late;           /* ALiBi is added before scores are divided by sqrt(head) ... */
-    bool alibi_bf16;           /* ... and rounded: bf16(bf16(slope) * position) (Falcon) */
+    bool alibi_rounded;        /* ALiBi: bf16(bf16(slope) * bf16(position)) / sqrt(head) (Falcon) */
     enum arch_mixer mixer;     /* MIXER_ATTENTION almost everywhere */
     enum arch_mixer recurrent; /* in layers with ARCH_AT_RECURRENT */
     bool both;                 /* every layer has mixer and recurrent side by side, added */

@@ -3,6 +3,8 @@
 
 #include "quant/kern/attn.h"
 
+#include "quant/half.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -34,9 +36,25 @@ static size_t first_seen(const struct attn_job *j, size_t query)
     return window > chunk ? window : chunk;
 }
 
-/* Scores p[n] of the keys before and at query `pos`, scaled, capped, biased and made
+static float bf16(float f)
+{
+    return f32_from_bf16(bf16_from_f32(f));
+}
+
+/* ALiBi on the scores of keys from .. from + n - 1; the query is at the last. */
+static void bias_row(float *p, size_t from, size_t n, const struct kern_attn *how)
+{
+    const float slope = bf16(how->slope);
+
+    for (size_t i = 0; i < n && !(how->rounded > 0); i++)
+        p[i] -= how->slope * (float)(n - 1 - i);
+    for (size_t i = 0; i < n && how->rounded > 0; i++)
+        p[i] += how->rounded * bf16(slope * bf16((float)(from + i)));
+}
+
+/* Scores p[n] of the keys from `from` to the query's own, scaled, capped, biased and made
  * weights as kern.attn says; returns their sum. */
-static float weigh_row(const struct work *w, float *p, size_t n)
+static float weigh_row(const struct work *w, float *p, size_t from, size_t n)
 {
     const struct kern_attn *how = w->job->how;
     float max = -INFINITY;
@@ -47,10 +65,10 @@ static float weigh_row(const struct work *w, float *p, size_t n)
         p[i] *= how->scale;
     if (how->cap > 0)
         w->isa->cap_row(p, n, how->cap);
-    for (size_t i = 0; i < n; i++) {
-        p[i] -= how->slope * (float)(n - 1 - i);
+    if (how->slope > 0)
+        bias_row(p, from, n, how);
+    for (size_t i = 0; i < n; i++)
         max = p[i] > max ? p[i] : max;
-    }
     return w->isa->exp_row(p, n, 1) + (how->sink ? expf(*how->sink - max) : 0);
 }
 
@@ -97,7 +115,7 @@ static void weigh(const struct work *w, size_t i, size_t rows, float *inv)
 
         memset(p + begin, 0, (from - begin) * sizeof(float));
         memset(p + to, 0, (end - to) * sizeof(float));
-        inv[r] = 1 / weigh_row(w, p + from, to - from);
+        inv[r] = 1 / weigh_row(w, p + from, from, to - from);
     }
 }
 

@@ -1,3 +1,4 @@
+#include "quant/half.h"
 #include "quant/kern/kern_isa.h"
 
 #include <math.h>
@@ -27,6 +28,11 @@ static size_t first_seen(const struct kern_attn *how, size_t pos)
     return window > chunk ? window : chunk;
 }
 
+static float bf16(float f)
+{
+    return f32_from_bf16(bf16_from_f32(f));
+}
+
 /* Of a query at pos and a key at `key`. */
 static float score(const struct kern_attn *how, float dot, size_t pos, size_t key)
 {
@@ -34,6 +40,8 @@ static float score(const struct kern_attn *how, float dot, size_t pos, size_t ke
 
     if (how->cap > 0)
         s = how->cap * tanhf(s / how->cap);
+    if (how->rounded > 0)
+        return s + how->rounded * bf16(bf16(how->slope) * bf16((float)key));
     return s - how->slope * (float)(pos - key);
 }
 

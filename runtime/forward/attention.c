@@ -281,6 +281,7 @@ static void head_piece(void *arg, size_t i, int thread)
 
     if (s->m->traits.position == POS_ALIBI)
         how.slope = slope(arch_num(s->m->params, ARCH_ALIBI_MAX, a->layer), h, l->n_head);
+    how.rounded = s->m->traits.alibi_rounded ? how.scale : 0;
     if (l->w.vec[ROLE_ATTN_SINKS])
         how.sink = l->w.vec[ROLE_ATTN_SINKS] + h;
     s->m->kern.attn(

@@ -21,6 +21,7 @@ static void options(struct head *h, struct rnd *r)
     h->how.chunk = rnd_below(r, 2) ? 0 : 1 + rnd_below(r, 90);
     h->how.cap = rnd_below(r, 2) ? 0 : 1 + 10 * fabsf(rnd_float(r));
     h->how.slope = rnd_below(r, 2) ? 0 : 0.25F * fabsf(rnd_float(r));
+    h->how.rounded = rnd_below(r, 2) ? 0 : h->how.scale;
     h->sink = rnd_float(r);
     h->how.sink = rnd_below(r, 2) ? NULL : &h->sink;
 }

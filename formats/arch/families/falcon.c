@@ -76,5 +76,5 @@ const struct arch arch_falcon = {
     .ignored = ignored,
     .tied = true,
     .mix_falcon = true,
-    .traits = {.norm = NORM_LAYER, .parallel = true, .position = POS_ROPE_HALVES, .alibi_late = true, .alibi_bf16 = true, .mixer = MIXER_ATTENTION, .ffn = FFN_PLAIN, .act = ACT_GELU_ERF},
+    .traits = {.norm = NORM_LAYER, .parallel = true, .position = POS_ROPE_HALVES, .alibi_rounded = true, .mixer = MIXER_ATTENTION, .ffn = FFN_PLAIN, .act = ACT_GELU_ERF},
 };
