@@ -9,36 +9,36 @@
 
 enum { ANY = KEY_LINEAR | KEY_YARN };
 
-#define SCALING                                                                                 \
-    {ARCH_ROPE_TYPE, NULL, "{}.rope.scaling.type", META_STR, ARCH_OPTIONAL_KEY, .flags = ANY},  \
-        {ARCH_ROPE_FACTOR, NULL, "{}.rope.scaling.factor", META_F32, ARCH_OPTIONAL_KEY,         \
-         .flags = KEY_ZERO | ANY},                                                              \
-        {ARCH_ROPE_CTX, NULL, "{}.rope.scaling.original_context_length", META_U32,              \
-         ARCH_OPTIONAL_KEY, .flags = KEY_ZERO | KEY_YARN | KEY_LONG},                           \
-        {ARCH_ROPE_EXT, NULL, "{}.rope.scaling.yarn_ext_factor", META_F32, ARCH_OPTIONAL_KEY,   \
-         .flags = KEY_ZERO | KEY_YARN},                                                         \
-        {ARCH_ROPE_ATTN, NULL, "{}.rope.scaling.yarn_attn_factor", META_F32, ARCH_OPTIONAL_KEY, \
-         .flags = KEY_ZERO | KEY_GIVEN | KEY_YARN},                                             \
-        {ARCH_ROPE_ATTN, NULL, "{}.rope.scaling.attn_factor", META_F32, ARCH_OPTIONAL_KEY,      \
-         .flags = KEY_ZERO | KEY_LONG},                                                         \
-        {ARCH_ROPE_FAST, NULL, "{}.rope.scaling.yarn_beta_fast", META_F32, ARCH_OPTIONAL_KEY,   \
-         .flags = KEY_ZERO | KEY_YARN},                                                         \
-        {ARCH_ROPE_SLOW, NULL, "{}.rope.scaling.yarn_beta_slow", META_F32, ARCH_OPTIONAL_KEY,   \
-         .flags = KEY_ZERO | KEY_YARN},                                                         \
-        {ARCH_ROPE_LOGMUL, NULL, "{}.rope.scaling.yarn_log_multiplier", META_F32,               \
-         ARCH_OPTIONAL_KEY, .flags = KEY_ZERO | KEY_YARN},                                      \
-    {                                                                                           \
-        0                                                                                       \
+#define SCALING(more)                                                                                   \
+    {ARCH_ROPE_TYPE, NULL, "{}.rope.scaling.type", META_STR, ARCH_OPTIONAL_KEY, .flags = ANY | (more)}, \
+        {ARCH_ROPE_FACTOR, NULL, "{}.rope.scaling.factor", META_F32, ARCH_OPTIONAL_KEY,                 \
+         .flags = KEY_ZERO | ANY | (more)},                                                             \
+        {ARCH_ROPE_CTX, NULL, "{}.rope.scaling.original_context_length", META_U32,                      \
+         ARCH_OPTIONAL_KEY, .flags = KEY_ZERO | KEY_YARN | KEY_LONG | (more)},                          \
+        {ARCH_ROPE_EXT, NULL, "{}.rope.scaling.yarn_ext_factor", META_F32, ARCH_OPTIONAL_KEY,           \
+         .flags = KEY_ZERO | KEY_YARN | (more)},                                                        \
+        {ARCH_ROPE_ATTN, NULL, "{}.rope.scaling.yarn_attn_factor", META_F32, ARCH_OPTIONAL_KEY,         \
+         .flags = KEY_ZERO | KEY_GIVEN | KEY_YARN | (more)},                                            \
+        {ARCH_ROPE_ATTN, NULL, "{}.rope.scaling.attn_factor", META_F32, ARCH_OPTIONAL_KEY,              \
+         .flags = KEY_ZERO | KEY_LONG | (more)},                                                        \
+        {ARCH_ROPE_FAST, NULL, "{}.rope.scaling.yarn_beta_fast", META_F32, ARCH_OPTIONAL_KEY,           \
+         .flags = KEY_ZERO | KEY_YARN | (more)},                                                        \
+        {ARCH_ROPE_SLOW, NULL, "{}.rope.scaling.yarn_beta_slow", META_F32, ARCH_OPTIONAL_KEY,           \
+         .flags = KEY_ZERO | KEY_YARN | (more)},                                                        \
+        {ARCH_ROPE_LOGMUL, NULL, "{}.rope.scaling.yarn_log_multiplier", META_F32,                       \
+         ARCH_OPTIONAL_KEY, .flags = KEY_ZERO | KEY_YARN | (more)},                                     \
+    {                                                                                                   \
+        0                                                                                               \
     }
 
 const struct arch_key arch_keys_rope[] = {
     {ARCH_ROPE_BASE, NULL, "{}.rope.freq_base", META_F32, ARCH_CONST, 10000, .flags = KEY_GGUF_CONST},
-    SCALING
+    SCALING(0)
 };
 
 const struct arch_key arch_keys_rope_silent[] = {
     {ARCH_ROPE_BASE, NULL, "{}.rope.freq_base", META_F32, ARCH_CONST, 10000, .flags = KEY_GGUF_CONST | KEY_SILENT},
-    SCALING
+    SCALING(KEY_SILENT)
 };
 
 static const struct {

@@ -136,12 +136,12 @@ extern const struct arch arch_dots1, arch_ernie4_5_moe, arch_minimax_m2, arch_ll
  * key-value heads; vocab_size written or not; RMS norm's epsilon. */
 extern const struct arch_key arch_keys_common[], arch_keys_vocab[], arch_keys_vocab_silent[],
     arch_keys_rms[];
-/* rope.* keys, filled by rope_from_config and rope_from_meta; `silent`: the base is not
- * written. A family whose class has another default base adds KEYS_THETA after. */
+/* rope.* keys, filled by rope_from_config and rope_from_meta; `silent`: read,
+ * never written. A family whose class has another default base adds KEYS_THETA after. */
 extern const struct arch_key arch_keys_rope[], arch_keys_rope_silent[];
 
 /* Shared tensor sets, in the names most checkpoints use. `pairs`: Q and K permuted. */
-extern const struct arch_tensor arch_rows_ends[], arch_rows_longrope[], arch_rows_norms[], arch_rows_norm_biases[], arch_rows_attn[],
+extern const struct arch_tensor arch_rows_ends[], arch_rows_rope_freqs[], arch_rows_longrope[], arch_rows_norms[], arch_rows_norm_biases[], arch_rows_attn[],
     arch_rows_attn_pairs[], arch_rows_qkv_bias[], arch_rows_bias_if_asked[],
     arch_rows_bias_if_asked_pairs[], arch_rows_qk_norm[], arch_rows_gated[], arch_rows_plain[],
     arch_rows_mlp_bias_if_asked[], arch_rows_experts[], arch_rows_experts_fused[], arch_rows_shared_expert[];

@@ -45,7 +45,7 @@ static const struct arch_tensor qk_norm[] = {
     {0},
 };
 
-static const struct arch_tensor *const command_r_row_sets[] = {arch_rows_ends, rows, arch_rows_attn, arch_rows_bias_if_asked, qk_norm, arch_rows_gated, NULL};
+static const struct arch_tensor *const command_r_row_sets[] = {arch_rows_ends, arch_rows_longrope, rows, arch_rows_attn, arch_rows_bias_if_asked, qk_norm, arch_rows_gated, NULL};
 
 static const char *const command_r_classes[] = {"CohereForCausalLM", NULL};
 
@@ -88,7 +88,7 @@ static const struct arch_choice cohere2_choices[] = {
 
 static const struct arch_key *const cohere2_key_sets[] = {common_keys, cohere2_keys, arch_keys_rope, NULL};
 
-static const struct arch_tensor *const cohere2_row_sets[] = {arch_rows_ends, rows, arch_rows_attn, arch_rows_bias_if_asked, arch_rows_gated, NULL};
+static const struct arch_tensor *const cohere2_row_sets[] = {arch_rows_ends, arch_rows_longrope, rows, arch_rows_attn, arch_rows_bias_if_asked, arch_rows_gated, NULL};
 
 static const char *const cohere2_classes[] = {"Cohere2ForCausalLM", NULL};
 

@@ -32,7 +32,7 @@ static const struct arch_tensor biases[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, after_rope, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_gated, biases, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_longrope, arch_rows_norms, arch_rows_attn, arch_rows_gated, biases, NULL};
 static const char *const classes[] = {"Ernie4_5ForCausalLM", "Ernie4_5_ForCausalLM", NULL};
 
 const struct arch arch_ernie4_5 = {

@@ -65,7 +65,7 @@ static const char *const ignored[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope_silent, NULL};
-static const struct arch_tensor *const row_sets[] = {rows, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_rope_freqs, arch_rows_longrope, rows, NULL};
 static const char *const classes[] = {"FalconForCausalLM", "RWForCausalLM", NULL};
 
 const struct arch arch_falcon = {

@@ -59,8 +59,8 @@ static const struct arch_tensor glm4_rows[] = {
 static const struct arch_key *const chatglm_key_sets[] = {chatglm_keys, arch_keys_rope_silent, NULL};
 static const struct arch_key *const glm4_key_sets[] = {glm4_keys, arch_keys_rope, NULL};
 
-static const struct arch_tensor *const chatglm_row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, common_rows, NULL};
-static const struct arch_tensor *const glm4_row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, common_rows, glm4_rows, NULL};
+static const struct arch_tensor *const chatglm_row_sets[] = {arch_rows_ends, arch_rows_longrope, arch_rows_norms, arch_rows_attn, common_rows, NULL};
+static const struct arch_tensor *const glm4_row_sets[] = {arch_rows_ends, arch_rows_longrope, arch_rows_norms, arch_rows_attn, common_rows, glm4_rows, NULL};
 
 static const char *const chatglm_classes[] = {"GlmForCausalLM", NULL};
 static const char *const glm4_classes[] = {"Glm4ForCausalLM", NULL};

@@ -32,7 +32,7 @@ static const struct arch_key granite_keys[] = {
 
 static const struct arch_key *const granite_key_sets[] = {granite_keys, common_keys, arch_keys_rope, NULL};
 
-static const struct arch_tensor *const granite_row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_gated, arch_rows_bias_if_asked_pairs, arch_rows_mlp_bias_if_asked, NULL};
+static const struct arch_tensor *const granite_row_sets[] = {arch_rows_ends, arch_rows_longrope, arch_rows_norms, arch_rows_attn_pairs, arch_rows_gated, arch_rows_bias_if_asked_pairs, arch_rows_mlp_bias_if_asked, NULL};
 
 static const char *const granite_classes[] = {"GraniteForCausalLM", NULL};
 
@@ -72,7 +72,7 @@ static const struct arch_tensor swa_rows[] = {
 
 static const struct arch_key *const swa_key_sets[] = {swa_keys, common_keys, arch_keys_rope, NULL};
 
-static const struct arch_tensor *const swa_row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, swa_rows, arch_rows_gated, arch_rows_bias_if_asked_pairs, arch_rows_mlp_bias_if_asked, NULL};
+static const struct arch_tensor *const swa_row_sets[] = {arch_rows_ends, arch_rows_longrope, arch_rows_norms, arch_rows_attn_pairs, swa_rows, arch_rows_gated, arch_rows_bias_if_asked_pairs, arch_rows_mlp_bias_if_asked, NULL};
 
 static const char *const swa_classes[] = {"GraniteSWAForCausalLM", NULL};
 

@@ -30,7 +30,7 @@ static const struct arch_tensor biases[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_norm_biases, arch_rows_attn, arch_rows_plain, biases, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_longrope, arch_rows_norms, arch_rows_norm_biases, arch_rows_attn, arch_rows_plain, biases, NULL};
 static const char *const classes[] = {"Jais2ForCausalLM", NULL};
 
 const struct arch arch_jais2 = {

@@ -38,7 +38,7 @@ static const struct arch_tensor mlp_bias[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, after_rope, NULL};
-static const struct arch_tensor *const row_sets[] = {rows, arch_rows_norm_biases, arch_rows_attn, arch_rows_bias_if_asked, arch_rows_plain, mlp_bias, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_rope_freqs, arch_rows_longrope, rows, arch_rows_norm_biases, arch_rows_attn, arch_rows_bias_if_asked, arch_rows_plain, mlp_bias, NULL};
 static const char *const classes[] = {"NemotronForCausalLM", NULL};
 
 const struct arch arch_nemotron = {

@@ -31,6 +31,12 @@ const struct arch_key arch_keys_rms[] = {
     {0},
 };
 
+/* Of families that do not list arch_rows_ends, which has it. */
+const struct arch_tensor arch_rows_rope_freqs[] = {
+    {ROLE_ROPE_FREQS, NULL, "rope_freqs.weight", {DIM_ROT_HALF}, CHANGE_NONE, TENSOR_MADE},
+    {0},
+};
+
 const struct arch_tensor arch_rows_ends[] = {
     {ROLE_ROPE_FREQS, NULL, "rope_freqs.weight", {DIM_ROT_HALF}, CHANGE_NONE, TENSOR_MADE},
     {ROLE_TOKEN_EMBD, "model.embed_tokens.weight", "token_embd.weight", {DIM_EMBD, DIM_VOCAB}},

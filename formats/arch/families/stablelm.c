@@ -36,7 +36,7 @@ static const struct arch_tensor rows[] = {
 };
 
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope_silent, NULL};
-static const struct arch_tensor *const row_sets[] = {arch_rows_ends, rows, arch_rows_attn, arch_rows_gated, NULL};
+static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_longrope, rows, arch_rows_attn, arch_rows_gated, NULL};
 static const char *const classes[] = {"StableLmForCausalLM", "StableLMEpochForCausalLM", NULL};
 
 const struct arch arch_stablelm = {

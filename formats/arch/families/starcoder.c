@@ -36,7 +36,7 @@ static const struct arch_tensor starcoder2_rows[] = {
     {0},
 };
 
-static const struct arch_tensor *const starcoder2_row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_norm_biases, arch_rows_attn, starcoder2_rows, NULL};
+static const struct arch_tensor *const starcoder2_row_sets[] = {arch_rows_ends, arch_rows_longrope, arch_rows_norms, arch_rows_norm_biases, arch_rows_attn, starcoder2_rows, NULL};
 
 static const char *const starcoder2_classes[] = {"Starcoder2ForCausalLM", NULL};
 
