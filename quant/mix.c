@@ -276,6 +276,8 @@ static enum dtype choose(struct assign *a, const struct mix_tensor *t)
         return o->output_type;
     const enum dtype ruled = o->pure || is_plain(a->mix->base) ? a->mix->base : by_rules(a, t);
     const enum dtype user = overridden(a, t);
+    if (user == DTYPE_NONE && t->kept == DTYPE_MXFP4 && !o->recode)
+        return t->kept;
     const enum dtype type = user != DTYPE_NONE ? user : ruled;
     return is_plain(type) ? type : fitting(type, t->row_len);
 }

@@ -35,6 +35,7 @@ struct mix_opts {
     enum dtype output_type; /* DTYPE_NONE: the mix decides */
     enum dtype embedding_type;
     bool have_importance;
+    bool recode; /* also tensors that are MXFP4 already, the form some models are published in */
     const struct mix_override *overrides; /* the first that matches wins */
     size_t n_overrides;
 };

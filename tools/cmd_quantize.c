@@ -65,6 +65,7 @@ static int read_options(struct quantize *q, const char *mix, struct err *err)
     int rc = read_mix(q, mix, err);
 
     q->opts.mix_opts.pure = q->pure;
+    q->opts.mix_opts.recode = q->allow_requantize;
     if (!rc)
         rc = read_type(&q->opts.mix_opts.output_type, "output-type", q->output_type, err);
     if (!rc)

@@ -137,12 +137,18 @@ static void bias_token(const struct attn *a, float *q, float *k, float *v)
 {
     const struct model *m = a->s->m;
     const float *const *vec = a->l->w.vec;
-    const float limit = (float)arch_num(m->params, ARCH_CLAMP_QKV, a->layer);
 
     bias_add(m, q, vec[ROLE_ATTN_QKV_BIAS], a->w.all);
     bias_add(m, q, vec[ROLE_ATTN_Q_BIAS], a->w.q);
     bias_add(m, k, vec[ROLE_ATTN_K_BIAS], a->w.k);
     bias_add(m, v, vec[ROLE_ATTN_V_BIAS], a->w.v);
+}
+
+/* Queries, keys and values in a row; after the norms (OLMoE). */
+static void clamp_token(const struct attn *a, float *q)
+{
+    const float limit = (float)arch_num(a->s->m->params, ARCH_CLAMP_QKV, a->layer);
+
     for (size_t i = 0; limit > 0 && i < a->w.all; i++)
         q[i] = fminf(fmaxf(q[i], -limit), limit);
 }
@@ -242,6 +248,7 @@ static void place_span(void *arg, size_t i0, size_t i1)
             memcpy(v, k, a->w.v * sizeof(*v));
         if (!late)
             norm_token(a, q, k);
+        clamp_token(a, q);
         for (size_t h = 0; m->traits.v_norm && h < l->n_head_kv; h++)
             norm_rms(m, v + h * l->head_v, v + h * l->head_v, NULL, NULL, l->head_v);
         rotate_token(a, q, k, a->pos + i);
