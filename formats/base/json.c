@@ -1,12 +1,171 @@
-#include "formats/base/json_node.h"
+#include "formats/base/json.h"
 
 #include "formats/base/map.h"
 #include "formats/base/utf8.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { DEPTH_MAX = 64, HASH_FROM = 32 };
+
+static int bad_at(const char *text, const char *at, const char *what, struct err *err)
+{
+    size_t line = 1;
+    const char *begin = text;
+
+    for (const char *p = text; p < at; p++) {
+        if (*p != '\n')
+            continue;
+        line++;
+        begin = p + 1;
+    }
+    return err_set(err, ERR_FORMAT, "line %zu, column %zu: %s", line, (size_t)(at - begin) + 1,
+                   what);
+}
+
+/* From inside a string to one past its closing quote, or the end. */
+static int skip_string(size_t *at, const char *text, size_t n, struct err *err)
+{
+    size_t i = *at;
+
+    for (; i < n && text[i] != '"'; i++) {
+        if (!text[i])
+            return bad_at(text, text + i, "a NUL byte", err);
+        if (text[i] != '\\')
+            continue;
+        if (n - i > 5 && !memcmp(text + i, "\\u0000", 6))
+            return bad_at(text, text + i, "\\u0000 in a string is not supported", err);
+        i++;
+        if (i < n && !text[i])
+            return bad_at(text, text + i, "a NUL byte", err);
+    }
+    *at = i + 1;
+    return 0;
+}
+
+/* What must be seen before cJSON sees it: nesting (its own limit is 1000) and
+ * \u0000, which would silently end a C string. */
+static int prescan(const char *text, size_t n, struct err *err)
+{
+    int depth = 0, rc = 0;
+
+    for (size_t i = 0; i < n && !rc;) {
+        const char c = text[i++];
+        if (c == '"')
+            rc = skip_string(&i, text, n, err);
+        else if (!c)
+            rc = bad_at(text, text + i - 1, "a NUL byte", err);
+        else if ((c == '{' || c == '[') && ++depth > DEPTH_MAX)
+            rc = bad_at(text, text + i - 1, "nested more than 64 levels deep", err);
+        else if (c == '}' || c == ']')
+            depth--;
+    }
+    return rc;
+}
+
+/* A table of names by their hash; cap is a power of two, more than the names. */
+struct names {
+    struct name {
+        const char *text; /* NULL: free */
+        uint32_t hash;
+    } * slot;
+    size_t cap;
+};
+
+static uint32_t name_hash(const char *s)
+{
+    uint32_t h = 2166136261U;
+
+    while (*s)
+        h = (h ^ (unsigned char)*s++) * 16777619U;
+    return h ^ h >> 15;
+}
+
+/* false: it is there already. */
+static bool name_add(struct names *t, const char *s)
+{
+    const uint32_t hash = name_hash(s);
+    size_t i = hash & (t->cap - 1);
+
+    for (; t->slot[i].text; i = (i + 1) & (t->cap - 1))
+        if (t->slot[i].hash == hash && !strcmp(t->slot[i].text, s))
+            return false;
+    t->slot[i] = (struct name){s, hash};
+    return true;
+}
+
+static int unique_many(const json_val *object, size_t n, struct err *err)
+{
+    struct names t = {.cap = 64};
+    int rc = 0;
+
+    while (t.cap / 3 < n / 2 + 1) /* at most two thirds full; n nodes are in memory */
+        t.cap *= 2;
+    t.slot = calloc(t.cap, sizeof(*t.slot));
+    if (!t.slot)
+        return err_nomem(err);
+    for (const json_val *v = object->child; v && !rc; v = v->next)
+        if (!name_add(&t, v->string))
+            rc = err_set(err, ERR_FORMAT, "duplicate key \"%.100s\"", v->string);
+    free(t.slot);
+    return rc;
+}
+
+static int unique_small(const json_val *object, struct err *err)
+{
+    for (const json_val *v = object->child; v; v = v->next)
+        for (const json_val *w = v->next; w; w = w->next)
+            if (!strcmp(v->string, w->string))
+                return err_set(err, ERR_FORMAT, "duplicate key \"%.100s\"", v->string);
+    return 0;
+}
+
+/* Recursion ends: prescan has bounded the depth. */
+static int check_keys(const json_val *v, struct err *err)
+{
+    int rc = 0;
+
+    if (cJSON_IsObject(v)) {
+        const size_t n = json_len(v);
+        rc = n < HASH_FROM ? unique_small(v, err) : unique_many(v, n, err);
+    }
+    for (const json_val *c = v->child; c && !rc; c = c->next)
+        if (c->child)
+            rc = check_keys(c, err);
+    return rc;
+}
+
+int json_parse(json_val **out, const char *text, size_t n, struct err *err)
+{
+    const char *end = NULL;
+
+    *out = NULL;
+    if (n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+        text += 3;
+        n -= 3;
+    }
+    int rc = prescan(text, n, err);
+    if (rc)
+        return rc;
+    json_val *doc = cJSON_ParseWithLengthOpts(text, n, &end, 0);
+    if (!doc)
+        return bad_at(text, end && end <= text + n ? end : text, "not valid JSON", err);
+    while (end < text + n && strchr(" \t\r\n", *end))
+        end++;
+    if (end < text + n)
+        rc = bad_at(text, end, "more text after the end of the JSON value", err);
+    if (!rc)
+        rc = check_keys(doc, err);
+    if (rc) {
+        cJSON_Delete(doc);
+        return rc;
+    }
+    *out = doc;
+    return 0;
+}
 
 int json_load(json_val **out, const char *path, struct err *err)
 {
@@ -21,14 +180,14 @@ int json_load(json_val **out, const char *path, struct err *err)
     return rc ? err_wrap(err, "%s", path) : 0;
 }
 
+void json_free(json_val *doc)
+{
+    cJSON_Delete(doc);
+}
+
 const json_val *json_get(const json_val *object, const char *key)
 {
-    if (!json_is_object(object))
-        return NULL;
-    for (const json_val *v = object->v.first; v; v = v->next)
-        if (!strcmp(v->key, key))
-            return v;
-    return NULL;
+    return object && cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, key) : NULL;
 }
 
 /* Item "0", "1" ... of a list. */
@@ -63,67 +222,68 @@ const json_val *json_path(const json_val *object, const char *path)
 
 bool json_is_object(const json_val *v)
 {
-    return v && v->kind == JSON_OBJECT;
+    return cJSON_IsObject(v);
 }
 
 bool json_is_array(const json_val *v)
 {
-    return v && v->kind == JSON_ARRAY;
+    return cJSON_IsArray(v);
 }
 
 bool json_is_null(const json_val *v)
 {
-    return !v || v->kind == JSON_NULL;
+    return !v || cJSON_IsNull(v);
 }
 
 bool json_is_string(const json_val *v)
 {
-    return v && v->kind == JSON_STRING;
+    return cJSON_IsString(v);
 }
 
 bool json_is_number(const json_val *v)
 {
-    return v && v->kind == JSON_NUMBER;
+    return cJSON_IsNumber(v);
 }
 
 bool json_is_bool(const json_val *v)
 {
-    return v && (v->kind == JSON_TRUE || v->kind == JSON_FALSE);
+    return cJSON_IsBool(v);
 }
 
 const char *json_str(const json_val *v)
 {
-    return json_is_string(v) ? v->v.text : NULL;
+    return cJSON_IsString(v) ? v->valuestring : NULL;
 }
 
 bool json_num(const json_val *v, double *out)
 {
-    if (!json_is_number(v))
+    if (!cJSON_IsNumber(v))
         return false;
-    *out = v->v.number;
+    *out = v->valuedouble;
     return true;
 }
 
 bool json_int(const json_val *v, int64_t *out)
 {
-    if (!json_is_number(v) || !(fabs(v->v.number) < 9007199254740992.0) ||
-        trunc(v->v.number) != v->v.number)
+    /* not cJSON's valueint: that one saturates at 2^31 - 1 */
+    if (!cJSON_IsNumber(v) || !(fabs(v->valuedouble) < 9007199254740992.0) ||
+        trunc(v->valuedouble) != v->valuedouble)
         return false;
-    *out = (int64_t)v->v.number;
+    *out = (int64_t)v->valuedouble;
     return true;
 }
 
 bool json_bool(const json_val *v, bool *out)
 {
-    if (!json_is_bool(v))
+    if (!cJSON_IsBool(v))
         return false;
-    *out = v->kind == JSON_TRUE;
+    *out = cJSON_IsTrue(v);
     return true;
 }
 
 const json_val *json_first(const json_val *v)
 {
-    return v && v->kind >= JSON_ARRAY ? v->v.first : NULL;
+    return v ? v->child : NULL;
 }
 
 const json_val *json_next(const json_val *item)
@@ -133,12 +293,27 @@ const json_val *json_next(const json_val *item)
 
 const char *json_key(const json_val *member)
 {
-    return member->key;
+    return member->string;
 }
 
 size_t json_len(const json_val *v)
 {
-    return v && v->kind >= JSON_ARRAY ? v->n : 0;
+    size_t n = 0;
+
+    for (const json_val *c = json_first(v); c; c = c->next)
+        n++;
+    return n;
+}
+
+int json_print(struct buf *b, const json_val *v, struct err *err)
+{
+    char *text = cJSON_PrintUnformatted(v);
+
+    if (!text)
+        return err_nomem(err);
+    buf_str(b, text);
+    cJSON_free(text);
+    return buf_check(b, err);
 }
 
 struct json_out json_out_init(struct buf *b, bool flat)
@@ -269,39 +444,4 @@ void json_put_bool(struct json_out *j, const char *key, bool v)
 {
     begin_item(j, key);
     buf_str(j->b, v ? "true" : "false");
-}
-
-/* Recursion ends: a parsed document is at most 64 deep. */
-static void print_value(struct json_out *j, const json_val *v)
-{
-    switch (v->kind) {
-    case JSON_OBJECT:
-    case JSON_ARRAY:
-        json_open(j, v->key, v->kind == JSON_OBJECT ? '{' : '[');
-        for (const json_val *c = v->v.first; c; c = c->next)
-            print_value(j, c);
-        json_close(j, v->kind == JSON_OBJECT ? '}' : ']');
-        break;
-    case JSON_STRING:
-        json_put_str(j, v->key, v->v.text);
-        break;
-    case JSON_NUMBER:
-        json_put_num(j, v->key, v->v.number);
-        break;
-    case JSON_NULL:
-        json_put_str(j, v->key, NULL);
-        break;
-    default:
-        json_put_bool(j, v->key, v->kind == JSON_TRUE);
-    }
-}
-
-int json_print(struct buf *b, const json_val *v, struct err *err)
-{
-    struct json_out j = json_out_init(b, true);
-    struct json_node top = v ? *v : (struct json_node){.kind = JSON_NULL};
-
-    top.key = NULL; /* the value alone, also of a member */
-    print_value(&j, &top);
-    return buf_check(b, err);
 }

@@ -1,8 +1,8 @@
 #ifndef FORMATS_BASE_JSON_H
 #define FORMATS_BASE_JSON_H
 
-/* JSON, strictly: also trailing bytes, duplicate keys, NUL in strings and nesting beyond
- * 64 are refused. */
+/* JSON, strictly: cJSON parses, and what it is lax about is refused here
+ * (trailing bytes, duplicate keys, NUL in strings, nesting beyond 64). */
 
 #include "formats/base/buf.h"
 #include "formats/base/err.h"
@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A value inside a document, seen only through this header. */
-struct json_node;
-typedef struct json_node json_val;
+/* A value inside a document; cJSON's node, seen only through this header. */
+struct cJSON;
+typedef struct cJSON json_val;
 
 /* Parse text[0, n) (UTF-8, a BOM is skipped). On success *out is owned (json_free).
  * Errors: ERR_FORMAT with line and column, ERR_NOMEM. */

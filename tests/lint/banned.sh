@@ -17,6 +17,6 @@ found '^[^"]*//' '// comments' '*.c' '*.h'
 found '\b(printf|puts|putchar|exit|abort|perror|getenv)\(' 'terminal or process calls below tools/' $below
 # shellcheck disable=SC2086
 found '#pragma omp|omp\.h' 'OpenMP outside par.c' $below ':!formats/base/par.c'
-found 'cJSON' 'a second JSON parser' '*.c' '*.h'
+found 'cJSON' 'cJSON outside json.[ch]' '*.c' '*.h' ':!formats/base/json.[ch]' ':!tests/oom/alloc.[ch]'
 found '"(llama|mistral|qwen|gemma|mixtral|mamba|deepseek)' 'family names below formats/arch' 'quant/*' 'runtime/*' 'eval/*' 'distill/*'
 found '-march=native|-ffast-math' 'machine-dependent flags' Makefile

@@ -1,5 +1,6 @@
 #include "tests/oom/alloc.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -105,8 +106,10 @@ static bool each(const char *name, bool all, size_t *n, alloc_try *try, void *ar
 
 void alloc_each(struct tap *t, const char *name, alloc_try *try, void *arg)
 {
+    cJSON_Hooks hooks = {.malloc_fn = __wrap_malloc, .free_fn = free};
     size_t once = 0, on = 0;
 
+    cJSON_InitHooks(&hooks);
     const bool good = each(name, false, &once, try, arg) && each(name, true, &on, try, arg);
     const bool leaks = leak_check() != 0;
     (void)tap_ok(t, good && !leaks, "%s: %zu failing allocations%s", name, once + on - 2,

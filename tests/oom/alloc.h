@@ -1,8 +1,8 @@
 #ifndef TESTS_OOM_ALLOC_H
 #define TESTS_OOM_ALLOC_H
 
-/* An allocator whose n-th call fails, put under the library by the linker's --wrap.
- * (libyaml and OpenSSL keep their own calls.) */
+/* An allocator whose n-th call fails, put under the library by the linker's --wrap;
+ * cJSON is given it through its hooks. (libyaml and OpenSSL keep their own calls.) */
 
 #include "formats/base/err.h"
 #include "tests/tap.h"
