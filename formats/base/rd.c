@@ -7,7 +7,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 struct rd rd_init(const void *data, size_t size)
 {
-    const uint8_t *p = data;
+    const uint8_t *p = data ? data : (const uint8_t *)""; /* no bytes have an address, too */
 
     return (struct rd){.p = p, .end = p + size, .bad = false};
 }

@@ -70,7 +70,7 @@ static int names_open(struct names *t, const json_val *vocab, const json_val *ad
     int64_t id = -1;
 
     t->cap = 64;
-    while (t->cap / 2 < n) /* the nodes are in memory: no overflow */
+    while (t->cap / 3 * 2 < n) /* the nodes are in memory: no overflow */
         t->cap *= 2;
     t->slot = calloc(t->cap, sizeof(*t->slot));
     if (!t->slot)

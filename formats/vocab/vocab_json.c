@@ -152,7 +152,7 @@ static int read_merge(struct buf *b, const json_val *m, size_t i, struct err *er
     return buf_check(b, err);
 }
 
-int vocab_read_merges(struct vocab *v, const json_val *merges, struct err *err)
+static int read_merges(struct vocab *v, const json_val *merges, struct err *err)
 {
     struct buf b = {0};
     size_t i = 0;
@@ -240,7 +240,7 @@ int vocab_read_bpe(struct vocab *v, const struct vocab_files *f, struct err *err
     if (!rc)
         rc = vocab_pad(v, err);
     if (!rc)
-        rc = vocab_read_merges(v, json_path(f->tokenizer, "model.merges"), err);
+        rc = read_merges(v, json_path(f->tokenizer, "model.merges"), err);
     return rc;
 }
 
@@ -307,7 +307,7 @@ int vocab_read_fallback(struct vocab *v, const struct vocab_files *f, struct err
     if (!rc)
         rc = vocab_pad(v, err);
     if (!rc)
-        rc = vocab_read_merges(v, json_path(f->tokenizer, "model.merges"), err);
+        rc = read_merges(v, json_path(f->tokenizer, "model.merges"), err);
     if (!rc)
         rc = score_by_rank(v, err);
     for (size_t i = 0; i < v->n_tokens && !rc; i++) {
@@ -385,7 +385,7 @@ int vocab_read_text_bpe(struct vocab *v, const struct vocab_files *f, struct err
         if (is_visible(t->text.p))
             t->type = VOCAB_USER;
     }
-    return rc ? rc : vocab_read_merges(v, json_path(f->tokenizer, "model.merges"), err);
+    return rc ? rc : read_merges(v, json_path(f->tokenizer, "model.merges"), err);
 }
 
 static unsigned added_flags(const json_val *t)

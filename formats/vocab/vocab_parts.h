@@ -114,9 +114,6 @@ int vocab_read_id(size_t *out, const json_val *v, const char *text, size_t limit
 int vocab_read_tokens(struct vocab *v, const struct vocab_files *f, float base, float added_score,
                       struct err *err) WARN_UNUSED;
 
-/* v->merge, from an array of texts or of pairs. */
-int vocab_read_merges(struct vocab *v, const json_val *merges, struct err *err) WARN_UNUSED;
-
 /* Keep tokenizer.json's own text: v->hf_json. */
 int vocab_keep_json(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
 

@@ -74,7 +74,7 @@ static int read_steps(struct vocab *v, const struct vocab_files *f, struct err *
             return err_nomem(err);
         if (!vocab_decode64(map, &v->charsmap_bytes, s.map))
             return err_set(err, ERR_FORMAT, "normalizer.precompiled_charsmap: no base64");
-        v->charsmap = map;
+        v->charsmap = v->charsmap_bytes ? map : NULL;
     }
     return s.plain || !f->text ? 0 : vocab_keep_json(v, f, err);
 }
