@@ -167,7 +167,6 @@ static const struct special {
     {"token_types.weight",        true },
     {"ssm_conv1d",                true },
     {"shortconv.conv.weight",     true },
-    {"ssm_a",                     true },
     {"time_mix_",                 false},
     {"attn_rel_b.weight",         false},
     {"altup",                     false},

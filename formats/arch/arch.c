@@ -63,6 +63,14 @@ static const struct arch *const archs[] = {
     &arch_ernie4_5_moe,
     &arch_minimax_m2,
     &arch_llama4,
+    &arch_jamba,
+    &arch_nemotron_h,
+    &arch_granite_hybrid,
+    &arch_lfm2,
+    &arch_lfm2moe,
+    &arch_qwen3next,
+    &arch_qwen35,
+    &arch_qwen35moe,
 };
 
 enum { N_ARCHS = sizeof(archs) / sizeof(archs[0]) };

@@ -53,10 +53,14 @@ enum arch_param {
     ARCH_ROPE_PART,       /* part of a head that is rotated (partial_rotary_factor) */
     ARCH_ROPE_TEMP,       /* llama4, ministral3: queries *= 1 + this * ln(1 + floor(pos / TEMP_CTX)) */
     ARCH_ROPE_TEMP_CTX,
-    ARCH_WINDOW,    /* sliding window: a position sees this many, itself included */
-    ARCH_KV_SHARED, /* so many last layers attend to the keys and values of the last layer of their
+    ARCH_ROPE_SECTION_T, /* rotary sections of time, height and width: text does without */
+    ARCH_ROPE_SECTION_H,
+    ARCH_ROPE_SECTION_W,
+    ARCH_ROPE_TUNED, /* rope.scaling.finetuned; carried */
+    ARCH_WINDOW,     /* sliding window: a position sees this many, itself included */
+    ARCH_KV_SHARED,  /* so many last layers attend to the keys and values of the last layer of their
                        kind before them */
-    ARCH_CHUNK,     /* chunked attention: a position sees its own chunk of this many */
+    ARCH_CHUNK,      /* chunked attention: a position sees its own chunk of this many */
     /* windowed layers' own values, where they differ from the others' (see arch_num) */
     ARCH_HEAD_K_SWA,
     ARCH_HEAD_V_SWA,
@@ -217,15 +221,16 @@ enum arch_key_flag {
     KEY_LINEAR = 512,      /* written only under this scaling of rotary positions; with several */
     KEY_YARN = 1024,       /* flags, under any of them */
     KEY_LONG = 2048,
-    KEY_SILENT = 4096,     /* read from GGUFs, not written: the reference converter does not */
-    KEY_FOLD = 8192,       /* *_SWA: has no key of its own, the windowed layers' entries of a list */
-    KEY_FIXED = 16384,     /* not from config.json; the row's default (META_STR: its `names`) is written
+    KEY_SILENT = 4096,      /* read from GGUFs, not written: the reference converter does not */
+    KEY_FOLD = 8192,        /* *_SWA: has no key of its own, the windowed layers' entries of a list */
+    KEY_FIXED = 16384,      /* not from config.json; the row's default (META_STR: its `names`) is written
                           whatever the parameter is, as the reference converter does */
-    KEY_FACT = 32768,      /* config.json has no say: the row's default, written under `gguf` */
-    KEY_COUNT = 65536,     /* the value is how many entries a list, or letters a text, has */
-    KEY_FLOOR = 131072,    /* ARCH_QUOTIENT is rounded down */
-    KEY_INF_NONE = 262144, /* infinite in config.json: not set */
-    KEY_ZERO_NONE = 524288 /* 0 and false in config.json: not set */
+    KEY_FACT = 32768,       /* config.json has no say: the row's default, written under `gguf` */
+    KEY_COUNT = 65536,      /* the value is how many entries a list, or letters a text, has */
+    KEY_FLOOR = 131072,     /* ARCH_QUOTIENT is rounded down */
+    KEY_INF_NONE = 262144,  /* infinite in config.json: not set */
+    KEY_ZERO_NONE = 524288, /* 0 and false in config.json: not set */
+    KEY_SECTIONS = 1048576  /* written as a list of this parameter, the next two and 0; not read */
 };
 
 /* Several rows may fill one parameter: the first that is present wins. In a GGUF an

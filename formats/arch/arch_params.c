@@ -339,7 +339,7 @@ static int config_key(struct arch_params *p, const struct arch_key *k, const jso
 {
     double num;
 
-    if (k->flags & KEY_FIXED)
+    if (k->flags & (KEY_FIXED | KEY_SECTIONS))
         return 0;
     if (!k->config) /* rope's rows are filled by rope_from_config */
         return works_out(k) || is_fact(k) ? set_absent(p, k, k->gguf ? k->gguf : "a parameter", err)
@@ -506,6 +506,20 @@ static int rope_config(const json_val **out, json_val **own, const struct arch *
     return rc;
 }
 
+/* See ARCH_FF_ADJUST. */
+static void adjust_ff(struct arch_params *p)
+{
+    const double multiple = plain(p, ARCH_FF_MULTIPLE, ARCH_NO_LAYER);
+    double n = floor(2 * plain(p, ARCH_N_FF, ARCH_NO_LAYER) / 3);
+
+    if (plain(p, ARCH_FF_ADJUST, ARCH_NO_LAYER) == 0)
+        return;
+    if (arch_has(p, ARCH_FF_FACTOR) && multiple > 0)
+        n = multiple *
+            ceil(floor(plain(p, ARCH_FF_FACTOR, ARCH_NO_LAYER) * n) / multiple);
+    param_set(p, ARCH_N_FF, n);
+}
+
 int arch_params_from_config(struct arch_params *out, const struct arch *a, const json_val *config,
                             struct err *err)
 {
@@ -523,6 +537,8 @@ int arch_params_from_config(struct arch_params *out, const struct arch *a, const
             if (!arch_has(out, k->param) && arch_asks(k->when, config))
                 rc = config_key(out, k, k->config && config_find(config, k->config) ? config : rope,
                                 err);
+    if (!rc)
+        adjust_ff(out);
     if (!rc)
         rc = choices_from_config(out, a, config, err);
     if (!rc)
@@ -574,6 +590,8 @@ static int meta_key(struct arch_params *p, const struct arch_key *k, const struc
     char key[KEY_BYTES];
     double v;
 
+    if (k->flags & KEY_SECTIONS)
+        return 0;
     if (!k->gguf)
         return works_out(k) || (is_fact(k) && !k->when) || k->flags & KEY_GGUF_CONST
                    ? set_absent(p, k, k->config ? k->config : "a parameter", err)
@@ -688,6 +706,24 @@ static int put_choice(struct meta *meta, const struct arch *a, const struct arch
     return put_list(meta, key, &k, v, (size_t)arch_int(p, ARCH_N_LAYER, 0), err);
 }
 
+static int put_sections(struct meta *meta, const struct arch *a, const struct arch_key *k,
+                        const struct arch_params *p, struct err *err)
+{
+    char key[KEY_BYTES];
+    struct buf b = {0};
+
+    if (!key_expand(key, sizeof(key), k->gguf, a))
+        return err_set(err, ERR_UNSUPPORTED, "%s: the key is too long", k->gguf);
+    for (int i = 0; i < 3; i++)
+        buf_u32(&b, (uint32_t)arch_int(p, (enum arch_param)((int)k->param + i), ARCH_NO_LAYER));
+    buf_u32(&b, 0);
+    int rc = buf_check(&b, err);
+    if (!rc)
+        rc = meta_set_array(meta, key, META_I32, 4, b.p, b.n, err);
+    buf_release(&b);
+    return rc;
+}
+
 /* What a KEY_FIXED row always says, unless another row said something. */
 static int put_fixed(struct meta *meta, const struct arch *a, const struct arch_key *k,
                      const struct arch_params *p, struct err *err)
@@ -711,7 +747,9 @@ int arch_params_to_meta(struct meta *meta, const struct arch *a, const struct ar
         for (const struct arch_key *k = *set; !rc && !is_end(k); k++) {
             const struct arch_value *v = &p->p[k->param];
             const unsigned never = KEY_SILENT | (v->derived ? KEY_GIVEN : KEY_DERIVED);
-            if (k->flags & KEY_FIXED)
+            if (k->flags & KEY_SECTIONS)
+                rc = put_sections(meta, a, k, p, err);
+            else if (k->flags & KEY_FIXED)
                 rc = put_fixed(meta, a, k, p, err);
             else if (k->gguf && v->set && !(k->flags & never) && rope_writes(p, k))
                 rc = put(meta, a, k, p, err);

@@ -18,10 +18,12 @@ extern const struct arch arch_granite, arch_granite_swa, arch_ernie4_5, arch_cha
 extern const struct arch arch_command_r, arch_cohere2, arch_nemotron, arch_stablelm, arch_jais2;
 extern const struct arch arch_starcoder, arch_starcoder2, arch_gpt2, arch_gptneox, arch_falcon;
 extern const struct arch arch_bloom, arch_mpt;
-extern const struct arch arch_mamba, arch_falcon_mamba, arch_mamba2, arch_falcon_h1;
 extern const struct arch arch_mixtral, arch_qwen2moe, arch_qwen3moe, arch_olmoe, arch_granitemoe;
 extern const struct arch arch_gpt_oss, arch_deepseek2, arch_deepseek3, arch_minicpm3, arch_glm4moe;
 extern const struct arch arch_dots1, arch_ernie4_5_moe, arch_minimax_m2, arch_llama4;
+extern const struct arch arch_mamba, arch_falcon_mamba, arch_mamba2, arch_falcon_h1, arch_jamba;
+extern const struct arch arch_nemotron_h, arch_granite_hybrid, arch_lfm2, arch_lfm2moe;
+extern const struct arch arch_qwen3next, arch_qwen35, arch_qwen35moe;
 
 /* Rows of sizes with a configuration class's defaults. */
 #define KEYS_SIZES(layers, ctx, embd, ff, heads)                                                \
