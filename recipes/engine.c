@@ -4,6 +4,7 @@
 #include "formats/base/cpu.h"
 #include "formats/base/version.h"
 #include "recipes/engine_impl.h"
+#include "runtime/tok_check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -256,7 +257,10 @@ int engine_source(struct engine *e, struct err *err)
 {
     const struct source_opts so = {.log = e->opts->log};
 
-    return e->source ? 0 : source_open(&e->source, e->recipe.model, &so, err);
+    if (e->source)
+        return 0;
+    const int rc = source_open(&e->source, e->recipe.model, &so, err);
+    return rc ? rc : tok_check(e->source, false, e->opts->log, err);
 }
 
 int engine_job(struct job **out, struct engine *e, const struct variant *v, bool size_only,

@@ -87,8 +87,10 @@ static void set_ends(struct tok *t)
         t->eos = known(t, v->sep);
 }
 
-/* How added tokens are found: flags by id, of the file, and SPECIAL for what does not
- * show. */
+enum { IS_ADDED = 1 << 16 }; /* beside enum vocab_flag: the file lists it */
+
+/* How added tokens are found: flags by id, as the file has them. What does not show is
+ * special whatever it says, user-defined tokens never are. */
 static unsigned *added_flags(const struct tok *t)
 {
     const struct vocab *v = t->v;
@@ -96,22 +98,58 @@ static unsigned *added_flags(const struct tok *t)
 
     for (size_t i = 0; flags && i < v->n_added; i++)
         if (v->added[i].id < v->n_tokens)
-            flags[v->added[i].id] = v->added[i].flags;
-    for (size_t i = 0; flags && i < v->n_tokens; i++)
-        flags[i] =
-            (flags[i] & ~(unsigned)VOCAB_SPECIAL) | (t->control[i] ? (unsigned)VOCAB_SPECIAL : 0);
+            flags[v->added[i].id] = v->added[i].flags | IS_ADDED;
+    for (size_t i = 0; flags && i < v->n_tokens; i++) {
+        if (v->token[i].type == VOCAB_USER)
+            flags[i] &= ~(unsigned)VOCAB_SPECIAL;
+        if (t->control[i])
+            flags[i] |= VOCAB_SPECIAL;
+    }
     return flags;
+}
+
+/* Also with U+2581 where the token has spaces: SentencePiece's vocabularies do not tell
+ * which it was. */
+static int add_escaped(struct tok_special *to, struct meta_str text, struct vocab_added added,
+                       struct err *err)
+{
+    struct buf b = {0};
+
+    for (size_t i = 0; i < text.n; i++)
+        buf_put(&b, text.p[i] == ' ' ? TOK_SPACE : text.p + i, text.p[i] == ' ' ? 3 : 1);
+    int rc = buf_check(&b, err);
+    if (!rc)
+        rc = tok_special_add(to, b.p ? b.p : "", b.n, added, err);
+    buf_release(&b);
+    return rc;
+}
+
+static bool all_spaces(struct meta_str s)
+{
+    size_t n = 0;
+
+    while (n < s.n && s.p[n] == ' ')
+        n++;
+    return n == s.n;
 }
 
 static int add_special(struct tok *t, size_t i, unsigned flags, struct err *err)
 {
     const struct vocab_added added = {(uint32_t)i, flags};
+    const bool pieces = t->v->kind == VOCAB_SPM || t->v->kind == VOCAB_TEXT_BPE;
     const struct meta_str text = t->v->token[i].text;
     struct buf b = {0};
+    int rc = 0;
 
-    if (!(flags & VOCAB_NORMALIZED))
-        return tok_special_add(&t->raw, text.p, text.n, added, err);
-    int rc = tok_model_normal(&b, &t->model, text.p, text.n, err);
+    if (!(flags & VOCAB_NORMALIZED)) {
+        if (pieces && flags & IS_ADDED && text.n && memchr(text.p, ' ', text.n))
+            rc = add_escaped(&t->raw, text, added, err);
+        /* spaces become U+2581 before such a token is found in them */
+        if (!rc && pieces && flags & IS_ADDED && all_spaces(text))
+            return add_escaped(&t->norm, text, added, err);
+        return rc ? rc : tok_special_add(&t->raw, text.p, text.n, added, err);
+    }
+    rc = tok_model_normal(&b, &t->model, text.p, text.n, err);
     if (!rc)
         rc = tok_special_add(&t->norm, b.p ? b.p : "", b.n, added, err);
     buf_release(&b);
@@ -125,7 +163,7 @@ static int collect_special(struct tok *t, struct err *err)
     int rc = flags ? 0 : err_nomem(err);
 
     for (size_t i = t->v->n_tokens; i-- > 0 && !rc;)
-        if (t->control[i] || t->v->token[i].type == VOCAB_USER)
+        if (t->control[i] || t->v->token[i].type == VOCAB_USER || flags[i] & IS_ADDED)
             rc = add_special(t, i, flags[i], err);
     free(flags);
     return rc;

@@ -2,6 +2,7 @@
 #include "formats/apart.h"
 #include "formats/gguf_split.h"
 #include "quant/job.h"
+#include "runtime/tok_check.h"
 #include "tools/cmd.h"
 
 #include <stdio.h>
@@ -139,6 +140,8 @@ int cmd_convert(struct cmd_env *env, int argc, char **argv, struct err *err)
     const struct source_opts so = {.pre = c.pre, .name = c.name, .log = &env->log};
     if (!rc)
         rc = source_open(&s, operand[0], &so, err);
+    if (!rc)
+        rc = tok_check(s, !!c.pre, &env->log, err);
     if (!rc)
         rc = convert(s, operand[1], &c, &common.par, &env->log, err);
     source_free(s);

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define WORD "\\p{Alphabetic}\\p{M}\\p{N}\\p{Pc}"
 
 enum { DEEPEST = 32 };
 
@@ -91,7 +91,7 @@ static int property(struct buf *out, struct reader *r, struct err *err)
         return refuse(r, "a property without a name", err);
     name += negated;
     const char *known = category(name, (size_t)(end - name));
-    buf_fmt(out, "\\%c{%s%.*s}", *r->p, negated ? "^" : "",
+    buf_fmt(out, "\\%c{%.*s}", negated ? *r->p ^ 0x20 : *r->p,
             (int)(known ? strlen(known) : (size_t)(end - name)), known ? known : name);
     r->p = end + 1;
     return 0;
@@ -137,16 +137,39 @@ struct set {
 
 static int read_class(struct buf *out, struct set *flat, struct reader *r, struct err *err);
 
-static int member(struct set *s, struct reader *r, struct err *err)
+/* "[:alpha:]" and its like; false: it is none. */
+static bool posix(struct set *s, struct reader *r)
 {
-    if (*r->p == '[' && r->p[1] == ':') {
-        const char *end = strstr(r->p, ":]");
-        if (end) {
-            buf_put(&s->plain, r->p, (size_t)(end + 2 - r->p));
-            r->p = end + 2;
-            return 0;
+    static const char *const names[][2] = {
+        {"[:alpha:]",  "\\p{Alphabetic}"       },
+        {"[:digit:]",  "\\p{Nd}"               },
+        {"[:alnum:]",  "\\p{Alphabetic}\\p{Nd}"},
+        {"[:upper:]",  "\\p{Uppercase}"        },
+        {"[:lower:]",  "\\p{Lowercase}"        },
+        {"[:space:]",  "\\s"                   },
+        {"[:punct:]",  "\\p{P}\\p{S}"          },
+        {"[:cntrl:]",  "\\p{Cc}"               },
+        {"[:xdigit:]", "0-9a-fA-F"             },
+        {"[:word:]",   WORD                    },
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const size_t n = strlen(names[i][0]);
+        if (!strncmp(r->p, names[i][0], n)) {
+            buf_str(&s->plain, names[i][1]);
+            r->p += n;
+            return true;
         }
     }
+    return false;
+}
+
+static int member(struct set *s, struct reader *r, struct err *err)
+{
+    if (posix(s, r))
+        return 0;
+    if (r->p[0] == '[' && r->p[1] == ':')
+        return refuse(r, "a class that is not known", err);
     if (*r->p == '[') {
         r->p++;
         return read_class(NULL, s, r, err);

@@ -147,6 +147,7 @@ size_t tok_piece_end(const char *text, size_t n, size_t at);
 /* ---- merging by score, over the whole text ------------------------------------- */
 
 struct tok_spm {
+    struct arena arena; /* texts that are not the vocabulary's */
     struct strmap text; /* token text -> id */
     size_t longest;     /* bytes of the longest token */
     bool cuts;          /* as in struct tok_bpe */
@@ -348,6 +349,9 @@ int tok_push(struct tok_ids *out, int32_t id, struct err *err) WARN_UNUSED;
 bool tok_bytes(struct buf *out, const char *text, size_t n);
 /* The other way. */
 void tok_put_bytes(struct buf *out, const char *data, size_t n);
+
+/* A text that tokenizers disagree about; NULL past the last one. */
+const char *tok_hard(size_t i);
 
 /* The byte that "<0xAB>" names; -1: it is no such text. */
 int tok_byte_of(struct meta_str text);

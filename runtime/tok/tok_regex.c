@@ -36,11 +36,32 @@ void tok_regex_free(struct tok_regex *r)
     free(r);
 }
 
-/* Unicode's White_Space for \s: PCRE2's own has U+180E besides. */
-static void exact_space(struct buf *b, const char *p)
+/* Scripts: without "sc:" PCRE2 takes the characters that are used with them, too. */
+static bool is_script(const char *name, size_t n)
+{
+    static const char *const scripts[] = {
+        "Han",       "Hiragana", "Katakana", "Latin",     "Cyrillic",  "Greek",    "Arabic",
+        "Hebrew",    "Hangul",   "Thai",     "Lao",       "Khmer",     "Myanmar",  "Tibetan",
+        "Georgian",  "Armenian", "Ethiopic", "Bengali",   "Tamil",     "Telugu",   "Kannada",
+        "Gujarati",  "Gurmukhi", "Oriya",    "Sinhala",   "Mongolian", "Bopomofo", "Devanagari",
+        "Malayalam", "Cherokee", "Common",   "Inherited", "Thaana",    "Syriac",   "Yi",
+    };
+
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
+        if (strlen(scripts[i]) == n && !memcmp(scripts[i], name, n))
+            return true;
+    return false;
+}
+
+/* Unicode's White_Space for \s: PCRE2's own has U+180E besides; and scripts exactly. */
+static void exact(struct buf *b, const char *p)
 {
     for (; *p; p++) {
-        if (p[0] == '\\' && (p[1] == 's' || p[1] == 'S')) {
+        const bool property = p[0] == '\\' && (p[1] == 'p' || p[1] == 'P') && p[2] == '{';
+        if (property && is_script(p + 3, strcspn(p + 3, "}"))) {
+            buf_fmt(b, "\\%c{sc:", p[1]);
+            p += 2;
+        } else if (p[0] == '\\' && (p[1] == 's' || p[1] == 'S')) {
             buf_str(b, p[1] == 's' ? "\\p{White_Space}" : "\\P{White_Space}");
             p++;
         } else if (p[0] == '\\' && p[1]) {
@@ -58,7 +79,7 @@ static int compile(pcre2_code **out, const char *pattern, struct err *err)
     PCRE2_SIZE at;
     int code;
 
-    exact_space(&b, pattern);
+    exact(&b, pattern);
     int rc = buf_check(&b, err);
     if (!rc) {
         *out = pcre2_compile((PCRE2_SPTR)(b.p ? b.p : ""), b.n, PCRE2_UTF | PCRE2_UCP, &code, &at,

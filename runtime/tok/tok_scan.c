@@ -162,6 +162,12 @@ static int find_digit(size_t *from, size_t *to, const char *p, size_t n, size_t 
     return answer(from, to, at, at_class(p, n, at) & DIGIT ? at + 1 : at);
 }
 
+/* What Oniguruma calls a word character. */
+static bool is_word(int32_t c)
+{
+    return (tok_is_word(c) || tok_is_number(c)) && c != 0x200c && c != 0x200d;
+}
+
 /* \d{1,3}(?=(?:\d{3})*\b): digits in threes from the end of a number, when no letter
  * follows it. PCRE2 would look at the whole rest of a long number for each three; here
  * that is done once: inside a number, what is left is threes. */
@@ -173,7 +179,7 @@ static int find_thousands(size_t *from, size_t *to, const char *p, size_t n, siz
         for (; end < n && tok_is_digit(tok_char(&k, p + end, n - end)); end += k)
             if (++count == 3 && inside)
                 break;
-        const bool ends = inside || end == n || !tok_is_word(tok_char(&k, p + end, n - end));
+        const bool ends = inside || end == n || !is_word(tok_char(&k, p + end, n - end));
         if (count && ends) {
             *from = *to = at;
             for (size_t left = (count - 1) % 3 + 1; left; left--, *to += k)

@@ -23,19 +23,42 @@ static void find_bytes(struct tok_spm *s, const struct vocab *v)
     }
 }
 
-int tok_spm_init(struct tok_spm *s, const struct vocab *v, struct err *err)
+static int enter(struct tok_spm *s, struct meta_str t, size_t id, struct err *err)
 {
     bool added;
+
+    s->longest = t.n > s->longest ? t.n : s->longest;
+    s->cuts = s->cuts && tok_piece_end(t.p, t.n, 0) == t.n;
+    return strmap_add(&added, &s->text, t.p, t.n, id, err);
+}
+
+/* User-defined tokens are stored with spaces, and merge as U+2581 like others. */
+static int enter_escaped(struct tok_spm *s, struct meta_str t, size_t id, struct err *err)
+{
+    char *p = arena_alloc(&s->arena, 3 * t.n + 1);
+    size_t n = 0;
+
+    if (!p)
+        return err_nomem(err);
+    for (size_t i = 0; i < t.n; i++) {
+        const bool space = t.p[i] == ' ';
+        memcpy(p + n, space ? TOK_SPACE : t.p + i, space ? 3 : 1);
+        n += space ? 3 : 1;
+    }
+    return enter(s, (struct meta_str){p, n}, id, err);
+}
+
+int tok_spm_init(struct tok_spm *s, const struct vocab *v, struct err *err)
+{
     int rc = strmap_reserve(&s->text, v->n_tokens, err);
 
     s->cuts = true;
-
     /* of equal texts the highest id counts, as other programs have it */
     for (size_t i = v->n_tokens; i-- > 0 && !rc;) {
         const struct meta_str t = v->token[i].text;
-        rc = strmap_add(&added, &s->text, t.p, t.n, i, err);
-        s->longest = t.n > s->longest ? t.n : s->longest;
-        s->cuts = s->cuts && tok_piece_end(t.p, t.n, 0) == t.n;
+        rc = enter(s, t, i, err);
+        if (!rc && v->token[i].type == VOCAB_USER && t.n && memchr(t.p, ' ', t.n))
+            rc = enter_escaped(s, t, i, err);
     }
     s->unk = v->unk >= 0 ? v->unk : v->n_tokens ? 0 : -1;
     if (!rc)
@@ -46,6 +69,7 @@ int tok_spm_init(struct tok_spm *s, const struct vocab *v, struct err *err)
 void tok_spm_release(struct tok_spm *s)
 {
     strmap_release(&s->text);
+    arena_release(&s->arena);
 }
 
 /* A symbol is a stretch of the text; n = 0 once it merged into the one before. */

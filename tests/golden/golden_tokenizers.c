@@ -11,6 +11,7 @@
 #include "formats/checkpoint.h"
 #include "formats/gguf.h"
 #include "formats/vocab/vocab_parts.h"
+#include "runtime/tok_check.h"
 #include "runtime/tokenizer.h"
 #include "tests/tap.h"
 
@@ -25,6 +26,7 @@ static const char mark[] = "\n__ggml_vocab_test__\n";
 struct count {
     size_t n, bad;
     size_t peer, hf; /* only peer_ids, only hf_ids were the same */
+    bool only_hf;    /* peer_ids will not do; special tokens are parsed */
 };
 
 /* What a case may give: one list, or two. */
@@ -73,10 +75,11 @@ static void check_case(struct count *c, const struct tok *t, const char *name, c
     struct tok_ids got = {0};
     struct err err = {0};
 
-    const int rc = tok_encode(&got, t, text, bytes, 0, &err);
-    const bool peer = equal(&got, want->peer, want->n_peer);
+    const int rc = tok_encode(&got, t, text, bytes, c->only_hf ? TOK_PARSE_SPECIAL : 0, &err);
+    const bool peer = !c->only_hf && equal(&got, want->peer, want->n_peer);
     const bool hf = want->hf ? equal(&got, want->hf, want->n_hf) : peer;
-    const bool good = !rc && (peer || hf), back = good && returns(t, &got, text, bytes);
+    const bool good = !rc && (peer || hf),
+               back = good && (c->only_hf || returns(t, &got, text, bytes));
     c->n++;
     c->peer += peer && !hf;
     c->hf += hf && !peer;
@@ -270,11 +273,14 @@ static int check_ggufs(struct tap *t, const char *name, bool known, const char *
 }
 
 /* A SentencePiece folder has both files; tokenizer.json alone must do as well. */
-static int check_json_alone(struct tap *t, const struct ckpt *c, size_t n_vocab, bool known,
-                            const char *name, const char *cases, struct err *err)
+static int check_json_alone(struct tap *t, const struct ckpt *c, size_t n_vocab,
+                            const struct arch *arch, const char *name, const char *cases,
+                            struct err *err)
 {
-    struct vocab_files f = {
-        .config = ckpt_config(c), .tokenizer_config = ckpt_tokenizer_config(c), .n_vocab = n_vocab};
+    struct vocab_files f = {.config = ckpt_config(c),
+                            .tokenizer_config = ckpt_tokenizer_config(c),
+                            .rules = arch ? arch->vocab : NULL,
+                            .n_vocab = n_vocab};
     struct vocab *v = NULL;
     json_val *doc = NULL;
     struct map m = {0};
@@ -293,8 +299,10 @@ static int check_json_alone(struct tap *t, const struct ckpt *c, size_t n_vocab,
         if (!rc)
             rc = vocab_read_special(v, &f, true, err);
         if (!rc) {
+            if (f.rules)
+                vocab_apply_rules(v, &f);
             v->add_space_prefix = v->space_prefix != 0;
-            rc = check_vocab(t, v, known, shown, cases, err);
+            rc = check_vocab(t, v, !!arch, shown, cases, err);
         }
     }
     vocab_free(v);
@@ -303,12 +311,58 @@ static int check_json_alone(struct tap *t, const struct ckpt *c, size_t n_vocab,
     return rc;
 }
 
+/* tokenizer.json executed as it is defined gives hf_ids, always. */
+static int check_engine(struct tap *t, const struct ckpt *c, const char *name, const char *cases,
+                        struct err *err)
+{
+    struct count n = {.only_hf = true};
+    struct tok *tok = NULL;
+    json_val *doc = NULL;
+    struct map m;
+    bool found;
+
+    int rc = ckpt_map(&m, &found, c, "tokenizer.json", err);
+    if (rc || !found)
+        return rc;
+    rc = json_parse(&doc, (const char *)m.data, m.size, err);
+    map_release(&m);
+    if (!rc)
+        rc = tok_new_json(&tok, NULL, doc, err);
+    if (!rc)
+        rc = check_jsonl(&n, tok, name, cases, err);
+    if (!rc)
+        (void)tap_ok(t, !n.bad && n.n, "models/%s: tokenizer.json executed, %zu cases, %zu wrong",
+                     name, n.n, n.bad);
+    tok_free(tok);
+    json_free(doc);
+    return rc;
+}
+
+/* The metadata says what tokenizer.json says, on texts made to tell. */
+static void check_hard(struct tap *t, const struct meta *meta, const struct ckpt *c,
+                       const char *name)
+{
+    struct err err = {0};
+    json_val *doc = NULL;
+    struct map m = {0};
+    bool found = false;
+
+    int rc = ckpt_map(&m, &found, c, "tokenizer.json", &err);
+    if (!rc && found)
+        rc = json_parse(&doc, (const char *)m.data, m.size, &err);
+    if (!rc && found)
+        rc = tok_check_meta(meta, doc, &err);
+    if (rc || found)
+        (void)tap_ok(t, !rc, "models/%s: hard texts%s%s", name, rc ? ": " : "", err.msg);
+    json_free(doc);
+    map_release(&m);
+}
+
 static int check_model(struct tap *t, const char *root, const json_val *model, struct err *err)
 {
     const char *name = json_str(json_get(model, "name"));
     const char *class = json_str(json_get(model, "hf_class"));
     const struct arch *arch = class ? arch_by_class(class) : NULL;
-    const bool known = arch != NULL;
     char path[2048], cases[2100], shown[300];
     struct ckpt *c = NULL;
     struct vocab *v = NULL, *again = NULL;
@@ -321,23 +375,27 @@ static int check_model(struct tap *t, const char *root, const json_val *model, s
     int rc = ckpt_open(&c, path, err);
     if (!rc) {
         (void)json_int(json_get(ckpt_config(c), "vocab_size"), &n_vocab);
-        rc = vocab_from_checkpoint(&v, c, (size_t)n_vocab, NULL, known ? arch->vocab : NULL, NULL,
+        rc = vocab_from_checkpoint(&v, c, (size_t)n_vocab, NULL, arch ? arch->vocab : NULL, NULL,
                                    err);
     }
     if (!rc)
-        rc = check_vocab(t, v, known, shown, cases, err);
+        rc = check_vocab(t, v, !!arch, shown, cases, err);
     if (!rc && v->kind == VOCAB_SPM)
-        rc = check_json_alone(t, c, (size_t)n_vocab, known, name, cases, err);
+        rc = check_json_alone(t, c, (size_t)n_vocab, arch, name, cases, err);
     if (!rc)
         rc = vocab_to_meta(&meta, v, err);
     if (!rc)
         rc = vocab_from_meta(&again, &meta, err);
     (void)snprintf(shown, sizeof(shown), "models/%s: as metadata", name);
     if (!rc)
-        rc = check_vocab(t, again, known, shown, cases, err);
+        rc = check_vocab(t, again, !!arch, shown, cases, err);
+    if (!rc)
+        check_hard(t, &meta, c, name);
+    if (!rc)
+        rc = check_engine(t, c, name, cases, err);
     (void)snprintf(path, sizeof(path), "%s/models/%s/expected", root, name);
     if (!rc)
-        rc = check_ggufs(t, name, known, path, cases, err);
+        rc = check_ggufs(t, name, !!arch, path, cases, err);
     vocab_free(again);
     meta_release(&meta);
     vocab_free(v);
