@@ -13,6 +13,7 @@ static const struct dtype_info dtypes[DTYPE_COUNT] = {
     [DTYPE_BF16] = {"BF16",    "BF16",    30, 1,   2  },
     [DTYPE_F8_E4M3] = {"F8_E4M3", "F8_E4M3", -1, 1,   1  },
     [DTYPE_F8_E5M2] = {"F8_E5M2", "F8_E5M2", -1, 1,   1  },
+    [DTYPE_F8_E8M0] = {"F8_E8M0", "F8_E8M0", -1, 1,   1  },
     [DTYPE_I64] = {"I64",     "I64",     27, 1,   8  },
     [DTYPE_I32] = {"I32",     "I32",     26, 1,   4  },
     [DTYPE_I16] = {"I16",     "I16",     25, 1,   2  },

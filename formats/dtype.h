@@ -19,6 +19,7 @@ enum dtype {
     DTYPE_BF16,
     DTYPE_F8_E4M3,
     DTYPE_F8_E5M2,
+    DTYPE_F8_E8M0, /* exponents, for scales */
     DTYPE_I64,
     DTYPE_I32,
     DTYPE_I16,

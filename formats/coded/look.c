@@ -159,12 +159,14 @@ int look_scale(struct look *l, const struct st_tensor *s, uint64_t bm, uint64_t 
     const bool each = n_matrices > 1 && s->n_dims && s->dims[0] == n_matrices;
     const int first = each ? 1 : 0, left = s->n_dims - first;
     const uint64_t a = left > 0 ? s->dims[first] : 1, b = left > 1 ? s->dims[first + 1] : 1;
-    const int rc = s->type == DTYPE_U8 || s->type == DTYPE_F8_E4M3 ? 0 : look_float(s, err);
+    const int rc = s->type == DTYPE_U8 || s->type == DTYPE_F8_E8M0 || s->type == DTYPE_F8_E4M3
+                       ? 0
+                       : look_float(s, err);
 
     if (rc)
         return rc;
     c->scale = s->data;
-    c->scale_type = s->type;
+    c->scale_type = s->type == DTYPE_F8_E8M0 ? DTYPE_U8 : s->type;
     c->rows_per = per_scale(c->out, a, bm);
     c->cols_per = per_scale(c->cols, b, bn);
     if (left > 2 || !c->rows_per || !c->cols_per) {
