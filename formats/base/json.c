@@ -288,7 +288,7 @@ const json_val *json_first(const json_val *v)
 
 const json_val *json_next(const json_val *item)
 {
-    return item->next;
+    return item ? item->next : NULL;
 }
 
 const char *json_key(const json_val *member)
