@@ -48,9 +48,11 @@ static int skip_string(size_t *at, const char *text, size_t n, struct err *err)
 
 /* What must be seen before cJSON sees it: nesting (its own limit is 1000) and
  * \u0000, which would silently end a C string. */
-static int prescan(const char *text, size_t n, struct err *err)
+static int prescan(bool *infinite, const char *text, size_t n, struct err *err)
 {
     int depth = 0, rc = 0;
+
+    *infinite = false;
 
     for (size_t i = 0; i < n && !rc;) {
         const char c = text[i++];
@@ -62,8 +64,33 @@ static int prescan(const char *text, size_t n, struct err *err)
             rc = bad_at(text, text + i - 1, "nested more than 64 levels deep", err);
         else if (c == '}' || c == ']')
             depth--;
+        else if (c == 'I')
+            *infinite = true;
     }
     return rc;
+}
+
+/* Python writes Infinity, which JSON has not: a copy with a number beyond all in its
+ * place, as long as it. NULL: no memory. */
+static char *with_numbers(const char *text, size_t n)
+{
+    static const char word[] = "Infinity", number[] = "1e999999";
+    char *copy = malloc(n);
+    bool in_string = false;
+
+    if (!copy)
+        return NULL;
+    memcpy(copy, text, n);
+    for (size_t i = 0; i < n; i++) {
+        if (in_string && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            in_string = !in_string;
+        else if (!in_string && n - i >= sizeof(word) - 1 &&
+                 !memcmp(text + i, word, sizeof(word) - 1))
+            memcpy(copy + i, number, sizeof(word) - 1);
+    }
+    return copy;
 }
 
 /* A table of names by their hash; cap is a power of two, more than the names. */
@@ -147,10 +174,17 @@ int json_parse(json_val **out, const char *text, size_t n, struct err *err)
         text += 3;
         n -= 3;
     }
-    int rc = prescan(text, n, err);
+    bool infinite;
+    int rc = prescan(&infinite, text, n, err);
     if (rc)
         return rc;
-    json_val *doc = cJSON_ParseWithLengthOpts(text, n, &end, 0);
+    char *copy = infinite ? with_numbers(text, n) : NULL;
+    if (infinite && !copy)
+        return err_nomem(err);
+    json_val *doc = cJSON_ParseWithLengthOpts(copy ? copy : text, n, &end, 0);
+    if (copy && end)
+        end = text + (end - copy);
+    free(copy);
     if (!doc)
         return bad_at(text, end && end <= text + n ? end : text, "not valid JSON", err);
     while (end < text + n && strchr(" \t\r\n", *end))

@@ -15,7 +15,7 @@
 struct cJSON;
 typedef struct cJSON json_val;
 
-/* Parse text[0, n) (UTF-8, a BOM is skipped). On success *out is owned (json_free).
+/* Parse text[0, n) (UTF-8, a BOM is skipped; Python's Infinity is a number). On success *out is owned (json_free).
  * Errors: ERR_FORMAT with line and column, ERR_NOMEM. */
 int json_parse(json_val **out, const char *text, size_t n, struct err *err) WARN_UNUSED;
 

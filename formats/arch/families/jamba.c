@@ -53,9 +53,9 @@ static const struct arch_tensor rows[] = {
     {ROLE_FFN_UP, F("up_proj.weight"), B "ffn_up.weight", {DIM_EMBD, DIM_FF}, .where = AT_DENSE},
     {ROLE_FFN_DOWN, F("down_proj.weight"), B "ffn_down.weight", {DIM_FF, DIM_EMBD}, .where = AT_DENSE},
     {ROLE_FFN_ROUTER, F("router.weight"), B "ffn_gate_inp.weight", {DIM_EMBD, DIM_EXPERT}, .where = AT_EXPERTS},
+    {ROLE_FFN_DOWN_EXPS, F("experts.{e}.down_proj.weight"), B "ffn_down_exps.weight", {DIM_FF_EXPERT, DIM_EMBD, DIM_EXPERT}, CHANGE_NONE, TENSOR_EXPERTS, .where = AT_EXPERTS},
     {ROLE_FFN_GATE_EXPS, F("experts.{e}.gate_proj.weight"), B "ffn_gate_exps.weight", {DIM_EMBD, DIM_FF_EXPERT, DIM_EXPERT}, CHANGE_NONE, TENSOR_EXPERTS, .where = AT_EXPERTS},
     {ROLE_FFN_UP_EXPS, F("experts.{e}.up_proj.weight"), B "ffn_up_exps.weight", {DIM_EMBD, DIM_FF_EXPERT, DIM_EXPERT}, CHANGE_NONE, TENSOR_EXPERTS, .where = AT_EXPERTS},
-    {ROLE_FFN_DOWN_EXPS, F("experts.{e}.down_proj.weight"), B "ffn_down_exps.weight", {DIM_FF_EXPERT, DIM_EMBD, DIM_EXPERT}, CHANGE_NONE, TENSOR_EXPERTS, .where = AT_EXPERTS},
     {0},
 };
 
