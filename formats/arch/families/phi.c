@@ -54,7 +54,7 @@ static const struct arch_tensor phi2_rows[] = {
 };
 
 static const struct arch_key *const phi2_key_sets[] = {phi2_keys, NULL};
-static const struct arch_tensor *const phi2_sets[] = {phi2_rows, arch_rows_qkv_bias, NULL};
+static const struct arch_tensor *const phi2_sets[] = {arch_rows_rope_freqs, arch_rows_longrope, phi2_rows, arch_rows_qkv_bias, NULL};
 static const char *const phi2_classes[] = {"PhiForCausalLM", NULL};
 
 const struct arch arch_phi2 = {
@@ -95,7 +95,7 @@ static const struct arch_tensor phi3_rows[] = {
 };
 
 static const struct arch_key *const phi3_key_sets[] = {phi3_keys, arch_keys_rope, NULL};
-static const struct arch_tensor *const phi3_sets[] = {arch_rows_longrope, phi3_rows, arch_rows_norms, NULL};
+static const struct arch_tensor *const phi3_sets[] = {arch_rows_rope_freqs, arch_rows_longrope, phi3_rows, arch_rows_norms, NULL};
 static const char *const phi3_classes[] = {"Phi3ForCausalLM", NULL};
 
 const struct arch arch_phi3 = {
