@@ -25,7 +25,7 @@ static const struct arch_key keys[] = {
     {ARCH_N_FF_EXPERT, "moe_intermediate_size", "{}.expert_feed_forward_length", META_U32, ARCH_CONST, 1536},
     {ARCH_N_EXPERT_SHARED, "moe_num_shared_experts", "{}.expert_shared_count", META_U32, ARCH_CONST, 2, .flags = KEY_ZERO},
     {ARCH_N_FF_SHARED, NULL, NULL, META_U32, ARCH_PRODUCT, .other = ARCH_N_FF_EXPERT, .other2 = ARCH_N_EXPERT_SHARED},
-    {ARCH_FF_SHARED_TOLD, NULL, "{}.expert_shared_feed_forward_length", META_U32, ARCH_RATIO, .other = ARCH_N_FF, .other2 = ARCH_N_HEAD_KV},
+    {ARCH_FF_SHARED_TOLD, NULL, "{}.expert_shared_feed_forward_length", META_U32, ARCH_RATIO, .other = ARCH_N_FF, .other2 = ARCH_N_HEAD_KV, .when = "!moe_num_shared_experts=0"},
     {ARCH_EXPERT_NORM, NULL, NULL, META_BOOL, ARCH_CONST, 1},
     {0},
 };
