@@ -232,7 +232,48 @@ static void test_arch_rope_divisors(void **state)
 
 /* ---- GGUF ---- */
 
+/* Facts that the families' own keys lose. */
+static const char *const lossy[] = {
+    "FalconForCausalLM {\"max_position_embeddings\": 4096, \"rope_theta\": 7, \"hidden_size\": 64, "
+    "\"num_attention_heads\": 4}",
+    "FalconForCausalLM {\"alibi\": true, \"multi_query\": false, \"parallel_attn\": false, "
+    "\"hidden_size\": 64, \"num_attention_heads\": 4}",
+    "GPTNeoXForCausalLM {\"rotary_emb_base\": 50, \"rotary_pct\": 0.5, \"rope_scaling\": "
+    "{\"type\": \"linear\", \"factor\": 4}}",
+    "StableLmForCausalLM {\"use_parallel_residual\": true, \"rope_theta\": 50}",
+    "GlmForCausalLM {\"rope_theta\": 50, \"rms_norm_eps\": 0.001, \"partial_rotary_factor\": 0.25}",
+    "Cohere2ForCausalLM {\"sliding_window_pattern\": 3}",
+    "GraniteSWAForCausalLM {\"num_hidden_layers\": 3, \"layer_rope_theta\": [10, 0, 30]}",
+    "GraniteForCausalLM {\"head_dim\": 32, \"hidden_act\": \"gelu\"}",
+    "GPTBigCodeForCausalLM {\"multi_query\": false}",
+    "MPTForCausalLM {\"layer_norm_epsilon\": 0.5, \"attn_config\": {\"clip_qkv\": 3, "
+    "\"softmax_scale\": 0.5}}",
+};
+
 /* What is written is read back, and belongs to the row it came from. */
+static void round_trip(const char *class, const char *config)
+{
+    const struct arch *a = arch_by_class(class);
+    struct arch_params p, q;
+    struct meta meta = {0};
+    struct err err = {0};
+    ok(&p, class, config);
+    assert_int_equal(meta_set_str(&meta, "general.architecture", a->name, &err), 0);
+    assert_int_equal(arch_params_to_meta(&meta, a, &p, &err), 0);
+    if (arch_params_from_meta(&q, arch_of_meta(&meta), &meta, &err))
+        fail_msg("%s", err.msg);
+    for (int k = 0; k < ARCH_PARAM_COUNT; k++)
+        for (size_t l = 0; l < 3; l++)
+            if (k != ARCH_N_VOCAB && k != ARCH_ROPE_PART && /* the tokens and N_ROT tell */
+                arch_has(&p, (enum arch_param)k) &&
+                (float)arch_num(&p, (enum arch_param)k, l) !=
+                    (float)arch_num(&q, (enum arch_param)k, l))
+                fail_msg("%s: parameter %d of layer %zu", config, k, l);
+    arch_params_release(&p);
+    arch_params_release(&q);
+    meta_release(&meta);
+}
+
 static void test_arch_meta_round_trip(void **state)
 {
     static const struct {
@@ -250,23 +291,70 @@ static void test_arch_meta_round_trip(void **state)
     };
 
     (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        round_trip(rows[i].class, rows[i].config);
+    for (size_t i = 0; i < sizeof(lossy) / sizeof(lossy[0]); i++) {
+        char class[64] = "";
+        memcpy(class, lossy[i], strcspn(lossy[i], " "));
+        round_trip(class, strchr(lossy[i], ' '));
+    }
+}
+
+/* What the reference converter writes whatever config.json says, and what it leaves out. */
+static void test_arch_meta_fixed(void **state)
+{
+    const struct arch *a = arch_by_class("FalconForCausalLM");
+    struct arch_params p;
+    struct meta meta = {0};
+    struct err err = {0};
+    struct meta_str text;
+    uint64_t n = 0;
+
+    (void)state;
+    ok(&p, "FalconForCausalLM",
+       "{\"max_position_embeddings\": 4096, \"rope_theta\": 7, \"hidden_size\": 64,"
+       "\"num_attention_heads\": 4}");
+    assert_int_equal(meta_set_str(&meta, "general.architecture", a->name, &err), 0);
+    assert_int_equal(arch_params_to_meta(&meta, a, &p, &err), 0);
+    assert_true(meta_u64(&meta, "falcon.context_length", &n) && n == 2048);
+    assert_true(meta_u64(&meta, "pare.arch.n_ctx", &n) && n == 4096);
+    assert_true(meta_str(&meta, "falcon.tensor_data_layout", &text) && text.n == 7);
+    assert_null(meta_get(&meta, "falcon.rope.freq_base"));
+    assert_null(meta_get(&meta, "falcon.attention.key_length"));
+    arch_params_release(&p);
+    meta_release(&meta);
+}
+
+/* Conditions of rows. */
+static void test_arch_asks(void **state)
+{
+    static const struct {
+        const char *when, *config;
+        bool asked;
+    } rows[] = {
+        {NULL,       "{}",              true },
+        {"x",        "{}",              false},
+        {"x",        "{\"x\": true}",   true },
+        {"!x",       "{\"x\": false}",  true },
+        {"x=false",  "{}",              false},
+        {"x=false",  "{\"x\": false}",  true },
+        {"!x=false", "{}",              true },
+        {"!x=false", "{\"x\": false}",  false},
+        {"x|y=a",    "{\"y\": \"a\"}",  true },
+        {"x|y=a",    "{\"y\": \"ab\"}", false},
+        {"x=2",      "{\"x\": 2}",      true },
+        {"x=2",      "{\"x\": 3}",      false},
+        {"x",        "{\"x\": null}",   false},
+    };
+
+    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct arch *a = arch_by_class(rows[i].class);
-        struct arch_params p, q;
-        struct meta meta = {0};
         struct err err = {0};
-        ok(&p, rows[i].class, rows[i].config);
-        assert_int_equal(meta_set_str(&meta, "general.architecture", a->name, &err), 0);
-        assert_int_equal(arch_params_to_meta(&meta, a, &p, &err), 0);
-        if (arch_params_from_meta(&q, arch_of_meta(&meta), &meta, &err))
-            fail_msg("%s", err.msg);
-        for (int k = 0; k < ARCH_PARAM_COUNT; k++)
-            if (arch_has(&p, (enum arch_param)k))
-                assert_true((float)arch_num(&p, (enum arch_param)k, 0) ==
-                            (float)arch_num(&q, (enum arch_param)k, 0));
-        arch_params_release(&p);
-        arch_params_release(&q);
-        meta_release(&meta);
+        json_val *config = NULL;
+        assert_int_equal(json_parse(&config, rows[i].config, strlen(rows[i].config), &err), 0);
+        if (arch_asks(rows[i].when, config) != rows[i].asked)
+            fail_msg("%s of %s", rows[i].when, rows[i].config);
+        json_free(config);
     }
 }
 
@@ -341,7 +429,8 @@ int main(void)
         cmocka_unit_test(test_arch_expand_fits),   cmocka_unit_test(test_arch_defaults),
         cmocka_unit_test(test_arch_config_errors), cmocka_unit_test(test_arch_rope_spellings),
         cmocka_unit_test(test_arch_rope_divisors), cmocka_unit_test(test_arch_meta_round_trip),
-        cmocka_unit_test(test_arch_meta_minimal),  cmocka_unit_test(test_arch_meta_per_layer),
+        cmocka_unit_test(test_arch_meta_minimal),  cmocka_unit_test(test_arch_meta_fixed),
+        cmocka_unit_test(test_arch_asks),          cmocka_unit_test(test_arch_meta_per_layer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
