@@ -183,6 +183,9 @@ static void guess_vocab(struct source *s)
         const struct arch_tensor *row = arch_match_gguf(s->arch, g->name, &layer);
         if (row && row->role == ROLE_TOKEN_EMBD && !arch_has(&s->params, ARCH_N_VOCAB))
             s->params.p[ARCH_N_VOCAB] = (struct arch_value){.set = true, .v = (double)g->dims[1]};
+        if (row && row->role == ROLE_LAYER_EMBD && !arch_has(&s->params, ARCH_N_VOCAB_LAYER))
+            s->params.p[ARCH_N_VOCAB_LAYER] =
+                (struct arch_value){.set = true, .v = (double)g->dims[1]};
     }
 }
 

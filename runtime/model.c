@@ -77,6 +77,25 @@ static size_t bounded(const struct model *m, enum arch_param which, size_t layer
     return arch_int(p, ARCH_AT_WINDOW, layer) ? (size_t)arch_int(p, which, layer) : 0;
 }
 
+/* The last layers may attend to the keys and values of the last layer of their kind that
+ * has its own. */
+static int plan_kv(struct model *m, size_t i, struct err *err)
+{
+    const uint64_t shared = arch_int(m->params, ARCH_KV_SHARED, i);
+    const uint64_t windowed = arch_int(m->params, ARCH_AT_WINDOW, i);
+    struct layer *l = &m->layer[i];
+    size_t from = i;
+
+    l->kv_layer = i;
+    l->borrows = i + shared >= m->n_layer;
+    while (l->borrows && from-- > 0)
+        if (from + shared < m->n_layer && arch_int(m->params, ARCH_AT_WINDOW, from) == windowed) {
+            l->kv_layer = from;
+            return 0;
+        }
+    return l->borrows ? err_set(err, ERR_FORMAT, "block %zu: no layer of its kind has keys", i) : 0;
+}
+
 static int plan(struct model *m, size_t i, struct err *err)
 {
     struct layer *l = &m->layer[i];
@@ -88,7 +107,8 @@ static int plan(struct model *m, size_t i, struct err *err)
     l->n_ff = (size_t)arch_int(m->params, ARCH_N_FF, i);
     l->window = bounded(m, ARCH_WINDOW, i);
     l->chunk = bounded(m, ARCH_CHUNK, i);
-    return plan_layer(m, i, err);
+    int rc = plan_kv(m, i, err);
+    return rc ? rc : plan_layer(m, i, err);
 }
 
 /* A norm without its weights would be computed all the same. */
@@ -170,6 +190,7 @@ static int read_params(struct model *m, struct err *err)
     m->n_layer = (size_t)arch_int(p, ARCH_N_LAYER, 0);
     m->n_embd = (size_t)arch_int(p, ARCH_N_EMBD, 0);
     m->n_ctx = (size_t)arch_int(p, ARCH_N_CTX, 0);
+    m->n_embd_layer = (size_t)arch_int(p, ARCH_N_EMBD_LAYER, 0);
     m->norm_eps = (float)arch_num(p, ARCH_NORM_EPS, 0);
     m->residual_scale = (float)arch_num(p, ARCH_RESIDUAL_SCALE, 0);
     if (m->residual_scale == 0)
@@ -234,6 +255,8 @@ static int load(struct model *m, struct err *err)
         rc = rope_init(m, err);
     for (size_t i = 0; !rc && i < m->n_layer; i++)
         rc = load_layer(m, i, err);
+    if (!rc)
+        rc = layer_input_check(m, err);
     return rc ? rc : check_all_used(m, err);
 }
 

@@ -124,6 +124,9 @@ static int alloc_scratch(struct sess *s, struct err *err)
         rc = floats(&s->xn, s, s->n_batch, m->n_embd, err);
     if (!rc)
         rc = floats(&s->y, s, s->n_batch, m->n_embd, err);
+    for (float **p = &s->inputs; !rc && m->n_embd_layer && p;
+         p = p == &s->inputs ? &s->table : NULL)
+        rc = floats(p, s, s->n_batch, m->n_layer * m->n_embd_layer, err);
     if (!rc && any_both(m))
         rc = floats(&s->y2, s, s->n_batch, m->n_embd, err);
     if (rc)

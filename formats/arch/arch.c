@@ -180,7 +180,10 @@ static const struct term dims_of[][3] = {
     [DIM_KV_B] = {{1, ARCH_N_HEAD, ARCH_HEAD_NOPE},     {1, ARCH_N_HEAD, ARCH_HEAD_V_MLA}},
     [DIM_HEAD_NOPE] = {{1, ARCH_HEAD_NOPE, UNIT}    },
     [DIM_HEAD_V_MLA] = {{1, ARCH_HEAD_V_MLA, UNIT}              },
-    [DIM_ONE] = {{1, UNIT, UNIT}                                    },
+    [DIM_EMBD_LAYER] = {{1, ARCH_N_EMBD_LAYER, UNIT}                                    },
+    [DIM_EMBD_LAYERS] = {{1, ARCH_N_LAYER, ARCH_N_EMBD_LAYER}},
+    [DIM_VOCAB_LAYER] = {{1, ARCH_N_VOCAB_LAYER, UNIT}            },
+    [DIM_ONE] = {{1, UNIT, UNIT}           },
 };
 
 static uint64_t factor(enum arch_param which, const struct arch_params *p, size_t layer)

@@ -25,15 +25,17 @@
 /* ---- parameters: the numbers of one model ------------------------------- */
 
 enum arch_param {
-    ARCH_N_LAYER,      /* blocks */
-    ARCH_N_CTX,        /* positions it was trained for */
-    ARCH_N_EMBD,       /* residual width */
-    ARCH_N_FF,         /* feed-forward width; may differ by layer */
-    ARCH_N_EMBD_LAYER, /* width of the embeddings each layer has of its own; 0: none */
-    ARCH_N_HEAD,       /* query heads; may differ by layer */
-    ARCH_N_HEAD_KV,    /* key-value heads; may differ by layer; 0 where a layer is recurrent */
-    ARCH_HEAD_K,       /* width of a query or key head */
-    ARCH_HEAD_V,       /* width of a value head */
+    ARCH_N_LAYER,       /* blocks */
+    ARCH_N_CTX,         /* positions it was trained for */
+    ARCH_N_EMBD,        /* residual width */
+    ARCH_N_FF,          /* feed-forward width; may differ by layer */
+    ARCH_N_VOCAB_LAYER, /* rows of those embeddings */
+    ARCH_FF_WIDE,       /* 1: layers of ARCH_KV_SHARED have a feed-forward twice as wide */
+    ARCH_N_EMBD_LAYER,  /* width of the embeddings each layer has of its own; 0: none */
+    ARCH_N_HEAD,        /* query heads; may differ by layer */
+    ARCH_N_HEAD_KV,     /* key-value heads; may differ by layer; 0 where a layer is recurrent */
+    ARCH_HEAD_K,        /* width of a query or key head */
+    ARCH_HEAD_V,        /* width of a value head */
     ARCH_N_VOCAB,
     ARCH_NORM_EPS,        /* of RMS or layer norm */
     ARCH_N_ROT,           /* rotated values of a head */
@@ -399,9 +401,15 @@ enum arch_role {
     ROLE_MLA_Q_B,
     ROLE_MLA_KV_A,
     ROLE_MLA_KV_A_NORM,
-    ROLE_MLA_KV_B,    /* [rank, head * (nope + v)] where it is not split */
-    ROLE_MLA_K_B,     /* [nope, rank, head] */
-    ROLE_MLA_V_B,     /* [rank, v, head] */
+    ROLE_MLA_KV_B,        /* [rank, head * (nope + v)] where it is not split */
+    ROLE_MLA_K_B,         /* [nope, rank, head] */
+    ROLE_MLA_V_B,         /* [rank, v, head] */
+    ROLE_LAYER_EMBD,      /* embeddings that each layer has of its own, all in one row */
+    ROLE_LAYER_EMBD_PROJ, /* the token's embedding as inputs of the layers, in addition */
+    ROLE_LAYER_EMBD_NORM, /* of these, one vector for all layers */
+    ROLE_LAYER_IN_GATE,   /* x += norm(out . (act(gate . x) * the layer's input)) */
+    ROLE_LAYER_IN_OUT,
+    ROLE_LAYER_IN_NORM,
     ROLE_LAYER_SCALE, /* [1]: the residual after the layer *= this */
     ROLE_COUNT
 };
@@ -451,6 +459,9 @@ enum arch_dim {
     DIM_KV_B,  /* heads * (nope + head_v_mla) */
     DIM_HEAD_NOPE,
     DIM_HEAD_V_MLA,
+    DIM_EMBD_LAYER,
+    DIM_EMBD_LAYERS, /* layers * DIM_EMBD_LAYER */
+    DIM_VOCAB_LAYER,
     DIM_ONE
 };
 

@@ -35,6 +35,7 @@ static const char *const names[ARCH_PARAM_COUNT] = {
     [ARCH_WINDOW] = "window",
     [ARCH_KV_SHARED] = "kv_shared",
     [ARCH_N_EMBD_LAYER] = "n_embd_layer",
+    [ARCH_N_VOCAB_LAYER] = "n_vocab_layer",
     [ARCH_CHUNK] = "chunk",
     [ARCH_HEAD_K_SWA] = "head_k_swa",
     [ARCH_HEAD_V_SWA] = "head_v_swa",

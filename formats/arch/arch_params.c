@@ -476,6 +476,23 @@ static int fold_all(struct arch_params *p, const struct arch *a, struct err *err
     return 0;
 }
 
+/* Feed-forwards of layers that share keys and values may be twice as wide. */
+static int widen(struct arch_params *p, struct err *err)
+{
+    const size_t n = (size_t)arch_int(p, ARCH_N_LAYER, 0);
+    const uint64_t shared = arch_int(p, ARCH_KV_SHARED, 0);
+
+    if (!arch_int(p, ARCH_FF_WIDE, 0))
+        return 0;
+    double *list = arena_array(&p->arena, n, sizeof(*list));
+    if (!list)
+        return err_nomem(err);
+    for (size_t l = 0; l < n; l++)
+        list[l] = plain(p, ARCH_N_FF, l) * (l + shared >= n ? 2 : 1);
+    p->p[ARCH_N_FF].per_layer = list;
+    return 0;
+}
+
 static int spread_all(struct arch_params *p, const struct arch *a, struct err *err)
 {
     int rc = 0;
@@ -545,6 +562,8 @@ int arch_params_from_config(struct arch_params *out, const struct arch *a, const
         set_trait_defaults(out, a);
     if (!rc)
         rc = fold_all(out, a, err);
+    if (!rc)
+        rc = widen(out, err);
     if (!rc)
         rc = spread_all(out, a, err);
     if (!rc && has_rope(out))

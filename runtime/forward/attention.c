@@ -41,8 +41,8 @@ static struct widths widths(const struct model *m, const struct layer *l)
     struct widths w = {.q_step = l->head_k * (m->traits.attn_gate ? 2 : 1)};
 
     w.q = l->n_head * w.q_step;
-    w.k = l->n_head_kv * l->head_k;
-    w.v = l->n_head_kv * l->head_v;
+    w.k = l->borrows ? 0 : l->n_head_kv * l->head_k;
+    w.v = l->borrows ? 0 : l->n_head_kv * l->head_v;
     w.out = l->n_head * l->head_v;
     w.all = w.q + w.k + w.v;
     return w;
@@ -53,15 +53,15 @@ static int check_weights(const struct model *m, size_t layer, struct err *err)
     const struct layer *l = &m->layer[layer];
     const struct weights *w = &l->w;
     const enum arch_qk_norm norm = m->traits.qk_norm;
-    const bool apart = w->mat[ROLE_ATTN_Q].t && w->mat[ROLE_ATTN_K].t;
+    const bool apart = w->mat[ROLE_ATTN_Q].t && (w->mat[ROLE_ATTN_K].t || l->borrows);
     const bool has_v = w->mat[ROLE_ATTN_V].t != NULL;
 
     if (apart == (w->mat[ROLE_ATTN_QKV].t != NULL))
         return err_set(err, ERR_FORMAT, "block %zu: expected queries and keys, fused or apart",
                        layer);
-    if (apart && !has_v && l->head_k != l->head_v)
+    if (apart && !has_v && !l->borrows && l->head_k != l->head_v)
         return err_set(err, ERR_FORMAT, "block %zu: no values, and keys are not as wide", layer);
-    if (!w->vec[ROLE_ATTN_Q_NORM] != !w->vec[ROLE_ATTN_K_NORM])
+    if (!l->borrows && !w->vec[ROLE_ATTN_Q_NORM] != !w->vec[ROLE_ATTN_K_NORM])
         return err_set(err, ERR_FORMAT, "block %zu: norms of queries and keys come together",
                        layer);
     if ((norm == QK_NONE || norm == QK_L2) && w->vec[ROLE_ATTN_Q_NORM])
@@ -82,6 +82,11 @@ static int check(const struct model *m, size_t layer, struct err *err)
     if (m->traits.attn_gate && l->head_k != l->head_v)
         return err_set(err, ERR_FORMAT, "block %zu: gates of %zu for heads of %zu", layer,
                        l->head_k, l->head_v);
+    const struct layer *lender = &m->layer[l->kv_layer];
+    if (lender->n_head_kv != l->n_head_kv || lender->head_k != l->head_k ||
+        lender->head_v != l->head_v || !lender->mixer)
+        return err_set(err, ERR_FORMAT, "block %zu: block %zu has other keys and values", layer,
+                       l->kv_layer);
     return check_weights(m, layer, err);
 }
 
@@ -96,7 +101,7 @@ static size_t cache_floats(const struct model *m, size_t layer)
 {
     const struct layer *l = &m->layer[layer];
 
-    return l->n_head_kv * (l->head_k + l->head_v);
+    return l->borrows ? 0 : l->n_head_kv * (l->head_k + l->head_v);
 }
 
 /* One call's arrays; n tokens, the first at position pos. */
@@ -122,7 +127,7 @@ static struct attn attn_at(struct sess *s, size_t layer, size_t n)
     a.k = a.q + a.w.q;
     a.v = a.k + a.w.k;
     a.out = s->work + n * a.w.all;
-    a.cache_k = s->cache[layer];
+    a.cache_k = s->cache[l->kv_layer];
     a.cache_v = a.cache_k + l->n_head_kv * s->n_ctx * l->head_k;
     a.how.scale = (float)(scale != 0 ? scale : 1.0 / sqrt((double)l->head_k));
     a.how.cap = (float)arch_num(m->params, ARCH_ATTN_CAP, layer);
@@ -187,6 +192,8 @@ static void norm_token(const struct attn *a, float *q, float *k)
     const float *const *vec = a->l->w.vec;
 
     norm_heads(a, q, a->l->n_head, a->w.q_step, vec[ROLE_ATTN_Q_NORM], vec[ROLE_ATTN_Q_NORM_BIAS]);
+    if (a->l->borrows)
+        return;
     norm_heads(a, k, a->l->n_head_kv, a->l->head_k, vec[ROLE_ATTN_K_NORM],
                vec[ROLE_ATTN_K_NORM_BIAS]);
 }
@@ -201,7 +208,7 @@ static void rotate_token(const struct attn *a, float *q, float *k, size_t pos)
     const size_t n_rot = m->ropes[a->l->rope].n_rot;
     for (size_t h = 0; h < a->l->n_head; h++)
         m->rotate(q + h * a->w.q_step, cs, n_rot);
-    for (size_t h = 0; h < a->l->n_head_kv; h++)
+    for (size_t h = 0; !a->l->borrows && h < a->l->n_head_kv; h++)
         m->rotate(k + h * a->l->head_k, cs, n_rot);
 }
 
@@ -226,7 +233,7 @@ static void store_token(const struct attn *a, const float *k, const float *v, si
 {
     const struct layer *l = a->l;
 
-    for (size_t h = 0; h < l->n_head_kv; h++) {
+    for (size_t h = 0; !l->borrows && h < l->n_head_kv; h++) {
         memcpy(a->cache_k + (h * a->s->n_ctx + pos) * l->head_k, k + h * l->head_k,
                l->head_k * sizeof(float));
         memcpy(a->cache_v + (h * a->s->n_ctx + pos) * l->head_v, v + h * l->head_v,
@@ -249,7 +256,7 @@ static void place_span(void *arg, size_t i0, size_t i1)
         if (!late)
             norm_token(a, q, k);
         clamp_token(a, q);
-        for (size_t h = 0; m->traits.v_norm && h < l->n_head_kv; h++)
+        for (size_t h = 0; m->traits.v_norm && !l->borrows && h < l->n_head_kv; h++)
             norm_rms(m, v + h * l->head_v, v + h * l->head_v, NULL, NULL, l->head_v);
         rotate_token(a, q, k, a->pos + i);
         if (late)
@@ -339,7 +346,7 @@ static void run(struct sess *s, size_t layer, size_t n)
     if (fused.w->t)
         sess_mm(s, &fused, 1, s->xn, m->n_embd, n);
     else
-        sess_mm(s, apart, apart[2].w->t ? 3 : 2, s->xn, m->n_embd, n);
+        sess_mm(s, apart, l->borrows ? 1 : apart[2].w->t ? 3 : 2, s->xn, m->n_embd, n);
     span_for(&s->par, n, place_span, &a);
     par_for(&s->par, l->n_head * ((n + QUERY_BLOCK - 1) / QUERY_BLOCK), head_piece, &a);
     if (m->traits.attn_gate)

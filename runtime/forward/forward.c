@@ -89,6 +89,8 @@ void forward_embed(struct sess *s, const int32_t *ids, size_t n)
     struct embed e = {.s = s, .ids = ids};
 
     span_for(&s->par, n, embed_span, &e);
+    if (s->m->n_embd_layer)
+        layer_inputs(s, ids, n);
 }
 
 /* ---- norms around the parts, sums between them --------------------------------- */
@@ -238,6 +240,12 @@ static void block(struct sess *s, size_t layer, size_t n)
         l->ffn->run(s, layer, n);
     }
     end.add = mixes || l->ffn;
+    if (m->n_embd_layer) {
+        residual((struct residual){.s = s, .add = end.add, .keep = true, .post = end.post}, n);
+        layer_input_run(s, layer, n);
+        end.add = true;
+        end.post = norm_of(l, ROLE_LAYER_IN_NORM, ROLE_NONE);
+    }
     residual(end, n);
 }
 

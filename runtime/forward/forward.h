@@ -96,6 +96,8 @@ struct layer {
     size_t window; /* positions seen; 0: all before */
     size_t chunk;  /* positions of a chunk, of which the own one is seen; 0: all */
     int rope;      /* of model.ropes; -1: not rotated */
+    bool borrows;  /* attends to the keys and values of layer kv_layer, has none itself */
+    size_t kv_layer;
 };
 
 enum { LAYER_PARTS = 3 };
@@ -116,8 +118,9 @@ struct model {
     struct kern kern;
     enum kern_math math;
     size_t n_layer, n_embd, n_vocab, n_ctx;
-    norm_fn *norm; /* traits.norm */
-    act_fn *act;   /* traits.act */
+    size_t n_embd_layer; /* width of each layer's own input; 0: none */
+    norm_fn *norm;       /* traits.norm */
+    act_fn *act;         /* traits.act */
     float norm_eps;
     float residual_scale; /* on what a part adds */
     const float *ones;    /* for norms without weights: as many as any of them has */
@@ -148,6 +151,8 @@ struct sess {
     float *xn;     /* [n_batch, n_embd] normalised: input of a part */
     float *y;      /* [n_batch, n_embd] output of a part */
     float *y2;     /* the same of a mixer, while a recurrent part runs beside it, or NULL */
+    float *inputs; /* [n_batch, n_layer, n_embd_layer] the layers' own, or NULL */
+    float *table;  /* the same, of embeddings; scratch of layer_input_run */
     float *work;   /* scratch of the running part */
     void *mm_scratch;
     uint8_t
@@ -190,6 +195,12 @@ void forward_embed(struct sess *s, const int32_t *ids, size_t n);
 void forward_blocks(struct sess *s, size_t n);
 /* logits[n, n_vocab] of rows row0 .. of s->x. */
 void forward_head(struct sess *s, float *logits, size_t row0, size_t n);
+
+/* Layers' own inputs: are their weights there? s->inputs for tokens whose embeddings are
+ * s->x; s->y = what a layer makes of s->x and its own input. */
+int layer_input_check(const struct model *m, struct err *err) WARN_UNUSED;
+void layer_inputs(struct sess *s, const int32_t *ids, size_t n);
+void layer_input_run(struct sess *s, size_t layer, size_t n);
 
 /* Fill rotate, ropes and every layer's rope. Errors: ERR_UNSUPPORTED, ERR_FORMAT. */
 int rope_init(struct model *m, struct err *err) WARN_UNUSED;

@@ -163,31 +163,31 @@ static void test_families_round_trip(void **state)
         const char *class, *config;
     } rows[] = {
         {"Qwen2ForCausalLM",
-         "{\"num_hidden_layers\": 3, \"use_sliding_window\": true, \"max_window_layers\": 1}"     },
-        {"Qwen3ForCausalLM",                "{\"num_hidden_layers\": 3, \"hidden_act\": \"gelu\"}"},
-        {"GemmaForCausalLM",                "{\"rope_theta\": 77, \"hidden_act\": \"relu\"}"      },
-        {"Gemma2ForCausalLM",               "{\"num_hidden_layers\": 2, \"query_pre_attn_scalar\": 7, "
-         "\"layer_types\": [\"full_attention\", \"sliding_attention\"]}"                                                                     },
-        {"Gemma2ForCausalLM", "{\"attn_logit_softcapping\": null, \"final_logit_softcapping\": "
-         "null, \"sliding_window\": null}"},
-        {"Gemma3ForCausalLM",               "{\"sliding_window_pattern\": 2, \"rope_scaling\": {\"rope_type\": "
-         "\"linear\", \"factor\": 8}}"                                                       },
-        {"Gemma4ForCausalLM",                                 "{\"num_global_key_value_heads\": 2, \"attention_k_eq_v\": true, "
-         "\"hidden_size_per_layer_input\": 0}"                                                            },
+         "{\"num_hidden_layers\": 3, \"use_sliding_window\": true, \"max_window_layers\": 1}"                             },
+        {"Qwen3ForCausalLM",          "{\"num_hidden_layers\": 3, \"hidden_act\": \"gelu\"}"                              },
+        {"GemmaForCausalLM",          "{\"rope_theta\": 77, \"hidden_act\": \"relu\"}"                                    },
+        {"Gemma2ForCausalLM",         "{\"num_hidden_layers\": 2, \"query_pre_attn_scalar\": 7, "
+                              "\"layer_types\": [\"full_attention\", \"sliding_attention\"]}"},
+        {"Gemma2ForCausalLM",         "{\"attn_logit_softcapping\": null, \"final_logit_softcapping\": "
+                              "null, \"sliding_window\": null}"                              },
+        {"Gemma3ForCausalLM",         "{\"sliding_window_pattern\": 2, \"rope_scaling\": {\"rope_type\": "
+                              "\"linear\", \"factor\": 8}}"                                  },
+        {"Gemma4ForCausalLM",         "{\"num_global_key_value_heads\": 2, \"attention_k_eq_v\": true, "
+                              "\"num_kv_shared_layers\": 4, \"use_double_wide_mlp\": true}"  },
         {"PhiForCausalLM",
-         "{\"partial_rotary_factor\": 0.25, \"qk_layernorm\": true, \"rope_theta\": 55}"                                                                     },
-        {"Phi3ForCausalLM",                                 "{\"sliding_window\": 48}"           },
-        {"OlmoForCausalLM",                                 "{\"clip_qkv\": 8}" },
-        {"Olmo2ForCausalLM",                                 "{}"                                                           },
-        {"Olmo3ForCausalLM",                                 "{\"rope_theta\": 10000}"                                                                    },
-        {"SmolLM3ForCausalLM",                                 "{\"num_hidden_layers\": 3, \"no_rope_layers\": [0, 1, 1]}"          },
-        {"SeedOssForCausalLM",                                 "{\"head_dim\": 16}"},
-        {"Exaone4ForCausalLM",                                 "{\"sliding_window_pattern\": 3}"                                                         },
-        {"Exaone4ForCausalLM",                                 "{\"sliding_window\": null}"                                                                    },
-        {"HunYuanDenseV1ForCausalLM",                                 "{\"rope_scaling\": {\"type\": \"dynamic\", \"alpha\": 3}}"          },
-        {"ArceeForCausalLM",                                 "{\"hidden_act\": \"silu\"}"},
-        {"ApertusForCausalLM",                                  "{}"                                                           },
-        {"Ministral3ForCausalLM",                                  "{\"sliding_window\": 5}"                                                                           },
+         "{\"partial_rotary_factor\": 0.25, \"qk_layernorm\": true, \"rope_theta\": 55}"                                  },
+        {"Phi3ForCausalLM",           "{\"sliding_window\": 48}"                                                          },
+        {"OlmoForCausalLM",           "{\"clip_qkv\": 8}"                                                                 },
+        {"Olmo2ForCausalLM",          "{}"                                                                                },
+        {"Olmo3ForCausalLM",          "{\"rope_theta\": 10000}"                                                           },
+        {"SmolLM3ForCausalLM",        "{\"num_hidden_layers\": 3, \"no_rope_layers\": [0, 1, 1]}"                         },
+        {"SeedOssForCausalLM",        "{\"head_dim\": 16}"                                                                },
+        {"Exaone4ForCausalLM",        "{\"sliding_window_pattern\": 3}"                                                   },
+        {"Exaone4ForCausalLM",        "{\"sliding_window\": null}"                                                        },
+        {"HunYuanDenseV1ForCausalLM", "{\"rope_scaling\": {\"type\": \"dynamic\", \"alpha\": 3}}"                         },
+        {"ArceeForCausalLM",          "{\"hidden_act\": \"silu\"}"                                                        },
+        {"ApertusForCausalLM",        "{}"                                                                                },
+        {"Ministral3ForCausalLM",     "{\"sliding_window\": 5}"                                                           },
     };
 
     (void)state;
@@ -206,7 +206,8 @@ static void test_families_round_trip(void **state)
             /* what only config.json and tensors know */
             if (which == ARCH_N_VOCAB || which == ARCH_ROPE_PART || which == ARCH_QUERY_DIM ||
                 which == ARCH_ROPE_FACTOR || which == ARCH_ROPE_CTX || which == ARCH_ROPE_LOW ||
-                which == ARCH_ROPE_HIGH || which == ARCH_ROPE_TYPE || which == ARCH_N_HEAD_KV_SWA)
+                which == ARCH_ROPE_HIGH || which == ARCH_ROPE_TYPE || which == ARCH_N_HEAD_KV_SWA ||
+                which == ARCH_FF_WIDE)
                 continue;
             for (size_t l = 0; l < arch_int(&p, ARCH_N_LAYER, 0); l++)
                 if (fabs((double)(float)arch_num(&p, which, l) - arch_num(&q, which, l)) >

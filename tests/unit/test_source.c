@@ -136,8 +136,8 @@ static void test_source_refusals(void **state)
     put_weights(TINY_TENSORS, (struct tiny_tensor){0});
     put_config("\"tie_word_embeddings2\":0,\"head_dim\":8");
     REFUSE(ERR_FORMAT, "k_proj.weight", "[8, 8]", "[4, 8]");
-    put_config("\"num_hidden_layerz\":0,\"hidden_act\":\"relu\"");
-    REFUSE(ERR_UNSUPPORTED, "config.json", "hidden_act", "relu");
+    put_config("\"num_hidden_layerz\":0,\"hidden_act\":\"sine\"");
+    REFUSE(ERR_UNSUPPORTED, "config.json", "hidden_act", "sine");
     put("config.json", "{\"architectures\":[\"X\"]}");
     REFUSE(ERR_UNSUPPORTED, "config.json", "\"X\"");
     put("config.json", "{}");

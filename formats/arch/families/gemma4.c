@@ -1,7 +1,9 @@
 /* Gemma 4 (text): Gemma 3 with norm weights stored as they are, values normed by head, scores
  * not scaled, heads of another width in full layers (global_head_dim, or per_layer_config as
  * transformers saves it), keys that serve as values there (attention_k_eq_v), only a part of
- * the full layers' heads rotated (proportional), and a scalar on each layer's output.
+ * the full layers' heads rotated (proportional), and a scalar on each layer's output. E2B and
+ * E4B: the last layers attend to the keys and values of earlier ones (num_kv_shared_layers) and
+ * each layer has an input of its own (hidden_size_per_layer_input). The mixture is refused.
  * Source: transformers' Gemma4TextConfig (class defaults), modeling_gemma4; llama.cpp's key and
  * tensor names. */
 
@@ -32,6 +34,8 @@ static const struct arch_key keys[] = {
     {ARCH_LOGIT_CAP, "final_logit_softcapping", "{}.final_logit_softcapping", META_F32, ARCH_OPTIONAL_KEY},
     {ARCH_KV_SHARED, "num_kv_shared_layers", "{}.attention.shared_kv_layers", META_U32, ARCH_CONST, 0, .flags = KEY_ZERO},
     {ARCH_N_EMBD_LAYER, "hidden_size_per_layer_input", "{}.embedding_length_per_layer_input", META_U32, ARCH_CONST, 256, .flags = KEY_ZERO},
+    {ARCH_N_VOCAB_LAYER, "vocab_size_per_layer_input", NULL, META_U32, ARCH_CONST, 262144},
+    {ARCH_FF_WIDE, "use_double_wide_mlp", NULL, META_U32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO},
     KEYS_ACT("hidden_activation", ACT_GELU_TANH),
     {ARCH_EMBD_SCALE, NULL, NULL, META_F32, ARCH_SQRT, 1, .other = ARCH_N_EMBD},
     {ARCH_ATTN_SCALE, NULL, NULL, META_F32, ARCH_CONST, 1},
@@ -61,19 +65,30 @@ static const struct arch_tensor rows[] = {
     {ROLE_FFN_POST_NORM, L "post_feedforward_layernorm.weight", B "post_ffw_norm.weight", {DIM_EMBD}},
     {ROLE_LAYER_SCALE, L "layer_scalar", B "layer_output_scale.weight", {DIM_ONE}},
     {ROLE_ATTN_Q, L "self_attn.q_proj.weight", B "attn_q.weight", {DIM_EMBD, DIM_Q}},
-    {ROLE_ATTN_K, L "self_attn.k_proj.weight", B "attn_k.weight", {DIM_EMBD, DIM_K}},
+    {ROLE_ATTN_K, L "self_attn.k_proj.weight", B "attn_k.weight", {DIM_EMBD, DIM_K}, CHANGE_NONE, TENSOR_OPTIONAL},
     {ROLE_ATTN_V, L "self_attn.v_proj.weight", B "attn_v.weight", {DIM_EMBD, DIM_V}, CHANGE_NONE, TENSOR_OPTIONAL},
     {ROLE_ATTN_OUT, L "self_attn.o_proj.weight", B "attn_output.weight", {DIM_O, DIM_EMBD}},
     {0},
 };
 
+/* E2B and E4B: each layer has an input of its own. */
+static const struct arch_tensor layer_rows[] = {
+    {ROLE_LAYER_EMBD, "model.embed_tokens_per_layer.weight", "per_layer_token_embd.weight", {DIM_EMBD_LAYERS, DIM_VOCAB_LAYER}, CHANGE_NONE, TENSOR_OPTIONAL},
+    {ROLE_LAYER_EMBD_PROJ, "model.per_layer_model_projection.weight", "per_layer_model_proj.weight", {DIM_EMBD, DIM_EMBD_LAYERS}, CHANGE_NONE, TENSOR_OPTIONAL},
+    {ROLE_LAYER_EMBD_NORM, "model.per_layer_projection_norm.weight", "per_layer_proj_norm.weight", {DIM_EMBD_LAYER}, CHANGE_NONE, TENSOR_OPTIONAL},
+    {ROLE_LAYER_IN_GATE, L "per_layer_input_gate.weight", B "inp_gate.weight", {DIM_EMBD, DIM_EMBD_LAYER}, CHANGE_NONE, TENSOR_OPTIONAL},
+    {ROLE_LAYER_IN_OUT, L "per_layer_projection.weight", B "proj.weight", {DIM_EMBD_LAYER, DIM_EMBD}, CHANGE_NONE, TENSOR_OPTIONAL},
+    {ROLE_LAYER_IN_NORM, L "post_per_layer_input_norm.weight", B "post_norm.weight", {DIM_EMBD}, CHANGE_NONE, TENSOR_OPTIONAL},
+    {ROLE_ATTN_Q_NORM, L "self_attn.q_norm.weight", B "attn_q_norm.weight", {DIM_HEAD_K}},
+    {ROLE_ATTN_K_NORM, L "self_attn.k_norm.weight", B "attn_k_norm.weight", {DIM_HEAD_K}, CHANGE_NONE, TENSOR_OPTIONAL},
+    {0},
+};
+
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, theta, NULL};
-static const struct arch_tensor *const row_sets[] = {rows, arch_rows_bias_if_asked, arch_rows_qk_norm, arch_rows_gated, NULL};
+static const struct arch_tensor *const row_sets[] = {rows, layer_rows, arch_rows_bias_if_asked, arch_rows_gated, NULL};
 
 static const struct arch_only only[] = {
     {"use_bidirectional_attention", "vision|false"},
-    {"hidden_size_per_layer_input", "0"},
-    {"num_kv_shared_layers", "0"},
     {"enable_moe_block", "false"},
     {0},
 };
