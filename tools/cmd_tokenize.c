@@ -92,12 +92,28 @@ static int open_tokenizer(struct opened *o, const char *path, const char *pre,
     return rc ? rc : tok_new(&o->tok, o->vocab, err);
 }
 
+/* A number's digits and a comma; texts of megabytes have millions. */
+static void put_number(struct buf *out, uint32_t id)
+{
+    char digits[12];
+    size_t at = sizeof(digits);
+
+    digits[--at] = ',';
+    do {
+        digits[--at] = (char)('0' + id % 10);
+        id /= 10;
+    } while (id);
+    buf_put(out, digits + at, sizeof(digits) - at);
+}
+
 /* "[1,2,3]" and a line end. */
 static void put_ids(struct buf *out, const struct tok_ids *ids)
 {
     buf_str(out, "[");
     for (size_t i = 0; i < ids->n; i++)
-        buf_fmt(out, "%s%d", i ? "," : "", (int)ids->id[i]);
+        put_number(out, (uint32_t)ids->id[i]);
+    if (ids->n && out->n)
+        out->n--; /* the last comma */
     buf_str(out, "]\n");
 }
 

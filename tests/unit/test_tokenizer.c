@@ -1,6 +1,7 @@
 /* runtime/tokenizer on small vocabularies made here. */
 
 #include "formats/pretok.h"
+#include "formats/pretok_patterns.h"
 #include "runtime/tok/tok_parts.h"
 #include "runtime/tokenizer.h"
 
@@ -367,6 +368,251 @@ static void test_tokenizer_spm(void **state)
     free(s);
 }
 
+/* ---- cutting by hand and by PCRE2 -------------------------------------------------------- */
+
+struct words {
+    size_t end[4096];
+    size_t n;
+    const char *text;
+};
+
+static int note(void *arg, const char *word, size_t n, struct err *err)
+{
+    struct words *w = arg;
+
+    (void)err;
+    w->end[w->n++] = (size_t)(word - w->text) + n;
+    return 0;
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525 + 1013904223;
+    return *state >> 8;
+}
+
+/* A text of bytes that patterns tell apart, a few of them wide. */
+static size_t random_text(char *out, uint32_t *state)
+{
+    static const char *const parts[] = {
+        "a",        "S",        "ll",           "'",        "'s",       "'LL",
+        "'re",      " ",        "  ",           "\t",       "\n",       "\r\n",
+        "1",        "23",       "456",          ".",        "!?",       "/",
+        "_",        "\xc3\xa9", "\xe4\xb8\xad", "\xc2\xa0", "\xcc\x81", "\xd9\xa3",
+        "\xc5\xbf", "\v",       "\x7f",         "\xff",     "x1",
+    };
+    const size_t count = next_random(state) % 24;
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *p = parts[next_random(state) % (sizeof(parts) / sizeof(*parts))];
+        memcpy(out + n, p, strlen(p));
+        n += strlen(p);
+    }
+    return n;
+}
+
+/* The pattern in a group is the same to PCRE2, and no matcher knows it. */
+static void compare_split(const char *pattern, uint32_t seed)
+{
+    struct tok_regex *fast, *slow;
+    static struct words a, b;
+    struct err err;
+    char grouped[1024], text[128];
+
+    assert_true(strlen(pattern) + 5 < sizeof(grouped));
+    memcpy(grouped, "(?:", 4);
+    memcpy(grouped + 3, pattern, strlen(pattern));
+    memcpy(grouped + 3 + strlen(pattern), ")", 2);
+    const char *const one[] = {pattern, NULL}, *const two[] = {grouped, NULL};
+    assert_non_null(tok_scan_for(pattern));
+    assert_int_equal(tok_regex_new(&fast, one, &err), 0);
+    assert_int_equal(tok_regex_new(&slow, two, &err), 0);
+    for (int i = 0; i < 20000; i++) {
+        const size_t n = random_text(text, &seed);
+        a.n = b.n = 0;
+        a.text = b.text = text;
+        assert_int_equal(tok_regex_split(fast, text, n, note, &a, &err), 0);
+        assert_int_equal(tok_regex_split(slow, text, n, note, &b, &err), 0);
+        assert_int_equal(a.n, b.n);
+        assert_memory_equal(a.end, b.end, a.n * sizeof(*a.end));
+    }
+    tok_regex_free(fast);
+    tok_regex_free(slow);
+}
+
+static void test_tokenizer_matchers_agree(void **state)
+{
+    (void)state;
+    compare_split(RE_GPT2, 1);
+    compare_split(RE_LLAMA3, 2);
+    compare_split(RE_QWEN2, 3);
+    compare_split("\\p{N}", 4);
+}
+
+/* ---- the other kinds ------------------------------------------------------------------------ */
+
+static struct small *new_kind(enum vocab_kind kind)
+{
+    struct small *s = calloc(1, sizeof(*s));
+
+    assert_non_null(s);
+    s->v = (struct vocab){.kind = kind, .pre = "default", .token = s->token, .merge = s->merge};
+    s->v.bos = s->v.eos = s->v.sep = s->v.eot = s->v.eom = -1;
+    s->v.add_bos = s->v.add_eos = s->v.add_sep = 0;
+    s->v.lowercase = s->v.strip_accents = s->v.remove_extra_spaces = -1;
+    add(s, "<unk>", 0, VOCAB_UNKNOWN);
+    return s;
+}
+
+static void test_tokenizer_unigram(void **state)
+{
+    struct small *s = new_kind(VOCAB_UNIGRAM);
+
+    (void)state;
+    add(s, "\xe2\x96\x81", -5, VOCAB_NORMAL); /* 1 */
+    add(s, "a", -4, VOCAB_NORMAL);            /* 2 */
+    add(s, "ab", -6, VOCAB_NORMAL);           /* 3 */
+    add(s, "b", -3, VOCAB_NORMAL);            /* 4 */
+    add(s,
+        "\xe2\x96\x81"
+        "a",
+        -6, VOCAB_NORMAL); /* 5 */
+    s->v.add_space_prefix = true;
+    s->v.remove_extra_spaces = 1;
+    struct tok *t = tok_of(s);
+    assert_ids(t, "ab", 0, 2, 5, 4);              /* -9 beats -11 and -12 */
+    assert_ids(t, "  ab   b ", 0, 4, 5, 4, 1, 4); /* one space between words */
+    assert_ids(t, "bxyb", 0, 4, 1, 4, 0, 4);      /* unknown neighbours are one */
+    assert_ids(t, "", 0, 0);
+    tok_free(t);
+    free(s);
+}
+
+static void test_tokenizer_wordpiece(void **state)
+{
+    struct small *s = new_kind(VOCAB_WORDPIECE);
+
+    (void)state;
+    add(s,
+        "\xe2\x96\x81"
+        "un",
+        0, VOCAB_NORMAL);            /* 1 */
+    add(s, "able", 0, VOCAB_NORMAL); /* 2 */
+    add(s,
+        "\xe2\x96\x81"
+        "able",
+        0, VOCAB_NORMAL); /* 3 */
+    add(s,
+        "\xe2\x96\x81"
+        "!",
+        0, VOCAB_NORMAL); /* 4 */
+    struct tok *t = tok_of(s);
+    assert_ids(t, "Unable able!", 0, 4, 1, 2, 3, 4);
+    assert_ids(t,
+               "\xc3\x9c"
+               "nable",
+               0, 2, 1, 2);                  /* without its accent */
+    assert_ids(t, "unabl able", 0, 2, 0, 3); /* a word is said whole or not at all */
+    tok_free(t);
+    free(s);
+}
+
+/* Added tokens as the file has them found. */
+static void test_tokenizer_added_flags(void **state)
+{
+    struct small *s = new_bpe("gpt-2");
+    struct vocab_added added[] = {
+        {256, VOCAB_LSTRIP | VOCAB_RSTRIP},
+        {257, VOCAB_SINGLE_WORD          },
+        {258, VOCAB_NORMALIZED           },
+    };
+
+    (void)state;
+    add(s, "<m>", 0, VOCAB_USER);       /* 256 */
+    add(s, "zq", 0, VOCAB_USER);        /* 257 */
+    add(s, "e\xcc\x81", 0, VOCAB_USER); /* 258 */
+    s->v.added = added;
+    s->v.n_added = 3;
+    s->v.normalizer = "NFC";
+    struct tok *t = tok_of(s);
+    assert_ids(t, "a \t<m> \n b", 0, 3, 'a', 256, 'b');
+    assert_ids(t, "azq zq zq.", 0, 8, 'a', 'z', 'q', ' ', 257, ' ', 257, '.');
+    assert_ids(t,
+               "a\xc3\xa9"
+               "e\xcc\x81",
+               0, 3, 'a', 258, 258);
+    tok_free(t);
+    free(s);
+}
+
+/* ---- tokenizer.json ------------------------------------------------------------------------- */
+
+static struct tok *tok_json(const char *text)
+{
+    struct tok *t = NULL;
+    json_val *doc;
+    struct err err;
+
+    assert_int_equal(json_parse(&doc, text, strlen(text), &err), 0);
+    if (tok_new_json(&t, NULL, doc, &err))
+        fail_msg("%s", err.msg);
+    json_free(doc);
+    return t;
+}
+
+static void test_tokenizer_json(void **state)
+{
+    (void)state;
+    struct tok *t = tok_json(
+        "{\"normalizer\":{\"type\":\"Lowercase\"},"
+        "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[^a-c\\\\s&&\\\\w]\"},"
+        "\"behavior\":\"MergedWithPrevious\",\"invert\":false},"
+        "\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"</s>\",4],\"cls\":[\"<s>\",3]},"
+        "\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"special\":true},"
+        "{\"id\":4,\"content\":\"</s>\",\"special\":true}],"
+        "\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\","
+        "\"vocab\":{\"?\":0,\"ab-\":1,\"c\":2}}}");
+    assert_ids(t, "AB-c", 0, 2, 1, 2);
+    assert_ids(t, "AB-c", TOK_ADD_SPECIAL, 4, 3, 1, 2, 4);
+    assert_ids(t, "c<s>c", TOK_PARSE_SPECIAL, 3, 2, 3, 2);
+    assert_ids(t, "c<s>c", 0, 4, 0, 0, 0, 2); /* "c<", "s", ">", "c" */
+    tok_free(t);
+}
+
+static void refuse_json(const char *text, enum err_code code, const char *what)
+{
+    struct tok *t;
+    json_val *doc;
+    struct err err;
+
+    assert_int_equal(json_parse(&doc, text, strlen(text), &err), 0);
+    assert_int_equal(tok_new_json(&t, NULL, doc, &err), code);
+    assert_null(t);
+    if (!strstr(err.msg, what))
+        fail_msg("%s", err.msg);
+    json_free(doc);
+}
+
+static void test_tokenizer_json_refuses(void **state)
+{
+    (void)state;
+    refuse_json("{\"model\":{\"type\":\"Other\"}}", ERR_UNSUPPORTED, "Other");
+    refuse_json("{\"normalizer\":{\"type\":\"Turn\"}}", ERR_UNSUPPORTED, "Turn");
+    refuse_json("{\"pre_tokenizer\":{\"type\":\"Turn\"}}", ERR_UNSUPPORTED, "Turn");
+    refuse_json("{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a\"}}}",
+                ERR_UNSUPPORTED, "without end");
+    refuse_json("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}",
+                ERR_FORMAT, "not of tokens");
+    refuse_json("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"dropout\":0.1}}",
+                ERR_UNSUPPORTED, "dropout");
+    refuse_json("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}", ERR_FORMAT,
+                "no id");
+    refuse_json("{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0]],\"unk_id\":7}}", ERR_FORMAT,
+                "unk_id");
+    refuse_json("{}", ERR_FORMAT, "model");
+}
+
 static void test_tokenizer_refuses(void **state)
 {
     struct small *s = new_bpe("no such");
@@ -415,6 +661,12 @@ int main(void)
         cmocka_unit_test(test_tokenizer_special),
         cmocka_unit_test(test_tokenizer_decode),
         cmocka_unit_test(test_tokenizer_spm),
+        cmocka_unit_test(test_tokenizer_matchers_agree),
+        cmocka_unit_test(test_tokenizer_unigram),
+        cmocka_unit_test(test_tokenizer_wordpiece),
+        cmocka_unit_test(test_tokenizer_added_flags),
+        cmocka_unit_test(test_tokenizer_json),
+        cmocka_unit_test(test_tokenizer_json_refuses),
         cmocka_unit_test(test_tokenizer_refuses),
         cmocka_unit_test(test_tokenizer_empty),
     };
