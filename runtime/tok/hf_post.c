@@ -68,7 +68,7 @@ static int read_pair(int32_t *out, const json_val *v, struct err *err)
 {
     int64_t id = -1;
 
-    if (!json_int(json_next(json_first(v)), &id) || id < 0 || id > INT32_MAX)
+    if (json_len(v) != 2 || !json_int(json_next(json_first(v)), &id) || id < 0 || id > INT32_MAX)
         return err_set(err, ERR_FORMAT, "post_processor: expected a token and its id");
     *out = (int32_t)id;
     return 0;
