@@ -95,7 +95,7 @@ static int check(const struct model *m, size_t layer, struct err *err)
 static size_t hidden_floats(const struct model *m, size_t layer)
 {
     return larger(num(m, ARCH_N_EXPERT_USED, layer) * 2 * num(m, ARCH_N_FF_EXPERT, layer),
-                  2 * num(m, ARCH_N_FF_SHARED, layer));
+                  2 * m->layer[layer].w.mat[ROLE_FFN_UP_SHARED].rows);
 }
 
 static size_t work_floats(const struct model *m, size_t layer)
