@@ -468,18 +468,21 @@ def llama_case(out):
     for n in ("input_layernorm", "post_attention_layernorm"):
         tensors[LAYER + n + ".weight"] = torch.ones(32).half()
     tensors["model.norm.weight"] = torch.ones(32).half()
-    tensors["model.embed_tokens.weight"] = rand(4, 32, seed=3).half()
+    tensors["model.embed_tokens.weight"] = rand(256, 32, seed=3).half()
     d = out / "llama"
     d.mkdir(parents=True, exist_ok=True)
     save_file(tensors, d / "model.safetensors")
     config = {"architectures": ["LlamaForCausalLM"], "hidden_size": 32, "num_attention_heads": 4,
               "num_key_value_heads": 4, "intermediate_size": 32, "num_hidden_layers": 1,
-              "vocab_size": 4, "tie_word_embeddings": True,
+              "vocab_size": 256, "tie_word_embeddings": True,
               "quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 32,
                                       "sym": True, "desc_act": False}}
     (d / "config.json").write_text(json.dumps(config) + "\n")
-    tokenizer = {"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "c": 3},
-                           "merges": ["a b"]}, "added_tokens": [],
+    visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [b for b in range(256) if b not in visible]
+    letters = [chr(b) for b in visible] + [chr(256 + i) for i in range(len(hidden))]
+    tokenizer = {"model": {"type": "BPE", "vocab": {c: i for i, c in enumerate(letters)},
+                           "merges": []}, "added_tokens": [],
                  "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False,
                                    "trim_offsets": True, "use_regex": True},
                  "decoder": {"type": "ByteLevel"}}
