@@ -30,6 +30,21 @@ static void refuse(const char *text, size_t n, const char *part)
         fail_msg("\"%s\" does not say \"%s\"", err.msg, part);
 }
 
+static void test_json_infinity(void **state)
+{
+    json_val *v = parsed("{\"a\": [0.0, Infinity, -Infinity], \"b\": \"\\\"Infinity\"}");
+    double d = 0;
+
+    (void)state;
+    assert_true(json_num(json_path(v, "a.1"), &d) && isinf(d) && d > 0);
+    assert_true(json_num(json_path(v, "a.2"), &d) && isinf(d) && d < 0);
+    assert_null(json_path(v, "a.3"));
+    assert_null(json_path(v, "a.x"));
+    assert_string_equal(json_str(json_get(v, "b")), "\"Infinity");
+    json_free(v);
+    refuse("{\"a\": Infinite}", 15, "not valid JSON");
+}
+
 static void test_json_reads(void **state)
 {
     json_val *v = parsed("\xef\xbb\xbf{\"a\": [1, 2.5, -3], \"b\": {\"c\": \"x\\u00e9\"}, "
@@ -179,6 +194,7 @@ static void test_json_writes_indented(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_json_infinity),
         cmocka_unit_test(test_json_reads),
         cmocka_unit_test(test_json_whole_numbers),
         cmocka_unit_test(test_json_refuses),

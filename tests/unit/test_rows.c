@@ -108,6 +108,14 @@ static void test_rows_arithmetic(void **state)
     assert_int_equal(rows_read(got, &t, 0, 1, &err), 0);
     assert_true(got[0] <= -1 && got[0] >= -1);
     assert_true(fabs((double)got[3] + exp(1)) < 1e-6);
+    /* the reference's bits, not the nearest: exp(0.1171875), exp(5.375) in torch 2 */
+    const float log_a[4] = {0.1171875F, 5.375F, 0.9765625F, 0}, *bits = log_a;
+    const struct source_part logs = {(const uint8_t *)bits, sizeof(log_a), NULL};
+    t = tensor(&logs, 1, DTYPE_F32, 4, 1, CHANGE_NEG_EXP);
+    assert_int_equal(rows_read(got, &t, 0, 1, &err), 0);
+    assert_true(got[0] == nextafterf((float)-exp(0.1171875), -2));
+    assert_true(got[1] == nextafterf((float)-exp(5.375), -1000));
+    assert_true(got[2] == nextafterf((float)-exp(0.9765625), 0));
     /* in F16 the sum is rounded to F16 */
     for (int i = 0; i < 4; i++)
         h[i] = f16_from_f32(a[i]);
