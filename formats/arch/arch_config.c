@@ -2,7 +2,6 @@
 
 #include "formats/arch/arch_params_impl.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

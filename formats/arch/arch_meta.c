@@ -2,9 +2,6 @@
 
 #include "formats/arch/arch_params_impl.h"
 
-#include <inttypes.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int meta_list(struct arch_params *p, const struct arch_key *k, const char *key,
