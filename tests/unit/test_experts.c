@@ -256,7 +256,7 @@ static void weights_of(double *weight, const struct bench *b, const struct a_cas
     for (size_t e = 0; e < EXPERTS; e++)
         choice[e] = score[e] + bias(b, ROLE_FFN_CHOICE_BIAS, e);
     for (size_t g = 0; g < groups; g++) {
-        double best = -INFINITY, pair = -INFINITY;
+        double best = -HUGE_VAL, pair = -HUGE_VAL;
         for (size_t i = g * each; i < (g + 1) * each; i++) {
             best = fmax(best, choice[i]);
             for (size_t j = g * each; j < i; j++)
@@ -266,7 +266,7 @@ static void weights_of(double *weight, const struct bench *b, const struct a_cas
     }
     for (size_t e = 0; e < EXPERTS; e++)
         if (groups > 1 && !among(group, groups, c->groups_used, e / each))
-            choice[e] = -INFINITY;
+            choice[e] = -HUGE_VAL;
     for (size_t e = 0; e < EXPERTS; e++) {
         const double v = c->router == ROUTER_SOFTMAX_CHOSEN ? exp(score[e]) : score[e];
         weight[e] = among(choice, EXPERTS, c->used, e) ? v : 0;
