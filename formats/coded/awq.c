@@ -32,17 +32,13 @@ int awq_take(enum coded_role *role, struct look *l, struct err *err)
 {
     static const char *const sides[] = {".qzeros", ".scales", NULL};
     const struct st_tensor *st = l->st, *zero;
-    const uint64_t any[2] = {LOOK_ANY, LOOK_ANY};
     struct coded *c = &l->c;
 
     *role = look_ends_any(l, sides) ? CODED_SIDE : CODED_PLAIN;
     if (!look_ends(l, ".qweight"))
         return 0;
     *role = CODED_LAST;
-    if (st->type != DTYPE_I32)
-        return err_set(err, ERR_FORMAT, "tensor %s: expected type I32, found %s", st->name,
-                       dtype_get(st->type)->name);
-    int rc = look_shape(l, st, 2, any, err);
+    int rc = look_words(l, err);
     if (rc)
         return rc;
     if (!st->dims[0] || !st->dims[1] || st->dims[1] > UINT32_MAX)

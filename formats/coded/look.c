@@ -99,6 +99,16 @@ int look_shape(const struct look *l, const struct st_tensor *t, int n_dims, cons
                    shape(b, sizeof(b), t->dims, t->n_dims));
 }
 
+int look_words(const struct look *l, struct err *err)
+{
+    const uint64_t any[2] = {LOOK_ANY, LOOK_ANY};
+
+    if (l->st->type != DTYPE_I32)
+        return err_set(err, ERR_FORMAT, "tensor %s: expected type I32, found %s", l->st->name,
+                       dtype_get(l->st->type)->name);
+    return look_shape(l, l->st, 2, any, err);
+}
+
 int look_need(const struct st_tensor **out, struct look *l, const char *suffix, enum dtype type,
               int n_dims, const uint64_t *dims, struct err *err)
 {

@@ -73,6 +73,8 @@ int look_need(const struct st_tensor **out, struct look *l, const char *suffix, 
 /* The message of look_need for a tensor that was found already. */
 int look_shape(const struct look *l, const struct st_tensor *t, int n_dims, const uint64_t *dims,
                struct err *err) WARN_UNUSED;
+/* Is the tensor itself a matrix of 32-bit words, as packed codes are? */
+int look_words(const struct look *l, struct err *err) WARN_UNUSED;
 /* F16, BF16 or F32, as scales are. */
 int look_float(const struct st_tensor *t, struct err *err) WARN_UNUSED;
 /* Number i of an I32 tensor's bytes. */

@@ -8,6 +8,37 @@
 
 /* ---- a text ----------------------------------------------------------------------------- */
 
+static int read_sequence(struct hf *h, struct hf_steps *out, const struct hf_kinds *kinds,
+                         const json_val *list, int depth, struct err *err)
+{
+    int rc = 0;
+
+    for (const json_val *s = json_first(list); s && !rc; s = json_next(s))
+        rc = hf_read_steps(h, out, kinds, s, depth, err);
+    return rc;
+}
+
+int hf_read_steps(struct hf *h, struct hf_steps *out, const struct hf_kinds *kinds,
+                  const json_val *v, int depth, struct err *err)
+{
+    const char *type = json_str(json_get(v, "type"));
+
+    if (json_is_null(v))
+        return 0;
+    if (type && !strcmp(type, "Sequence") && depth < HF_MOST_STEPS)
+        return read_sequence(h, out, kinds, json_get(v, kinds->list), depth + 1, err);
+    for (size_t i = 0; type && i < kinds->n; i++) {
+        const struct hf_kind *k = &kinds->at[i];
+        if (strcmp(type, k->type) || out->n == HF_MOST_STEPS)
+            continue;
+        struct hf_step *s = &out->step[out->n++];
+        s->norm = k->norm;
+        s->pre = k->pre;
+        return k->read ? k->read(h, s, v, err) : 0;
+    }
+    return hf_unknown(kinds->what, v, err);
+}
+
 static int word_ids(struct tok_ids *out, const void *model, const char *word, size_t n,
                     struct err *err)
 {
@@ -135,9 +166,9 @@ static int read_all(struct hf *h, const json_val *json, struct err *err)
 {
     const json_val *model = json_get(json, "model");
 
-    int rc = hf_read_norm(h, json_get(json, "normalizer"), 0, err);
+    int rc = hf_read_norm(h, json_get(json, "normalizer"), err);
     if (!rc)
-        rc = hf_read_pre(h, json_get(json, "pre_tokenizer"), 0, err);
+        rc = hf_read_pre(h, json_get(json, "pre_tokenizer"), err);
     if (!rc)
         keep_bytes(h, model);
     if (!rc)

@@ -231,51 +231,28 @@ static int read_precompiled(struct hf *h, struct hf_step *s, const json_val *v, 
     return tok_charsmap_init(&s->charsmap, data, n, err);
 }
 
-static const struct {
-    const char *type;
-    hf_norm_fn *norm;
-    int (*read)(struct hf *h, struct hf_step *s, const json_val *v, struct err *err);
-} kinds[] = {
-    {"NFC",            form,          read_form       },
-    {"NFD",            form,          read_form       },
-    {"NFKC",           form,          read_form       },
-    {"NFKD",           form,          read_form       },
-    {"Lowercase",      lowercase,     NULL            },
-    {"Strip",          strip,         read_strip      },
-    {"StripAccents",   strip_accents, NULL            },
-    {"Replace",        replace,       read_replace    },
-    {"Prepend",        prepend,       read_prepend    },
-    {"BertNormalizer", bert,          read_bert       },
-    {"Precompiled",    precompiled,   read_precompiled},
-    {"ByteLevel",      byte_level,    NULL            },
-    {"Nmt",            nmt,           NULL            },
+static const struct hf_kind kinds[] = {
+    {.type = "NFC",          .norm = form,          .read = read_form},
+    {.type = "NFD",                      .norm = form,                               .read = read_form},
+    {.type = "NFKC",     .norm = form,.read = read_form},
+    {.type = "NFKD",      .norm = form,               .read = read_form},
+    {.type = "Lowercase",         .norm = lowercase            },
+    {.type = "Strip",                      .norm = strip,                         .read = read_strip},
+    {.type = "StripAccents",                      .norm = strip_accents                },
+    {.type = "Replace",    .norm = replace, .read = read_replace},
+    {.type = "Prepend",.norm = prepend,.read = read_prepend},
+    {.type = "BertNormalizer",    .norm = bert,     .read = read_bert},
+    {.type = "Precompiled",      .norm = precompiled,                                 .read = read_precompiled},
+    {.type = "ByteLevel",                      .norm = byte_level                   },
+    {.type = "Nmt",     .norm = nmt                     },
 };
 
-static int read_sequence(struct hf *h, const json_val *v, int depth, struct err *err)
+int hf_read_norm(struct hf *h, const json_val *v, struct err *err)
 {
-    int rc = 0;
+    static const struct hf_kinds all = {kinds, sizeof(kinds) / sizeof(*kinds), "normalizer",
+                                        "normalizers"};
 
-    for (const json_val *s = json_first(json_get(v, "normalizers")); s && !rc; s = json_next(s))
-        rc = hf_read_norm(h, s, depth + 1, err);
-    return rc;
-}
-
-int hf_read_norm(struct hf *h, const json_val *v, int depth, struct err *err)
-{
-    const char *type = json_str(json_get(v, "type"));
-
-    if (json_is_null(v))
-        return 0;
-    if (type && !strcmp(type, "Sequence") && depth < HF_MOST_STEPS)
-        return read_sequence(h, v, depth, err);
-    for (size_t i = 0; type && i < sizeof(kinds) / sizeof(*kinds); i++) {
-        if (strcmp(type, kinds[i].type) || h->norm.n == HF_MOST_STEPS)
-            continue;
-        struct hf_step *s = &h->norm.step[h->norm.n++];
-        s->norm = kinds[i].norm;
-        return kinds[i].read ? kinds[i].read(h, s, v, err) : 0;
-    }
-    return hf_unknown("normalizer", v, err);
+    return hf_read_steps(h, &h->norm, &all, v, 0, err);
 }
 
 int hf_normalize(const char **out, size_t *n, struct hf_run *r, struct hf_piece *p, struct err *err)

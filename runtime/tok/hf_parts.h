@@ -25,6 +25,7 @@ enum hf_flag {
     HF_SINGLE = 512 /* Digits one by one */
 };
 
+struct hf;
 struct hf_step;
 struct hf_run;
 
@@ -57,6 +58,21 @@ struct hf_step {
 struct hf_steps {
     struct hf_step step[HF_MOST_STEPS];
     int n;
+};
+
+/* What a step of a type in tokenizer.json is, and how its settings are read (NULL: it has
+ * none). */
+struct hf_kind {
+    const char *type;
+    hf_norm_fn *norm; /* of a normalizer */
+    hf_pre_fn *pre;   /* of a pre-tokenizer */
+    int (*read)(struct hf *h, struct hf_step *s, const json_val *v, struct err *err);
+};
+
+struct hf_kinds {
+    const struct hf_kind *at;
+    size_t n;
+    const char *what, *list; /* "normalizer"; the array of a Sequence: "normalizers" */
 };
 
 enum hf_model { HF_BPE, HF_UNIGRAM, HF_WORDPIECE, HF_WORDLEVEL };
@@ -96,8 +112,8 @@ void hf_run_release(struct hf_run *r);
 int hf_next(struct hf_run *r, int k, struct hf_piece p, struct err *err) WARN_UNUSED;
 
 /* Read "normalizer", "pre_tokenizer"; null and absent ones have no steps. */
-int hf_read_norm(struct hf *h, const json_val *v, int depth, struct err *err) WARN_UNUSED;
-int hf_read_pre(struct hf *h, const json_val *v, int depth, struct err *err) WARN_UNUSED;
+int hf_read_norm(struct hf *h, const json_val *v, struct err *err) WARN_UNUSED;
+int hf_read_pre(struct hf *h, const json_val *v, struct err *err) WARN_UNUSED;
 /* "decoder", "post_processor", "added_tokens", "model". */
 int hf_read_decoder(struct hf *h, const json_val *v, int depth, struct err *err) WARN_UNUSED;
 int hf_read_post(struct hf *h, const json_val *v, int depth, struct err *err) WARN_UNUSED;
@@ -106,6 +122,10 @@ int hf_read_model(struct hf *h, const json_val *v, struct err *err) WARN_UNUSED;
 
 /* Is the step a ByteLevel pre-tokenizer? */
 bool hf_is_byte_level(const struct hf_step *s);
+
+/* Append the steps of a definition: null, one step, or Sequences of them. */
+int hf_read_steps(struct hf *h, struct hf_steps *out, const struct hf_kinds *kinds,
+                  const json_val *v, int depth, struct err *err) WARN_UNUSED;
 
 /* The normal form of *p in *out, through all normalizers. */
 int hf_normalize(const char **out, size_t *n, struct hf_run *r, struct hf_piece *p,

@@ -339,48 +339,25 @@ static int read_length(struct hf *h, struct hf_step *s, const json_val *v, struc
     return 0;
 }
 
-static const struct {
-    const char *type;
-    hf_pre_fn *pre;
-    int (*read)(struct hf *h, struct hf_step *s, const json_val *v, struct err *err);
-} kinds[] = {
-    {"ByteLevel",          byte_level,   read_byte_level },
-    {"Split",              split,        read_split      },
-    {"Digits",             split,        read_digits     },
-    {"Punctuation",        split,        read_punctuation},
-    {"WhitespaceSplit",    split,        read_space_split},
-    {"CharDelimiterSplit", split,        read_delimiter  },
-    {"Whitespace",         whitespace,   NULL            },
-    {"BertPreTokenizer",   bert,         NULL            },
-    {"Metaspace",          metaspace,    read_metaspace  },
-    {"FixedLength",        fixed_length, read_length     },
+static const struct hf_kind kinds[] = {
+    {.type = "ByteLevel",          .pre = byte_level, .read = read_byte_level },
+    {.type = "Split",              .pre = split,      .read = read_split      },
+    {.type = "Digits",             .pre = split,      .read = read_digits     },
+    {.type = "Punctuation",        .pre = split,      .read = read_punctuation},
+    {.type = "WhitespaceSplit",    .pre = split,      .read = read_space_split},
+    {.type = "CharDelimiterSplit", .pre = split,      .read = read_delimiter  },
+    {.type = "Whitespace",         .pre = whitespace},
+    {.type = "BertPreTokenizer",                 .pre = bert                 },
+    {.type = "Metaspace",      .pre = metaspace,                       .read = read_metaspace                        },
+    {.type = "FixedLength",         .pre = fixed_length,                          .read = read_length      },
 };
 
-static int read_sequence(struct hf *h, const json_val *v, int depth, struct err *err)
+int hf_read_pre(struct hf *h, const json_val *v, struct err *err)
 {
-    int rc = 0;
+    static const struct hf_kinds all = {kinds, sizeof(kinds) / sizeof(*kinds), "pre_tokenizer",
+                                        "pretokenizers"};
 
-    for (const json_val *s = json_first(json_get(v, "pretokenizers")); s && !rc; s = json_next(s))
-        rc = hf_read_pre(h, s, depth + 1, err);
-    return rc;
-}
-
-int hf_read_pre(struct hf *h, const json_val *v, int depth, struct err *err)
-{
-    const char *type = json_str(json_get(v, "type"));
-
-    if (json_is_null(v))
-        return 0;
-    if (type && !strcmp(type, "Sequence") && depth < HF_MOST_STEPS)
-        return read_sequence(h, v, depth, err);
-    for (size_t i = 0; type && i < sizeof(kinds) / sizeof(*kinds); i++) {
-        if (strcmp(type, kinds[i].type) || h->pre.n == HF_MOST_STEPS)
-            continue;
-        struct hf_step *s = &h->pre.step[h->pre.n++];
-        s->pre = kinds[i].pre;
-        return kinds[i].read ? kinds[i].read(h, s, v, err) : 0;
-    }
-    return hf_unknown("pre_tokenizer", v, err);
+    return hf_read_steps(h, &h->pre, &all, v, 0, err);
 }
 
 bool hf_is_byte_level(const struct hf_step *s)

@@ -4,7 +4,7 @@
 
 #include "formats/arch/arch.h"
 #include "formats/digest.h"
-#include "tests/tap.h"
+#include "tests/models.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,48 +129,22 @@ static bool check(const char *model, const char *type, const char *out)
     return good;
 }
 
-static void check_model(struct tap *t, const char *root, const json_val *m, const char *out)
+static void check_model(struct tap *t, const json_val *m, const char *dir, const char *out)
 {
     const char *name = json_str(json_get(m, "name")), *class = json_str(json_get(m, "hf_class"));
-    char path[4096];
 
-    if (!name || !class) {
-        (void)tap_ok(t, false, "manifest entry without name or hf_class");
+    if (!class || !arch_by_class(class)) {
+        tap_skip(t, name, "no architecture row");
         return;
     }
-    if (!arch_by_class(class)) {
-        tap_skip(t, name, "no architecture row yet");
-        return;
-    }
-    (void)snprintf(path, sizeof(path), "%s/models/%s", root, name);
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         const char *state = json_str(json_get(json_get(m, "converter"), types[i]));
         if (!state || !strcmp(state, "ok")) /* else the reference could not either */
-            (void)tap_ok(t, check(path, types[i], out), "%s to %s", name, types[i]);
+            (void)tap_ok(t, check(dir, types[i], out), "%s to %s", name, types[i]);
     }
 }
 
 int main(void)
 {
-    const char *root = tap_golden(), *tmp = getenv("TMPDIR");
-    char path[4096], dir[256];
-    json_val *manifest = NULL;
-    struct err err = {0};
-    struct tap t = {0};
-
-    (void)snprintf(path, sizeof(path), "%s/models/manifest.json", root ? root : "");
-    if (!root || access(path, R_OK)) {
-        tap_skip(&t, "convert", "no golden models");
-        return tap_done(&t);
-    }
-    (void)snprintf(dir, sizeof(dir), "%.200s/pare-convert-XXXXXX", tmp ? tmp : "/tmp");
-    if (!tap_ok(&t, !json_load(&manifest, path, &err) && mkdtemp(dir), "manifest.json"))
-        return tap_done(&t);
-    (void)snprintf(path, sizeof(path), "%s/out.gguf", dir);
-    const json_val *models = json_get(manifest, "models");
-    for (const json_val *m = json_first(models); m; m = json_next(m))
-        check_model(&t, root, m, path);
-    (void)rmdir(dir);
-    json_free(manifest);
-    return tap_done(&t);
+    return models_each("convert", check_model);
 }

@@ -7,10 +7,9 @@
 #include "quant/pipeline.h"
 #include "runtime/model.h"
 #include "runtime/session.h"
-#include "tests/tap.h"
+#include "tests/models.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,7 +81,7 @@ static bool check(const struct source *s, const struct mix *mix, const char *to,
     return !rc;
 }
 
-static void check_model(struct tap *t, const char *root, const json_val *entry, const char *to)
+static void check_model(struct tap *t, const json_val *entry, const char *dir, const char *to)
 {
     static const struct log silent;
     const char *name = json_str(json_get(entry, "name"));
@@ -90,13 +89,11 @@ static void check_model(struct tap *t, const char *root, const json_val *entry, 
                              .log = &silent};
     struct source *s = NULL;
     struct err err = {0};
-    char path[4096];
     size_t n = 0, good = 0;
     const struct mix *mix;
 
-    (void)snprintf(path, sizeof(path), "%s/models/%s", root, name ? name : "");
-    if (source_open(&s, path, &so, &err) == ERR_UNSUPPORTED) {
-        tap_skip(t, name ? name : "a model without a name", err.msg);
+    if (source_open(&s, dir, &so, &err) == ERR_UNSUPPORTED) {
+        tap_skip(t, name, err.msg);
         return;
     }
     for (size_t i = 0; s && (mix = mix_at(i)); i++) {
@@ -114,24 +111,5 @@ static void check_model(struct tap *t, const char *root, const json_val *entry, 
 
 int main(void)
 {
-    const char *root = tap_golden(), *tmp = getenv("TMPDIR");
-    char path[4096], dir[256];
-    json_val *manifest = NULL;
-    struct err err = {0};
-    struct tap t = {0};
-
-    (void)snprintf(path, sizeof(path), "%s/models/manifest.json", root ? root : "");
-    if (!root || access(path, R_OK)) {
-        tap_skip(&t, "families", "no golden models");
-        return tap_done(&t);
-    }
-    (void)snprintf(dir, sizeof(dir), "%.200s/pare-families-XXXXXX", tmp ? tmp : "/tmp");
-    if (!tap_ok(&t, !json_load(&manifest, path, &err) && mkdtemp(dir), "manifest.json"))
-        return tap_done(&t);
-    (void)snprintf(path, sizeof(path), "%s/out.gguf", dir);
-    for (const json_val *m = json_first(json_get(manifest, "models")); m; m = json_next(m))
-        check_model(&t, root, m, path);
-    (void)rmdir(dir);
-    json_free(manifest);
-    return tap_done(&t);
+    return models_each("families", check_model);
 }

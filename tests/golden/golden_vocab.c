@@ -6,7 +6,7 @@
 #include "formats/base/json.h"
 #include "formats/checkpoint.h"
 #include "formats/vocab.h"
-#include "tests/tap.h"
+#include "tests/models.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -153,48 +153,33 @@ static int check(struct tap *t, const struct model *m, struct err *err)
     return rc;
 }
 
-static int check_model(struct tap *t, const char *root, const json_val *model, struct err *err)
+static void check_model(struct tap *t, const json_val *model, const char *dir, const char *out)
 {
     const char *class = json_str(json_get(model, "hf_class"));
     struct model m = {.name = json_str(json_get(model, "name")),
                       .pre = json_str(json_get(model, "pre_tokenizer_override")),
                       .arch = class ? arch_by_class(class) : NULL};
+    struct err err = {0};
     char path[4096];
     int64_t n_vocab = 0;
 
-    (void)snprintf(path, sizeof(path), "%s/models/%s", root, m.name);
-    int rc = ckpt_open(&m.ckpt, path, err);
-    (void)snprintf(path, sizeof(path), "%s/models/%s/expected/gguf.json", root, m.name);
+    (void)out;
+    (void)snprintf(path, sizeof(path), "%s/expected/gguf.json", dir);
+    int rc = ckpt_open(&m.ckpt, dir, &err);
     if (!rc)
-        rc = json_load(&m.want, path, err);
+        rc = json_load(&m.want, path, &err);
     if (!rc) {
         (void)json_int(json_get(ckpt_config(m.ckpt), "vocab_size"), &n_vocab);
         m.n_vocab = (size_t)n_vocab;
-        rc = check(t, &m, err);
+        rc = check(t, &m, &err);
     }
+    if (rc)
+        (void)tap_ok(t, false, "%s", err.msg);
     ckpt_free(m.ckpt);
     json_free(m.want);
-    return rc;
 }
 
 int main(void)
 {
-    struct tap t = {0};
-    struct err err = {0};
-    const char *root = tap_golden();
-    char path[4096];
-    json_val *manifest = NULL;
-
-    if (!root) {
-        tap_skip(&t, "golden vocabularies", "no golden folder");
-        return tap_done(&t);
-    }
-    (void)snprintf(path, sizeof(path), "%s/models/manifest.json", root);
-    if (json_load(&manifest, path, &err))
-        (void)tap_ok(&t, false, "%s", err.msg);
-    for (const json_val *m = json_first(json_get(manifest, "models")); m; m = json_next(m))
-        if (check_model(&t, root, m, &err))
-            (void)tap_ok(&t, false, "%s", err.msg);
-    json_free(manifest);
-    return tap_done(&t);
+    return models_each("golden vocabularies", check_model);
 }
