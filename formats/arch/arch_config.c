@@ -139,7 +139,7 @@ static int config_key(struct arch_params *p, const struct arch_key *k, const jso
     if (k->flags & (KEY_FIXED | KEY_SECTIONS))
         return 0;
     if (!k->config) /* rope's rows are filled by rope_from_config */
-        return key_works_out(k) || key_is_fact(k) ? key_absent(p, k, k->gguf ? k->gguf : "a parameter", err)
+        return key_works_out(k) || key_is_fact(k) ? key_absent(p, k, key_label(k), err)
                                                   : 0;
     const json_val *v = config_find(config, k->config);
 
@@ -244,7 +244,7 @@ int arch_params_from_config(struct arch_params *out, const struct arch *a, const
         rc = rope_config(&rope, &own, a, config, err);
     for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
         for (const struct arch_key *k = *set; !rc && !key_is_end(k); k++)
-            if (!arch_has(out, k->param) && arch_asks(k->when, config))
+            if (!k->gguf_layers && !arch_has(out, k->param) && arch_asks(k->when, config))
                 rc = config_key(out, k, k->config && config_find(config, k->config) ? config : rope,
                                 err);
     if (!rc)

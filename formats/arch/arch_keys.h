@@ -69,6 +69,8 @@ struct arch_key {
                           "true=4|false=0" booleans mean something too. NULL: numbers */
     const char *when;  /* the row counts only where config.json asks for it (arch_asks); always in
                           a GGUF. Without `config` the row's rule holds there. NULL: always */
+    unsigned gguf_layers; /* the row counts only in a GGUF of so many layers: what other programs
+                             tell sizes of a family apart by. 0: always */
 };
 
 /* ACT_* by config.json's names. */

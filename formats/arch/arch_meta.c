@@ -39,7 +39,7 @@ static int meta_key(struct arch_params *p, const struct arch_key *k, const struc
         return 0;
     if (!k->gguf)
         return key_works_out(k) || (key_is_fact(k) && !k->when) || k->flags & KEY_GGUF_CONST
-                   ? key_absent(p, k, k->config ? k->config : "a parameter", err)
+                   ? key_absent(p, k, key_label(k), err)
                    : 0;
     if (!key_expand(key, sizeof(key), k->gguf, a))
         return err_set(err, ERR_UNSUPPORTED, "%s: the key is too long", k->gguf);
@@ -70,7 +70,8 @@ int arch_params_from_meta(struct arch_params *out, const struct arch *a, const s
     memset(out, 0, sizeof(*out));
     for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
         for (const struct arch_key *k = *set; !rc && !key_is_end(k); k++)
-            if (k->type != META_STR && !arch_has(out, k->param))
+            if (k->type != META_STR && !arch_has(out, k->param) &&
+                (!k->gguf_layers || k->gguf_layers == arch_int(out, ARCH_N_LAYER, 0)))
                 rc = meta_key(out, k, a, meta, err);
     if (!rc)
         rc = choices_from_meta(out, a, meta, err);

@@ -113,6 +113,13 @@ bool key_is_end(const struct arch_key *k)
     return !k->config && !k->gguf && k->param == ARCH_N_LAYER;
 }
 
+const char *key_label(const struct arch_key *k)
+{
+    if (k->config || !k->gguf)
+        return k->config ? k->config : "a parameter";
+    return strncmp(k->gguf, "{}.", 3) != 0 ? k->gguf : k->gguf + 3;
+}
+
 /* Does the row work its value out of others where its key is absent or has no name? */
 bool key_works_out(const struct arch_key *k)
 {

@@ -21,6 +21,8 @@ bool key_is_end(const struct arch_key *k);
 bool key_works_out(const struct arch_key *k);
 /* A fact of the family: it holds whatever a file says. */
 bool key_is_fact(const struct arch_key *k);
+/* What messages call the row. */
+const char *key_label(const struct arch_key *k);
 /* The row's own rule for a value that is not there. */
 int key_absent(struct arch_params *p, const struct arch_key *k, const char *name, struct err *err) WARN_UNUSED;
 /* A parameter without a window's own value. */

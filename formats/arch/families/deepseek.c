@@ -11,6 +11,7 @@
 
 /* Files from before the split have head widths under key_length and value_length only. */
 static const struct arch_key mla_keys[] = {
+    KEYS_ACT("hidden_act", ACT_SILU),
     {ARCH_N_HEAD_KV, NULL, "{}.attention.head_count_kv", META_U32, ARCH_QUOTIENT, .other = ARCH_N_HEAD, .other2 = ARCH_N_HEAD},
     {ARCH_NORM_EPS, "rms_norm_eps", "{}.attention.layer_norm_rms_epsilon", META_F32, ARCH_CONST, 1e-6, .flags = KEY_IN_GGUF},
     {ARCH_Q_LORA, "q_lora_rank", "{}.attention.q_lora_rank", META_U32, ARCH_CONST, 1536, .flags = KEY_NULL_NONE},
@@ -92,7 +93,6 @@ static const struct arch_key *const v3_key_sets[] = {v3_keys, mla_keys, arch_key
 static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, mla, arch_rows_gated, arch_rows_experts, arch_rows_experts_fused, arch_rows_shared_expert, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"attention_bias", "false"},
     {"mlp_bias", "false"},
     {"moe_layer_freq", "1"},

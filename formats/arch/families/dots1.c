@@ -27,6 +27,7 @@ static const struct arch_key keys[] = {
     {ARCH_EXPERT_SCALE, "routed_scaling_factor", "{}.expert_weights_scale", META_F32, ARCH_CONST, 1},
     {ARCH_EXPERT_NORM, "norm_topk_prob", "{}.expert_weights_norm", META_BOOL, ARCH_CONST, 0, .flags = KEY_ZERO},
     {ARCH_ROUTER, "scoring_func", "{}.expert_gating_func", META_U32, ARCH_CONST, ROUTER_SIGMOID, .flags = KEY_GIVEN, .names = "sigmoid=2|noaux_tc=2"},
+    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
@@ -47,7 +48,6 @@ static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
 static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_qk_norm, arch_rows_bias_if_asked, rows, arch_rows_gated, arch_rows_experts, arch_rows_experts_fused, arch_rows_shared_expert, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {"moe_layer_freq", "1"},
     {0},

@@ -27,6 +27,7 @@ static const struct arch_key keys[] = {
     {ARCH_N_FF_SHARED, NULL, NULL, META_U32, ARCH_PRODUCT, .other = ARCH_N_FF_EXPERT, .other2 = ARCH_N_EXPERT_SHARED},
     {ARCH_FF_SHARED_TOLD, NULL, "{}.expert_shared_feed_forward_length", META_U32, ARCH_RATIO, .other = ARCH_N_FF, .other2 = ARCH_N_HEAD_KV, .when = "!moe_num_shared_experts=0"},
     {ARCH_EXPERT_NORM, NULL, NULL, META_BOOL, ARCH_CONST, 1},
+    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
@@ -55,7 +56,6 @@ static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, theta, N
 static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, rows, arch_rows_gated, arch_rows_experts_fused, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"use_bias", "false"},
     {"partial_rotary_factor", "1"},
     {0},

@@ -1,5 +1,6 @@
 /* Falcon-H1: every layer has attention and Mamba 2 side by side. Its multipliers are folded
- * into the weights, in the reference converter's order of F32 products.
+ * into the weights, in the reference converter's order of F32 products. A tied output matrix is
+ * the embedding as it is folded: its logits make up for that.
  * Source: transformers' FalconH1Config (class defaults), modeling_falcon_h1; llama.cpp's key
  * and tensor names. */
 
@@ -25,6 +26,7 @@ static const struct arch_key keys[] = {
     {ARCH_SSM_NORM_FIRST, "mamba_norm_before_gate", NULL, META_BOOL, ARCH_CONST, 1, .flags = KEY_ZERO},
     {ARCH_FOLD_EMBD, "embedding_multiplier", NULL, META_F32, ARCH_CONST, 1},
     {ARCH_FOLD_HEAD, "lm_head_multiplier", NULL, META_F32, ARCH_CONST, 1},
+    {ARCH_LOGIT_SCALE, NULL, NULL, META_F32, ARCH_RATIO, .other = ARCH_FOLD_HEAD, .other2 = ARCH_FOLD_EMBD, .when = "tie_word_embeddings"},
     {ARCH_FOLD_ATTN_IN, "attention_in_multiplier", NULL, META_F32, ARCH_CONST, 1},
     {ARCH_FOLD_ATTN_OUT, "attention_out_multiplier", NULL, META_F32, ARCH_CONST, 1},
     {ARCH_FOLD_KEY, "key_multiplier", NULL, META_F32, ARCH_CONST, 1},

@@ -39,6 +39,8 @@ static const struct arch_key gemma_keys[] = {
 
 static const struct arch_key scores_keys[] = {
     {ARCH_QUERY_DIM, "query_pre_attn_scalar", NULL, META_F32, ARCH_CONST, 256},
+    {ARCH_QUERY_DIM, NULL, NULL, META_F32, ARCH_RATIO, .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD, .gguf_layers = 46}, /* Gemma 2 27B and ... */
+    {ARCH_QUERY_DIM, NULL, NULL, META_F32, ARCH_RATIO, .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD, .gguf_layers = 62}, /* ... Gemma 3 27B have no key for it */
     {ARCH_ATTN_SCALE, NULL, NULL, META_F32, ARCH_RSQRT, 1, .other = ARCH_QUERY_DIM},
     KEYS_ACT("hidden_activation", ACT_GELU_TANH),
     {0},

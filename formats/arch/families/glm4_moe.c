@@ -29,6 +29,7 @@ static const struct arch_key keys[] = {
     {ARCH_EXPERT_SCALE, "routed_scaling_factor", "{}.expert_weights_scale", META_F32, ARCH_CONST, 1},
     {ARCH_EXPERT_NORM, "norm_topk_prob", "{}.expert_weights_norm", META_BOOL, ARCH_CONST, 1, .flags = KEY_ZERO},
     {ARCH_ROUTER, "scoring_func", "{}.expert_gating_func", META_U32, ARCH_CONST, ROUTER_SIGMOID, .names = "sigmoid=2"},
+    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
@@ -52,11 +53,6 @@ static const struct arch_tensor rows[] = {
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
 static const struct arch_tensor *const row_sets[] = {arch_rows_ends, rows, arch_rows_attn, arch_rows_gated, arch_rows_experts, arch_rows_experts_fused, arch_rows_shared_expert, NULL};
 
-static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
-    {0},
-};
-
 static const char *const classes[] = {"Glm4MoeForCausalLM", NULL};
 
 const struct arch arch_glm4moe = {
@@ -64,7 +60,6 @@ const struct arch arch_glm4moe = {
     .classes = classes,
     .keys = key_sets,
     .tensors = row_sets,
-    .only = only,
     .ignored = arch_ignored_rotary,
     .choices = choices,
     .vocab = &vocab_rules_glm4moe,

@@ -63,7 +63,6 @@ static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, theta, N
 static const struct arch_tensor *const row_sets[] = {arch_rows_ends, rows, arch_rows_attn, experts, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"swiglu_alpha", "1.702"},
     {"partial_rotary_factor", "1"},
     {0},

@@ -38,7 +38,6 @@ static const struct arch_key keys[] = {
     {ARCH_SSM_EXPAND, "mamba_expand", NULL, META_F32, ARCH_CONST, 2},
     {ARCH_SSM_INNER, NULL, "{}.ssm.inner_size", META_U32, ARCH_PRODUCT, .other = ARCH_SSM_EXPAND, .other2 = ARCH_N_EMBD, .flags = KEY_IN_GGUF},
     {ARCH_SSM_DT_RANK, "mamba_n_heads", "{}.ssm.time_step_rank", META_U32, ARCH_CONST, 128, .flags = KEY_IN_GGUF},
-    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
@@ -62,6 +61,12 @@ static const struct arch_tensor rows[] = {
     {0},
 };
 
+/* The mixers use it too. */
+static const struct arch_only only[] = {
+    {"hidden_act", "silu|swish"},
+    {0},
+};
+
 static const struct arch_key *const key_sets[] = {keys, arch_keys_dt_limit, NULL};
 static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_bias_if_asked_pairs, arch_rows_mamba2, rows, NULL};
 
@@ -72,6 +77,7 @@ const struct arch arch_granite_hybrid = {
     .classes = classes,
     .keys = key_sets,
     .tensors = row_sets,
+    .only = only,
     .ignored = arch_ignored_rotary,
     .choices = choices,
     .traits = {.mixer = MIXER_ATTENTION, .recurrent = MIXER_MAMBA2, .position = POS_NONE, .router = ROUTER_SOFTMAX_CHOSEN},

@@ -25,6 +25,7 @@ static const struct arch_key keys[] = {
     {ARCH_N_EXPERT_USED, "num_experts_per_tok", "{}.expert_used_count", META_U32, ARCH_CONST, 2, .flags = KEY_IN_GGUF},
     {ARCH_N_FF_EXPERT, NULL, NULL, META_U32, ARCH_SAME_AS, .other = ARCH_N_FF},
     {ARCH_N_FF_SHARED, "shared_intermediate_size", "{}.expert_shared_feed_forward_length", META_U32, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO_NONE},
+    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
@@ -43,7 +44,6 @@ static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
 static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn_pairs, arch_rows_bias_if_asked_pairs, experts, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {"position_embedding_type", "rope"},
     {0},

@@ -30,6 +30,7 @@ static const struct arch_key keys[] = {
     {ARCH_QK_NORM, "use_qk_norm", NULL, META_U32, ARCH_CONST, QK_L2, .flags = KEY_GGUF_CONST, .names = "true=4|false=0"},
     {ARCH_ROPE_TEMP, "attn_scale", NULL, META_F32, ARCH_CONST, 0.1, .flags = KEY_GGUF_CONST, .when = "!attn_temperature_tuning=false"},
     {ARCH_ROPE_TEMP_CTX, "floor_scale", NULL, META_F32, ARCH_CONST, 8192, .flags = KEY_GGUF_CONST},
+    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
@@ -66,7 +67,6 @@ static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, theta, N
 static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_bias_if_asked, feed_forward, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };

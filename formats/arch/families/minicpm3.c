@@ -31,6 +31,7 @@ static const struct arch_key keys[] = {
     {ARCH_DIM_BASE, "dim_model_base", NULL, META_U32, ARCH_CONST, 256, .flags = KEY_GGUF_CONST | KEY_NULL_NONE},
     {ARCH_LOGIT_DIVISOR, NULL, NULL, META_F32, ARCH_RATIO, .other = ARCH_N_EMBD, .other2 = ARCH_DIM_BASE},
     KEYS_THETA(10000),
+    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
@@ -50,7 +51,6 @@ static const struct arch_key *const key_sets[] = {keys, NULL};
 static const struct arch_tensor *const row_sets[] = {arch_rows_longrope, arch_rows_ends, arch_rows_norms, mla, arch_rows_gated, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"attention_bias", "false"},
     {"mlp_bias", "false"},
     {0},

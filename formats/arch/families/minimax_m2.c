@@ -24,6 +24,7 @@ static const struct arch_key keys[] = {
     {ARCH_N_FF_EXPERT, "intermediate_size", "{}.expert_feed_forward_length", META_U32, ARCH_SAME_AS, .other = ARCH_N_FF},
     {ARCH_EXPERT_NORM, NULL, NULL, META_BOOL, ARCH_CONST, 1},
     {ARCH_ROUTER, "scoring_func", "{}.expert_gating_func", META_U32, ARCH_CONST, ROUTER_SIGMOID, .flags = KEY_GIVEN, .names = "sigmoid=2"},
+    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
@@ -43,11 +44,6 @@ static const struct arch_tensor rows[] = {
 static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, theta, NULL};
 static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, rows, arch_rows_experts_fused, NULL};
 
-static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
-    {0},
-};
-
 static const char *const ignored[] = {
     "model.layers.{}.self_attn.rotary_emb.inv_freq",
     "model.mtp_modules.*",
@@ -61,7 +57,6 @@ const struct arch arch_minimax_m2 = {
     .classes = classes,
     .keys = key_sets,
     .tensors = row_sets,
-    .only = only,
     .ignored = ignored,
     .traits = {.position = POS_ROPE_HALVES, .mixer = MIXER_ATTENTION, .qk_norm = QK_FULL, .router = ROUTER_SIGMOID},
 };

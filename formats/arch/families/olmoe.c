@@ -19,6 +19,7 @@ static const struct arch_key keys[] = {
     {ARCH_N_EXPERT_USED, "num_experts_per_tok", "{}.expert_used_count", META_U32, ARCH_CONST, 8, .flags = KEY_IN_GGUF},
     {ARCH_N_FF_EXPERT, NULL, NULL, META_U32, ARCH_SAME_AS, .other = ARCH_N_FF},
     {ARCH_EXPERT_NORM, "norm_topk_prob", NULL, META_BOOL, ARCH_CONST, 0, .flags = KEY_ZERO},
+    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
@@ -32,7 +33,6 @@ static const struct arch_key *const key_sets[] = {keys, arch_keys_rope, NULL};
 static const struct arch_tensor *const row_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, qk_norm, arch_rows_bias_if_asked, arch_rows_experts, arch_rows_experts_fused, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };

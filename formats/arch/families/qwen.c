@@ -32,6 +32,7 @@ static const struct arch_choice choices[] = {
     {ARCH_AT_WINDOW, RULE_LIST, "layer_types", NULL, "sliding_attention"},
     {ARCH_AT_WINDOW, RULE_FROM, "max_window_layers"},
     {ARCH_AT_WINDOW, RULE_FROM, .n = 28},
+    {ARCH_AT_WINDOW, RULE_FROM, .n = 28},
     {0},
 };
 

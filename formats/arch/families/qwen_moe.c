@@ -15,13 +15,14 @@ static const struct arch_key qwen2_keys[] = {
     KEYS_VOCAB(151936),
     KEYS_HEAD_GIVEN,
     KEYS_ROT_HEAD,
-    {ARCH_WINDOW, "sliding_window", NULL, META_U32, ARCH_CONST, 4096, .flags = KEY_NULL_NONE, .when = "use_sliding_window"},
+    {ARCH_WINDOW, "sliding_window", NULL, META_U32, ARCH_CONST, 4096, .flags = KEY_NULL_NONE | KEY_ZERO_NONE, .when = "use_sliding_window"},
     {ARCH_N_EXPERT, "num_experts|num_local_experts", "{}.expert_count", META_U32, ARCH_CONST, 60, .flags = KEY_IN_GGUF},
     {ARCH_N_EXPERT_USED, "num_experts_per_tok", "{}.expert_used_count", META_U32, ARCH_CONST, 4, .flags = KEY_IN_GGUF},
     {ARCH_N_FF_EXPERT, "moe_intermediate_size", "{}.expert_feed_forward_length", META_U32, ARCH_CONST, 1408},
     {ARCH_N_FF_SHARED, "shared_expert_intermediate_size", "{}.expert_shared_feed_forward_length", META_U32, ARCH_CONST, 5632},
     {ARCH_N_FF_SHARED, NULL, NULL, META_U32, ARCH_SAME_AS, .other = ARCH_N_FF}, /* old GGUFs */
     {ARCH_EXPERT_NORM, "norm_topk_prob", NULL, META_BOOL, ARCH_CONST, 0, .flags = KEY_ZERO},
+    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
@@ -33,17 +34,20 @@ static const struct arch_key qwen3_keys[] = {
     KEYS_VOCAB(151936),
     KEYS_HEAD_GIVEN,
     KEYS_ROT_HEAD,
-    {ARCH_WINDOW, "sliding_window", NULL, META_U32, ARCH_CONST, 4096, .flags = KEY_NULL_NONE, .when = "use_sliding_window"},
+    {ARCH_WINDOW, "sliding_window", NULL, META_U32, ARCH_CONST, 4096, .flags = KEY_NULL_NONE | KEY_ZERO_NONE, .when = "use_sliding_window"},
     {ARCH_N_EXPERT, "num_experts|num_local_experts", "{}.expert_count", META_U32, ARCH_CONST, 128, .flags = KEY_IN_GGUF},
     {ARCH_N_EXPERT_USED, "num_experts_per_tok", "{}.expert_used_count", META_U32, ARCH_CONST, 8, .flags = KEY_IN_GGUF},
     {ARCH_N_FF_EXPERT, "moe_intermediate_size", "{}.expert_feed_forward_length", META_U32, ARCH_CONST, 768},
     {ARCH_EXPERT_NORM, "norm_topk_prob", NULL, META_BOOL, ARCH_CONST, 0, .flags = KEY_ZERO},
     {ARCH_EXPERT_NORM, "norm_topk_prob", NULL, META_BOOL, ARCH_CONST, 1, .flags = KEY_ZERO | KEY_GGUF_CONST},
+    KEYS_ACT("hidden_act", ACT_SILU),
     {0},
 };
 
 static const struct arch_choice qwen2_choices[] = {
     {ARCH_AT_WINDOW, RULE_LIST, "layer_types", NULL, "sliding_attention"},
+    {ARCH_AT_WINDOW, RULE_LAST, .n = 2, .flags = CHOICE_NOT | CHOICE_AND},
+    {ARCH_AT_WINDOW, RULE_FROM, "max_window_layers", .flags = CHOICE_NOT},
     {ARCH_AT_EXPERTS, RULE_LAST, "decoder_sparse_step", .flags = CHOICE_AND},
     {ARCH_AT_EXPERTS, RULE_MEMBER, "mlp_only_layers", .flags = CHOICE_NOT},
     {0},
@@ -74,7 +78,6 @@ static const struct arch_tensor *const qwen2_sets[] = {arch_rows_ends, arch_rows
 static const struct arch_tensor *const qwen3_sets[] = {arch_rows_ends, arch_rows_norms, arch_rows_attn, arch_rows_qk_norm, arch_rows_bias_if_asked, arch_rows_gated, arch_rows_experts, arch_rows_experts_fused, NULL};
 
 static const struct arch_only only[] = {
-    {"hidden_act", "silu|swish"},
     {"partial_rotary_factor", "1"},
     {0},
 };
