@@ -70,7 +70,7 @@ $(B)/%_amx.o:    ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mav
 # Encoders and conversions are plain C that gains from the vectorizer; it keeps
 # every order of operations, so the bytes stay the same.
 $(B)/quant/ref/%.o $(B)/quant/pipe/%.o $(B)/quant/half.o $(B)/quant/search.o \
-$(B)/quant/codec.o: ISA := -O3 -fno-math-errno -fno-trapping-math
+$(B)/quant/codec.o $(B)/quant/coded.o $(B)/quant/coded/%.o $(B)/quant/rows.o: ISA := -O3 -fno-math-errno -fno-trapping-math
 
 # A change of compiler or flags rebuilds everything, a no-op rebuilds nothing.
 $(B)/flags: FORCE

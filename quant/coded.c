@@ -23,7 +23,7 @@ static float number_at(const uint8_t *p, enum dtype type, uint64_t i)
     if (type == DTYPE_F32)
         return f32_at(p, i);
     if (type == DTYPE_U8)
-        return ldexpf(1.0F, (int)p[i] - 127);
+        return f32_from_bits(p[i] ? (uint32_t)p[i] << 23 : 1U << 22); /* 2^(p[i] - 127) */
     if (type == DTYPE_F8_E4M3)
         return f32_from_e4m3(p[i]);
     memcpy(&h, p + 2 * i, sizeof(h));
@@ -96,13 +96,14 @@ static const float *table_of(enum coded_value v)
     return v == CODED_NF4 ? nf4 : v == CODED_FP4 ? fp4 : e2m1;
 }
 
-/* An E4M3's exponent and mantissa, put where an F32 has them, are too small by 2^120;
- * denormals too. */
+/* An E4M3's exponent and mantissa, put where an F32 has them, are too small by 2^120. Its
+ * denormals are made from whole numbers: computing with an F32's takes a hundred cycles. */
 WIDE static void e4m3_values(float *dst, const uint8_t *code, size_t k, float scale)
 {
     for (size_t i = 0; i < k; i++) {
         const uint32_t b = code[i], mag = (b & 0x7fU) << 20;
-        const uint32_t bits = f32_bits(f32_from_bits(mag) * 0x1p120F);
+        const uint32_t small = f32_bits((float)(int32_t)(b & 7U) * 0x1p-9F);
+        const uint32_t bits = (b & 0x78U) ? mag + (120U << 23) : small;
         const uint32_t v = (b & 0x7fU) == 0x7fU ? 0x7fc00000U : bits;
         dst[i] = f32_from_bits(v | (b & 0x80U) << 24) * scale;
     }

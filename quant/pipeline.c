@@ -193,7 +193,6 @@ static void piece(void *arg, size_t i, int thread)
     } else {
         pipe_group_encode(&p->now->group[i - 2], p->scratch + (size_t)thread * p->scratch_values,
                           p->job->tensor_report);
-        pipe_group_forget(&p->now->group[i - 2]);
     }
 }
 
@@ -233,6 +232,7 @@ static int stream(struct pipe *p, struct err *err)
     do {
         batch_fill(p, p->now);
         par_for(&p->job->par, p->now->n + 2, piece, p);
+        pipe_forget(p->now->group, p->now->n);
         const int rc = batch_result(p, err);
         if (rc)
             return rc;

@@ -25,27 +25,60 @@ static size_t at(const struct source_map *m, uint64_t i)
     return (size_t)(m ? source_map_at(m, i) : i);
 }
 
-/* Rows [r0, r0 + n) of one part stored as [len, stored rows]: columns become rows. Strips of
- * a stored row are decoded at a time; where rows are in another order, the strip spans
- * from the first to the last of them. */
-static void read_transposed(float *dst, const struct source_tensor *t, size_t part,
-                            const struct codec *c, uint64_t r0, uint64_t n)
-{
-    enum { STRIP = 256 };
-    const size_t len = (size_t)source_row_len(t);
-    float strip[STRIP];
+/* Columns of a part stored as [row length, stored rows] that become rows, a few at a time. */
+enum { COLUMNS = 64, DEEP = 16, SPAN = 256 };
 
-    for (uint64_t r = 0, k; r < n; r += k) {
-        const size_t first = at(t->rows, r0 + r);
-        k = 1;
-        while (r + k < n && at(t->rows, r0 + r + k) > first &&
-               at(t->rows, r0 + r + k) < first + STRIP)
-            k++;
-        const size_t width = at(t->rows, r0 + r + k - 1) - first + 1;
-        for (size_t i = 0; i < len; i++) {
-            read_piece(strip, t, c, part, at(t->cols, i), first, width);
-            for (uint64_t j = 0; j < k; j++)
-                dst[(r + j) * len + i] = strip[at(t->rows, r0 + r + j) - first];
+struct columns {
+    size_t n;             /* of them */
+    size_t first, width;  /* the stretch of a stored row that they lie in */
+    uint8_t off[COLUMNS]; /* each one's place in it */
+};
+
+/* Those of rows [r0, r0 + n), as many as lie in one stretch. */
+static void columns_init(struct columns *c, const struct source_tensor *t, uint64_t r0, uint64_t n)
+{
+    c->first = at(t->rows, r0);
+    c->width = 0;
+    for (c->n = 0; c->n < n && c->n < COLUMNS; c->n++) {
+        const size_t place = at(t->rows, r0 + c->n);
+        if (place < c->first || place - c->first >= SPAN)
+            break;
+        c->off[c->n] = (uint8_t)(place - c->first);
+        c->width = c->off[c->n] + 1U > c->width ? c->off[c->n] + 1U : c->width;
+    }
+}
+
+/* dst[c->n, len] from `deep` decoded stretches: values i .. of every row. */
+static void put_columns(float *dst, size_t len, const float *strip, size_t deep,
+                        const struct columns *c)
+{
+    for (size_t j = 0; j < c->n; j++) {
+        const float *from = strip + c->off[j];
+        float *to = dst + j * len;
+        if (deep == DEEP) /* a cache line of dst */
+            for (size_t i = 0; i < DEEP; i++)
+                to[i] = from[i * SPAN];
+        else
+            for (size_t i = 0; i < deep; i++)
+                to[i] = from[i * SPAN];
+    }
+}
+
+/* Rows [r0, r0 + n) of one part stored as [len, stored rows]: columns become rows. */
+static void read_transposed(float *dst, const struct source_tensor *t, size_t part,
+                            const struct codec *codec, uint64_t r0, uint64_t n)
+{
+    const size_t len = (size_t)source_row_len(t);
+    float strip[DEEP * SPAN];
+    struct columns c;
+
+    for (uint64_t r = 0; r < n; r += c.n) {
+        columns_init(&c, t, r0 + r, n - r);
+        for (size_t i = 0, k; i < len; i += k) {
+            k = len - i < DEEP ? len - i : DEEP;
+            for (size_t d = 0; d < k; d++)
+                read_piece(strip + d * SPAN, t, codec, part, at(t->cols, i + d), c.first, c.width);
+            put_columns(dst + r * len + i, len, strip, k, &c);
         }
     }
 }

@@ -6,6 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A page that is touched brings those around it along (Linux: 64 KiB, aligned): so much
+ * before and behind a stretch may be there because of it. */
+enum { AROUND = 64 << 10 };
+
 static int map_fd(struct map *out, int fd, const char *path, struct err *err)
 {
     struct stat st;
@@ -41,13 +45,11 @@ int map_open(struct map *out, const char *path, struct err *err)
 void map_forget(const struct map *m, size_t offset, size_t n)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t begin = offset / page * page;
-    size_t end = offset + n;
+    const size_t begin = (offset < AROUND ? 0 : offset - AROUND) / page * page;
 
-    if (!m->data || begin >= m->size)
+    if (!m->data || offset >= m->size)
         return;
-    if (end > m->size)
-        end = m->size;
+    const size_t end = m->size - offset < n + AROUND ? m->size : offset + n + AROUND;
     /* advice only: nothing to do when the kernel declines; posix_madvise would
      * ignore DONTNEED in glibc */
     (void)madvise((void *)(uintptr_t)(m->data + begin), end - begin, MADV_DONTNEED);

@@ -7,6 +7,7 @@
 #include "quant/coded/decode.h"
 #include "quant/half.h"
 #include "quant/ref/q5_bits.h"
+#include "quant/wide.h"
 
 #include <math.h>
 #include <string.h>
@@ -151,12 +152,13 @@ static put_fn *put_of(enum dtype type)
     }
 }
 
-static bool same_bits(const float *a, const float *b, size_t n)
+WIDE static bool same_bits(const float *a, const float *b, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!(a[i] == b[i]) || isinf(a[i])) /* zeros of either sign are equal */
-            return false;
-    return true;
+    int differ = 0;
+
+    for (size_t i = 0; i < n; i++) /* zeros of either sign are equal */
+        differ |= !(a[i] == b[i]) | ((f32_bits(a[i]) & 0x7fffffffU) == 0x7f800000U);
+    return !differ;
 }
 
 static bool grid_row(void *dst, enum dtype type, const struct coded *c, uint64_t r, const float *x)

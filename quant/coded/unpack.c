@@ -60,6 +60,16 @@ static void flat_high(uint8_t *code, const struct coded *c, uint64_t row, uint64
         code[i] = c->code[(first + i) / 2] >> ((first + i) & 1 ? 0 : 4) & 15;
 }
 
+/* Eight nibbles, the lowest first, as a byte each. */
+INLINE void put_nibbles(uint8_t *code, uint32_t w)
+{
+    uint64_t v = (w | (uint64_t)w << 16) & 0x0000ffff0000ffffU;
+
+    v = (v | v << 8) & 0x00ff00ff00ff00ffU;
+    v = (v | v << 4) & 0x0f0f0f0f0f0f0f0fU;
+    memcpy(code, &v, sizeof(v));
+}
+
 /* Words go along rows: eight (four, sixteen) columns of every row at a time. */
 static void col_bits(uint8_t *code, const struct coded *c, uint64_t r0, size_t n, uint64_t c0,
                      size_t k)
@@ -76,6 +86,10 @@ static void col_bits(uint8_t *code, const struct coded *c, uint64_t r0, size_t n
     for (size_t i = 0; i < k; i += each)
         for (size_t r = 0; r < n; r++) {
             const uint32_t w = word_at(c->code, (c0 + i) / each * c->rows + r0 + r);
+            if (bits == 4) {
+                put_nibbles(code + r * CODED_STRIP + i, w);
+                continue;
+            }
             for (unsigned j = 0; j < each; j++)
                 code[r * CODED_STRIP + i + j] = (uint8_t)(w >> (j * bits) & ((1U << bits) - 1));
         }

@@ -166,24 +166,3 @@ void pipe_group_encode(struct pipe_group *g, float *scratch, bool measure)
     g->rc = rows_verbatim(g->t, g->type) ? copy(g) : encode(g, scratch, measure);
     g->seconds = pipe_seconds() - begun;
 }
-
-void pipe_group_forget(const struct pipe_group *g)
-{
-    const struct source_tensor *t = g->t;
-    const uint64_t per_part = t->n_parts ? source_n_rows(t) / t->n_parts : 0;
-    const bool in_order = !t->transposed && !t->rows && (!t->coded || coded_rowwise(t->coded->how));
-
-    for (uint64_t r = g->r0; per_part && r < g->r0 + g->n; r = (r / per_part + 1) * per_part) {
-        const struct source_part *p = &t->part[r / per_part];
-        const uint64_t in = r % per_part, left = g->r0 + g->n - r;
-        const uint64_t n = left < per_part - in ? left : per_part - in;
-        const size_t row_bytes = p->bytes / (size_t)per_part;
-
-        /* rows in another order lie all over their part: wait for the last */
-        if (p->map && in_order)
-            map_forget(p->map, (size_t)(p->data - p->map->data) + (size_t)in * row_bytes,
-                       (size_t)n * row_bytes);
-        else if (p->map && in + n == per_part)
-            map_forget(p->map, (size_t)(p->data - p->map->data), p->bytes);
-    }
-}

@@ -43,8 +43,8 @@ size_t pipe_group_scratch(const struct source_tensor *t);
  * sums. */
 void pipe_group_encode(struct pipe_group *g, float *scratch, bool measure);
 
-/* Let the pages go that the group was read from. */
-void pipe_group_forget(const struct pipe_group *g);
+/* Let the pages go that n groups, one after another, were read from. */
+void pipe_forget(const struct pipe_group *g, size_t n);
 
 /* One written tensor. */
 struct pipe_stat {
