@@ -219,7 +219,8 @@ static int from_gguf(struct source *s, const struct source_opts *opts, struct er
 
     s->arch = arch_of_meta(gguf_meta(s->gguf));
     if (s->arch) {
-        rc = arch_params_from_meta(&s->params, s->arch, gguf_meta(s->gguf), err);
+        rc = arch_params_from_meta(&s->params, s->arch, gguf_meta(s->gguf), gguf_n_tensors(s->gguf),
+                                   err);
         if (!rc)
             guess_vocab(s);
     }

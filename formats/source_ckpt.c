@@ -305,7 +305,7 @@ static int find_arch(struct source *s, const json_val *config, struct err *err)
     s->arch = nested_arch(ckpt_config(s->ckpt));
     if (!s->arch)
         return unknown_arch(s, name, err);
-    if (arch_params_from_config(&s->params, s->arch, config, err)) {
+    if (arch_params_from_config(&s->params, s->arch, config, ckpt_n_tensors(s->ckpt), err)) {
         const int rc = err_wrap(err, "%s/config.json", ckpt_dir(s->ckpt));
         s->arch = NULL;
         return rc;

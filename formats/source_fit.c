@@ -141,9 +141,9 @@ static void find_missing(struct source_fit *f, const struct names *l, const json
     }
 }
 
-static void fit(struct source_fit *out, const struct names *l, const json_val *all)
+static void fit(struct source_fit *out, const struct names *l, const struct ckpt *c)
 {
-    const json_val *config = nested_config(all);
+    const json_val *all = ckpt_config(c), *config = nested_config(all);
     struct arch_params p;
     struct err ignored = {0};
 
@@ -155,7 +155,7 @@ static void fit(struct source_fit *out, const struct names *l, const json_val *a
     if (!out->arch)
         return;
     out->n_known = count(&out->n_tensors, out->arch, l, &out->unexpected);
-    if (arch_params_from_config(&p, out->arch, config, &ignored))
+    if (arch_params_from_config(&p, out->arch, config, ckpt_n_tensors(c), &ignored))
         return;
     find_missing(out, l, config, &p);
     arch_params_release(&p);
@@ -168,7 +168,7 @@ int source_fit(struct source_fit *out, const struct ckpt *c, struct err *err)
 
     *out = (struct source_fit){0};
     if (!rc)
-        fit(out, &l, ckpt_config(c));
+        fit(out, &l, c);
     names_release(&l);
     if (!rc)
         rc = buf_check(&out->unexpected, err);

@@ -55,7 +55,8 @@ int cmd_inspect(struct cmd_env *env, int argc, char **argv, struct err *err)
         return 0;
     }
     if (!n)
-        return err_set(err, ERR_ARG, "a MODEL is missing");
+        return err_set(err, ERR_ARG, "usage: pare %s %s (--help lists the options)", env->name,
+                       env->usage);
     rc = apart(json, path, false, err);
     if (!rc)
         rc = inspect_open(&m, path, err);

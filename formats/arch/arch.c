@@ -191,6 +191,17 @@ static uint64_t factor(enum arch_param which, const struct arch_params *p, size_
     return which == UNIT ? 1 : arch_int(p, which, layer);
 }
 
+/* n + times * a * b; what no file can hold where that is too much. */
+static uint64_t plus(uint64_t n, uint64_t times, uint64_t a, uint64_t b)
+{
+    uint64_t v;
+
+    if (__builtin_mul_overflow(a, b, &v) || __builtin_mul_overflow(v, times, &v) ||
+        __builtin_add_overflow(n, v, &v))
+        return UINT64_MAX;
+    return v;
+}
+
 static uint64_t divided(uint64_t n, uint64_t by)
 {
     return by ? n / by : 0;
@@ -203,7 +214,7 @@ uint64_t arch_dim(enum arch_dim d, const struct arch_params *p, size_t layer)
     for (size_t i = 0; i < 3; i++) {
         const struct term *t = &dims_of[d][i];
         if (t->times)
-            n += t->times * factor(t->a, p, layer) * factor(t->b, p, layer);
+            n = plus(n, t->times, factor(t->a, p, layer), factor(t->b, p, layer));
     }
     if (d == DIM_ROT_HALF)
         return n / 2;

@@ -61,12 +61,13 @@ const struct arch *arch_at(size_t i);
 
 /* Read the parameters; errors name the key, what was expected and found
  * (ERR_FORMAT), or the feature that is not supported (ERR_UNSUPPORTED). On failure
- * *out is empty. */
+ * *out is empty. most_layers: as many as the weights could have, their tensors; what is
+ * kept by layer is allocated only for as many. */
 int arch_params_from_config(struct arch_params *out, const struct arch *a, const json_val *config,
-                            struct err *err) WARN_UNUSED;
+                            uint64_t most_layers, struct err *err) WARN_UNUSED;
 /* The same from a GGUF's keys. */
 int arch_params_from_meta(struct arch_params *out, const struct arch *a, const struct meta *meta,
-                          struct err *err) WARN_UNUSED;
+                          uint64_t most_layers, struct err *err) WARN_UNUSED;
 /* Accepts an all-zero struct. */
 void arch_params_release(struct arch_params *p);
 

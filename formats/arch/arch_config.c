@@ -231,7 +231,7 @@ static void adjust_ff(struct arch_params *p)
 }
 
 int arch_params_from_config(struct arch_params *out, const struct arch *a, const json_val *config,
-                            struct err *err)
+                            uint64_t most_layers, struct err *err)
 {
     const json_val *rope = config;
     json_val *own = NULL;
@@ -244,9 +244,14 @@ int arch_params_from_config(struct arch_params *out, const struct arch *a, const
         rc = rope_config(&rope, &own, a, config, err);
     for (const struct arch_key *const *set = a->keys; !rc && *set; set++)
         for (const struct arch_key *k = *set; !rc && !key_is_end(k); k++)
-            if (!k->gguf_layers && !arch_has(out, k->param) && arch_asks(k->when, config))
+            if (!k->gguf_layers && !arch_has(out, k->param) && arch_asks(k->when, config)) {
                 rc = config_key(out, k, k->config && config_find(config, k->config) ? config : rope,
                                 err);
+                if (!rc && k->param == ARCH_N_LAYER)
+                    rc = params_check_layers(out, k->config ? k->config : "layers", most_layers, err);
+            }
+    if (!rc)
+        rc = params_check_layers(out, "config.json", most_layers, err);
     if (!rc)
         adjust_ff(out);
     if (!rc)

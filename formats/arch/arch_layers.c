@@ -50,7 +50,7 @@ static void fill(double *v, const struct arch_params *p, const struct arch_choic
             is = l <= n;
         if (c->rule == RULE_ZERO)
             is = arch_num(p, c->number, l) == 0;
-        v[l] = is;
+        v[l] = is ? 1 : 0;
     }
 }
 

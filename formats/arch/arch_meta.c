@@ -63,8 +63,9 @@ static int meta_key(struct arch_params *p, const struct arch_key *k, const struc
 }
 
 int arch_params_from_meta(struct arch_params *out, const struct arch *a, const struct meta *meta,
-                          struct err *err)
+                          uint64_t most_layers, struct err *err)
 {
+    char key[KEY_BYTES];
     int rc = 0;
 
     memset(out, 0, sizeof(*out));
@@ -73,6 +74,10 @@ int arch_params_from_meta(struct arch_params *out, const struct arch *a, const s
             if (k->type != META_STR && !arch_has(out, k->param) &&
                 (!k->gguf_layers || k->gguf_layers == arch_int(out, ARCH_N_LAYER, 0)))
                 rc = meta_key(out, k, a, meta, err);
+    if (!rc && !key_expand(key, sizeof(key), "{}.block_count", a))
+        rc = err_set(err, ERR_UNSUPPORTED, "%s: the name is too long", a->name);
+    if (!rc)
+        rc = params_check_layers(out, key, most_layers, err);
     if (!rc)
         rc = choices_from_meta(out, a, meta, err);
     if (!rc)

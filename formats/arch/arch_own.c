@@ -167,7 +167,7 @@ int own_to_meta(struct meta *meta, const struct arch *a, const struct arch_param
 {
     const struct arch *reader = arch_of_meta(meta);
     struct arch_params q;
-    int rc = arch_params_from_meta(&q, reader ? reader : a, meta, err);
+    int rc = arch_params_from_meta(&q, reader ? reader : a, meta, UINT64_MAX, err);
 
     for (int i = 0; !rc && i < ARCH_PARAM_COUNT; i++)
         if (names[i] && !in_tensors(p, (enum arch_param)i) && !is_same(p, &q, (enum arch_param)i))
@@ -177,6 +177,15 @@ int own_to_meta(struct meta *meta, const struct arch *a, const struct arch_param
 }
 
 /* ---- reading ------------------------------------------------------------------------ */
+
+/* Counts, sizes, angles and traits are no less than 0; what a value is multiplied by may be. */
+static bool in_range(enum arch_param which, double v)
+{
+    const bool factor = (which >= ARCH_EMBD_SCALE && which <= ARCH_XIELU_EPS) ||
+                        which == ARCH_ROPE_LOGMUL || which == ARCH_ROPE_TEMP;
+
+    return isfinite(v) && v <= (double)UINT32_MAX && v >= (factor ? -(double)UINT32_MAX : 0);
+}
 
 static int get_own(struct arch_params *p, enum arch_param which, const struct meta *meta,
                    struct err *err)
@@ -195,16 +204,19 @@ static int get_own(struct arch_params *p, enum arch_param which, const struct me
             return err_nomem(err);
         const int rc = meta_layer_list(list, key, &kv->v.array, n, err);
         for (size_t l = 0; !rc && l < (size_t)n; l++)
-            if (!isfinite(list[l]))
-                return err_set(err, ERR_FORMAT, "%s: expected finite numbers", key);
+            if (!in_range(which, list[l]))
+                return err_set(err, ERR_FORMAT, "%s: %g is out of range", key, list[l]);
         if (!rc) {
             param_set(p, which, list[0]);
             p->p[which].per_layer = list;
         }
         return rc;
     }
-    if (!meta_f64(meta, key, &v) || !isfinite(v))
-        return err_set(err, ERR_FORMAT, "%s: expected a finite number", key);
+    if (!meta_f64(meta, key, &v))
+        return err_set(err, ERR_FORMAT, "%s: expected a number, found %s", key,
+                       meta_type_name(kv->type));
+    if (!in_range(which, v))
+        return err_set(err, ERR_FORMAT, "%s: %g is out of range", key, v);
     p->p[which] = (struct arch_value){.set = v != 0 || which >= ARCH_ACT, .v = v};
     return 0;
 }

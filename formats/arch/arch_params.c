@@ -61,9 +61,13 @@ double arch_num(const struct arch_params *p, enum arch_param which, size_t layer
 
 uint64_t arch_int(const struct arch_params *p, enum arch_param which, size_t layer)
 {
-    if (which == ARCH_N_LAYER) /* ends arch_num's recursion: never per layer */
-        return p->p[which].set ? (uint64_t)p->p[which].v : 0;
-    return (uint64_t)arch_num(p, which, layer);
+    /* ends arch_num's recursion: never per layer */
+    const double v = which == ARCH_N_LAYER ? (p->p[which].set ? p->p[which].v : 0)
+                                           : arch_num(p, which, layer);
+
+    if (!(v > 0))
+        return 0;
+    return v < (double)UINT32_MAX ? (uint64_t)v : UINT32_MAX;
 }
 
 void param_set(struct arch_params *p, enum arch_param which, double v)
@@ -87,6 +91,19 @@ int key_check(const struct arch_key *k, const char *name, double v, struct err *
                        v);
     if (v <= 0 && !(k->flags & (KEY_ZERO | KEY_AT_ATTENTION | KEY_AT_FFN)))
         return err_set(err, ERR_FORMAT, "%s: expected a positive number, found %.17g", name, v);
+    return 0;
+}
+
+int params_check_layers(const struct arch_params *p, const char *name, uint64_t most,
+                        struct err *err)
+{
+    const uint64_t n = arch_int(p, ARCH_N_LAYER, 0);
+
+    if (!n)
+        return err_set(err, ERR_FORMAT, "%s: expected a number of layers, found none", name);
+    if (n > most)
+        return err_set(err, ERR_FORMAT, "%s: %" PRIu64 " layers, but only %" PRIu64 " tensors", name,
+                       n, most);
     return 0;
 }
 
@@ -218,6 +235,37 @@ bool params_have_rope(const struct arch_params *p)
     return position == POS_ROPE_PAIRS || position == POS_ROPE_HALVES;
 }
 
+/* Sizes that all layers share: a list of them, as a file may have, says the same each time. */
+static int check_shared(const struct arch_params *p, struct err *err)
+{
+    static const struct {
+        enum arch_param param;
+        const char *name;
+    } shared[] = {
+        {ARCH_N_EMBD,        "the model's width"            },
+        {ARCH_N_VOCAB,       "the vocabulary"               },
+        {ARCH_N_CTX,         "the context"                  },
+        {ARCH_N_EMBD_LAYER,  "the layers' own inputs"       },
+        {ARCH_N_VOCAB_LAYER, "the layers' own vocabulary"   },
+        {ARCH_KV_SHARED,     "layers that borrow their keys"},
+        {ARCH_CONV_CACHE,    "the convolution's width"      },
+        {ARCH_SSM_CONV,      "the convolution's width"      },
+        {ARCH_SSM_STATE,     "the state's size"             },
+        {ARCH_SSM_INNER,     "the inner width"              },
+        {ARCH_SSM_DT_RANK,   "the rank or heads of the step"},
+        {ARCH_SSM_GROUPS,    "the groups"                   },
+    };
+
+    for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
+        for (size_t l = 1; p->p[shared[i].param].per_layer && l < arch_int(p, ARCH_N_LAYER, 0); l++)
+            if (arch_int(p, shared[i].param, l) != arch_int(p, shared[i].param, 0))
+                return err_set(err, ERR_UNSUPPORTED,
+                               "%s: expected one value for all layers, found %" PRIu64 " and %" PRIu64,
+                               shared[i].name, arch_int(p, shared[i].param, 0),
+                               arch_int(p, shared[i].param, l));
+    return 0;
+}
+
 /* What must hold between parameters, wherever they come from. */
 int params_check(const struct arch_params *p, struct err *err)
 {
@@ -237,7 +285,7 @@ int params_check(const struct arch_params *p, struct err *err)
                            "%" PRIu64 " rotated values of a head of %" PRIu64
                            ": expected an even part",
                            arch_int(p, ARCH_N_ROT, l), arch_int(p, ARCH_HEAD_K, l));
-    return 0;
+    return check_shared(p, err);
 }
 
 /* Keys that are lists because some layers lack what they count. */

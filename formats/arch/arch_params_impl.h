@@ -29,6 +29,9 @@ int key_absent(struct arch_params *p, const struct arch_key *k, const char *name
 double param_plain(const struct arch_params *p, enum arch_param which, size_t layer);
 /* Are positions rotated? */
 bool params_have_rope(const struct arch_params *p);
+/* A model has between one layer and as many as its weights have tensors; `name` is the
+ * key that said. */
+int params_check_layers(const struct arch_params *p, const char *name, uint64_t most, struct err *err) WARN_UNUSED;
 /* What must hold between parameters, wherever they come from. */
 int params_check(const struct arch_params *p, struct err *err) WARN_UNUSED;
 /* Keys that are lists because some layers lack what they count. */

@@ -48,6 +48,35 @@ static struct widths widths(const struct model *m, const struct layer *l)
     return w;
 }
 
+/* Do the weights have the sizes that run() goes by? */
+static int check_sizes(const struct model *m, size_t layer, struct err *err)
+{
+    const struct layer *l = &m->layer[layer];
+    const struct widths w = widths(m, l);
+    const bool by_head = m->traits.qk_norm == QK_HEAD;
+    const size_t q_norm = by_head ? l->head_k : l->n_head * l->head_k;
+    const size_t k_norm = by_head ? l->head_k : l->n_head_kv * l->head_k;
+    const size_t k = l->n_head_kv * l->head_k, v = l->n_head_kv * l->head_v;
+    const struct weight_want want[] = {
+        {ROLE_ATTN_Q,           w.q,       m->n_embd},
+        {ROLE_ATTN_K,           k,         m->n_embd},
+        {ROLE_ATTN_V,           v,         m->n_embd},
+        {ROLE_ATTN_QKV,         w.all,     m->n_embd},
+        {ROLE_ATTN_OUT,         m->n_embd, w.out    },
+        {ROLE_ATTN_Q_BIAS,      0,         w.q      },
+        {ROLE_ATTN_K_BIAS,      0,         k        },
+        {ROLE_ATTN_V_BIAS,      0,         v        },
+        {ROLE_ATTN_QKV_BIAS,    0,         w.all    },
+        {ROLE_ATTN_Q_NORM,      0,         q_norm   },
+        {ROLE_ATTN_Q_NORM_BIAS, 0,         q_norm   },
+        {ROLE_ATTN_K_NORM,      0,         k_norm   },
+        {ROLE_ATTN_K_NORM_BIAS, 0,         k_norm   },
+        {ROLE_ATTN_SINKS,       0,         l->n_head},
+    };
+
+    return weights_expect(m, layer, want, sizeof(want) / sizeof(want[0]), err);
+}
+
 static int check_weights(const struct model *m, size_t layer, struct err *err)
 {
     const struct layer *l = &m->layer[layer];
@@ -66,7 +95,7 @@ static int check_weights(const struct model *m, size_t layer, struct err *err)
                        layer);
     if ((norm == QK_NONE || norm == QK_L2) && w->vec[ROLE_ATTN_Q_NORM])
         return err_set(err, ERR_UNSUPPORTED, "block %zu: norms of queries nobody asks for", layer);
-    return 0;
+    return check_sizes(m, layer, err);
 }
 
 static int check(const struct model *m, size_t layer, struct err *err)

@@ -167,6 +167,16 @@ enum { QUERY_BLOCK = 64 };
 /* parts[LAYER_PARTS] of a layer, without holes; returns how many. */
 size_t layer_parts(const struct part **parts, const struct layer *l);
 
+/* A weight that a part reads as this many rows and columns; rows 0: as a vector. */
+struct weight_want {
+    enum arch_role role;
+    size_t rows, cols;
+};
+
+/* Are those of want[n] that a block has of these sizes? For the checks of parts. */
+int weights_expect(const struct model *m, size_t layer, const struct weight_want *want, size_t n,
+                   struct err *err) WARN_UNUSED;
+
 /* ---- shared steps ----------------------------------------------------------- */
 
 /* Work on tokens [i0, i1). */

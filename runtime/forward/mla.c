@@ -70,7 +70,19 @@ static int check(const struct model *m, size_t layer, struct err *err)
     if (split == (w[ROLE_MLA_KV_B].t != NULL))
         return err_set(err, ERR_FORMAT, "block %zu: keys and values are neither split nor together",
                        layer);
-    return 0;
+    const struct weight_want want[] = {
+        {ROLE_ATTN_Q,        z.n_head * z.key,          m->n_embd     },
+        {ROLE_MLA_Q_A,       z.q_rank,                  m->n_embd     },
+        {ROLE_MLA_Q_A_NORM,  0,                         z.q_rank      },
+        {ROLE_MLA_Q_B,       z.n_head * z.key,          z.q_rank      },
+        {ROLE_MLA_KV_A,      z.row,                     m->n_embd     },
+        {ROLE_MLA_KV_A_NORM, 0,                         z.rank        },
+        {ROLE_MLA_KV_B,      z.n_head * (z.nope + z.v), z.rank        },
+        {ROLE_MLA_K_B,       z.n_head * z.rank,         z.nope        },
+        {ROLE_MLA_V_B,       z.n_head * z.v,            z.rank        },
+        {ROLE_ATTN_OUT,      m->n_embd,                 z.n_head * z.v},
+    };
+    return weights_expect(m, layer, want, sizeof(want) / sizeof(want[0]), err);
 }
 
 static size_t work_floats(const struct model *m, size_t layer)

@@ -99,6 +99,9 @@ int plan_model(struct model *m, struct err *err)
     t->position = (enum arch_position)trait(m, ARCH_POSITION, (int)t->position);
     t->parallel = trait(m, ARCH_PARALLEL, t->parallel);
     t->qk_norm = (enum arch_qk_norm)trait(m, ARCH_QK_NORM, (int)t->qk_norm);
+    if ((unsigned)t->position > POS_NONE || (unsigned)t->qk_norm > QK_L2)
+        return err_set(err, ERR_UNSUPPORTED, "the runtime has no positions %d or norms %d",
+                       (int)t->position, (int)t->qk_norm);
     m->norm = norms[t->norm];
     m->act = act_of(t->act);
     return m->act ? 0

@@ -26,6 +26,7 @@ struct conv {
     bool silu; /* act: x * sigmoid(x); else none */
 };
 
+/* y of a convolution; its state is moved on. */
 void conv_causal(struct sess *s, const struct conv *c);
 /* Floats of its state. */
 size_t conv_state(size_t n_ch, size_t width);

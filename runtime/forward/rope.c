@@ -106,7 +106,7 @@ static int longrope(struct rope *r, struct model *m, const struct kind *k, size_
     r->freq_far = arena_array(&m->arena, half, sizeof(*r->freq_far));
     if (!r->freq_far)
         return err_nomem(err);
-    if (!(k->ctx >= 1))
+    if (!(k->ctx >= 1 && k->ctx <= (double)UINT32_MAX))
         return err_set(err, ERR_FORMAT, "rope scaling from a context of %g", k->ctx);
     int rc = divide(r->freq_far, r->freq, m, ROLE_ROPE_LONG, half, err);
     if (!rc)

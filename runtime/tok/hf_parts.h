@@ -106,6 +106,7 @@ struct hf_run {
     struct buf norm[2];
 };
 
+/* Accepts an all-zero struct. */
 void hf_run_release(struct hf_run *r);
 
 /* Hand a piece to pre-tokenizer k; past the last one it is a word. */

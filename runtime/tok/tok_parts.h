@@ -35,6 +35,7 @@ typedef int tok_word_fn(void *arg, const char *word, size_t n, struct err *err);
 int tok_regex_split(const struct tok_regex *r, const char *text, size_t n, tok_word_fn *fn,
                     void *arg, struct err *err) WARN_UNUSED;
 
+/* Room for matches; one a thread. */
 int tok_match_new(struct tok_match **out, struct err *err) WARN_UNUSED;
 void tok_match_free(struct tok_match *m); /* accepts NULL */
 
@@ -199,6 +200,7 @@ struct tok_unigram {
     bool byte_fallback, fuse_unk;
 };
 
+/* Accepts an all-zero struct. */
 void tok_unigram_release(struct tok_unigram *u);
 /* Append the ids of text[0, n). Source: Kudo 2018; Viterbi over characters. */
 int tok_unigram_word(struct tok_ids *out, const struct tok_unigram *u, const char *text, size_t n,
@@ -214,6 +216,7 @@ struct tok_wordpiece {
     int32_t unk;              /* -1: dropped */
 };
 
+/* Accepts an all-zero struct. */
 void tok_wordpiece_release(struct tok_wordpiece *w);
 /* Append the ids of a word. */
 int tok_wordpiece_word(struct tok_ids *out, const struct tok_wordpiece *w, const char *text,

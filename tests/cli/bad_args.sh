@@ -122,7 +122,7 @@ done
 ok $bad "tokenizer.json with a bit flipped"
 for doc in '[]' '{}' '{"model": {}}' '{"model": {"type": "BPE", "vocab": {"a": 4000000000}, "merges": []}}' \
     '{"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}}' '{"model": {"type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": ["a"]}}' \
-    '{"model": {"type": "WordPiece", "vocab": {"a": 0}}}'; do
+    '{"model": {"type": "Crossword", "vocab": {"a": 0}}}'; do
     printf '%s' "$doc" >"$d/ck/tokenizer.json"
     fails 1 "tokenizer.json" convert "$d/ck" "$d/to/o" && fails 1 "tokenizer.json" tokenize "$d/ck" -p x
     ok $? "tokenizer.json: $doc"

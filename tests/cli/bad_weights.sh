@@ -124,8 +124,8 @@ key() {
     one "$3" "$g"
     ok $? "GGUF: $1 $2: $3"
 }
-key llama.block_count 'pack "V", 1000000000' "blk.3."
-key llama.block_count 'pack "V", 4294967295' "blk.3."
+key llama.block_count 'pack "V", 1000000000' "llama.block_count: 1000000000 layers, but only 29 tensors"
+key llama.block_count 'pack "V", 4294967295' "llama.block_count: 4294967295 layers, but only 29 tensors"
 key llama.block_count 'pack "V", 0' "llama.block_count: "
 key llama.block_count 'pack "V", 2' "blk.2."
 key llama.embedding_length 'pack "V", 0' "llama.embedding_length: "

@@ -29,7 +29,8 @@ static void round_trip(const struct arch *a, const struct arch_params *p)
     struct meta meta = {0};
     struct err err = {0};
 
-    if (!arch_params_to_meta(&meta, a, p, &err) && !arch_params_from_meta(&again, a, &meta, &err))
+    if (!arch_params_to_meta(&meta, a, p, &err) &&
+        !arch_params_from_meta(&again, a, &meta, 1000, &err))
         arch_params_release(&again);
     meta_release(&meta);
 }
@@ -44,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     for (size_t i = 0; (a = arch_at(i)); i++) {
         struct arch_params p;
-        if (arch_params_from_config(&p, a, config, &err))
+        if (arch_params_from_config(&p, a, config, 1000, &err))
             continue;
         shapes(a, &p);
         round_trip(a, &p);

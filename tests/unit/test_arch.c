@@ -16,7 +16,7 @@ static int read_config(struct arch_params *p, const char *class, const char *tex
     json_val *config = NULL;
 
     assert_int_equal(json_parse(&config, text, strlen(text), err), 0);
-    const int rc = arch_params_from_config(p, arch_by_class(class), config, err);
+    const int rc = arch_params_from_config(p, arch_by_class(class), config, 1000, err);
     json_free(config);
     return rc;
 }
@@ -260,7 +260,7 @@ static void round_trip(const char *class, const char *config)
     ok(&p, class, config);
     assert_int_equal(meta_set_str(&meta, "general.architecture", a->name, &err), 0);
     assert_int_equal(arch_params_to_meta(&meta, a, &p, &err), 0);
-    if (arch_params_from_meta(&q, arch_of_meta(&meta), &meta, &err))
+    if (arch_params_from_meta(&q, arch_of_meta(&meta), &meta, 1000, &err))
         fail_msg("%s", err.msg);
     for (int k = 0; k < ARCH_PARAM_COUNT; k++)
         for (size_t l = 0; l < 3; l++)
@@ -374,10 +374,10 @@ static void test_arch_meta_minimal(void **state)
     assert_int_equal(meta_set_u32(&meta, "llama.embedding_length", 64, &err), 0);
     assert_int_equal(meta_set_u32(&meta, "llama.attention.head_count", 4, &err), 0);
     assert_int_equal(meta_set_f32(&meta, "llama.attention.layer_norm_rms_epsilon", 1e-5F, &err), 0);
-    assert_int_equal(arch_params_from_meta(&p, a, &meta, &err), ERR_FORMAT);
+    assert_int_equal(arch_params_from_meta(&p, a, &meta, 1000, &err), ERR_FORMAT);
     assert_string_equal(err.msg, "llama.feed_forward_length is missing");
     assert_int_equal(meta_set_u32(&meta, "llama.feed_forward_length", 96, &err), 0);
-    if (arch_params_from_meta(&p, a, &meta, &err))
+    if (arch_params_from_meta(&p, a, &meta, 1000, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(arch_int(&p, ARCH_N_HEAD_KV, 0), 4);
     assert_int_equal(arch_int(&p, ARCH_HEAD_V, 0), 16);
@@ -387,7 +387,7 @@ static void test_arch_meta_minimal(void **state)
     assert_false(arch_has(&p, ARCH_N_VOCAB));
     arch_params_release(&p);
     assert_int_equal(meta_set_str(&meta, "llama.rope.scaling.type", "longrope", &err), 0);
-    assert_int_equal(arch_params_from_meta(&p, a, &meta, &err), ERR_UNSUPPORTED);
+    assert_int_equal(arch_params_from_meta(&p, a, &meta, 1000, &err), ERR_UNSUPPORTED);
     meta_release(&meta);
 }
 
@@ -405,7 +405,7 @@ static void test_arch_meta_per_layer(void **state)
     assert_int_equal(arch_params_to_meta(&meta, a, &p, &err), 0);
     assert_int_equal(
         meta_set_array(&meta, "llama.attention.head_count_kv", META_I32, 2, kv, 8, &err), 0);
-    assert_int_equal(arch_params_from_meta(&q, a, &meta, &err), 0);
+    assert_int_equal(arch_params_from_meta(&q, a, &meta, 1000, &err), 0);
     assert_int_equal(arch_int(&q, ARCH_N_HEAD_KV, 0), 2);
     assert_int_equal(arch_int(&q, ARCH_N_HEAD_KV, 1), 4);
     assert_int_equal(arch_dim(DIM_K, &q, 1), 4 * 512);
@@ -416,7 +416,7 @@ static void test_arch_meta_per_layer(void **state)
     arch_params_release(&q);
     assert_int_equal(
         meta_set_array(&meta, "llama.attention.head_count_kv", META_I32, 1, kv, 4, &err), 0);
-    assert_int_equal(arch_params_from_meta(&q, a, &meta, &err), ERR_FORMAT);
+    assert_int_equal(arch_params_from_meta(&q, a, &meta, 1000, &err), ERR_FORMAT);
     arch_params_release(&p);
     meta_release(&meta);
     meta_release(&again);

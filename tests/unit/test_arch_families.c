@@ -19,7 +19,7 @@ static int read_config(struct arch_params *p, const char *class, const char *tex
     int rc = json_parse(&config, text, strlen(text), err);
 
     if (!rc)
-        rc = arch_params_from_config(p, arch_by_class(class), config, err);
+        rc = arch_params_from_config(p, arch_by_class(class), config, 1000, err);
     json_free(config);
     return rc;
 }
@@ -199,7 +199,7 @@ static void test_families_round_trip(void **state)
         ok(&p, rows[i].class, rows[i].config);
         assert_int_equal(meta_set_str(&meta, "general.architecture", a->name, &err), 0);
         assert_int_equal(arch_params_to_meta(&meta, a, &p, &err), 0);
-        if (arch_params_from_meta(&q, arch_of_meta(&meta), &meta, &err))
+        if (arch_params_from_meta(&q, arch_of_meta(&meta), &meta, 1000, &err))
             fail_msg("%s: %s", rows[i].class, err.msg);
         for (int k = 0; k < ARCH_PARAM_COUNT; k++) {
             const enum arch_param which = (enum arch_param)k;
