@@ -63,15 +63,40 @@ static bool is_full(const struct stack *k)
     return k->got == k->t.n_parts;
 }
 
-/* Stacks of a layer appear together, in the order of their rows, when no begun one waits
- * for an expert. */
-static int release(struct view *v, int layer, struct err *err)
+static bool has_role(const struct view *v, int layer, enum arch_role role)
+{
+    const struct stack *k = v->stacks;
+
+    while (k && (k->t.layer != layer || k->t.row->role != role))
+        k = k->next;
+    return k;
+}
+
+/* Does a layer lack the first expert of a stack that it must have? Shards may end between
+ * one matrix's experts and the next one's. */
+static bool lacks_stack(const struct view *v, int layer)
+{
+    const unsigned other = TENSOR_HEADS | TENSOR_OPTIONAL;
+    const struct arch_tensor *row;
+
+    for (size_t i = 0; (row = arch_row(v->arch, i)); i++)
+        if (row->flags & TENSOR_EXPERTS && !(row->flags & other) && !row->when &&
+            !has_role(v, layer, row->role))
+            return true;
+    return false;
+}
+
+/* Stacks of a layer appear together, in the order of their rows, when none waits for an
+ * expert; heads' when no begun one does. */
+static int release(struct view *v, int layer, bool heads, struct err *err)
 {
     int rc = 0;
 
     for (const struct stack *k = v->stacks; k; k = k->next)
         if (k->t.layer == layer && !is_full(k))
             return 0;
+    if (!heads && lacks_stack(v, layer))
+        return 0;
     for (;;) {
         struct stack **first = NULL;
         for (struct stack **at = &v->stacks; *at; at = &(*at)->next)
@@ -110,10 +135,20 @@ int view_add_expert(struct view *v, const struct coded_tensor *from, const struc
     if (k->coded)
         k->coded[expert] = (struct source_coded){from->coded, 0};
     k->got++;
-    return is_full(k) ? release(v, layer, err) : 0;
+    return is_full(k) ? release(v, layer, row->flags & TENSOR_HEADS, err) : 0;
 }
 
-int view_check_stacks(const struct view *v, struct err *err)
+/* Full stacks of layers where another is missing as a whole, which is found later. */
+static int add_rest(struct view *v, struct err *err)
+{
+    int rc = 0;
+
+    for (; !rc && v->stacks; v->stacks = v->stacks->next)
+        rc = source_add(v->s, &v->stacks->t, err);
+    return rc;
+}
+
+int view_check_stacks(struct view *v, struct err *err)
 {
     char name[256];
 
@@ -123,7 +158,7 @@ int view_check_stacks(const struct view *v, struct err *err)
     while (k && is_full(k))
         k = k->next;
     if (!k)
-        return 0;
+        return add_rest(v, err);
     while (k->part[e].data)
         e++;
     if (!arch_expand(name, sizeof(name), k->t.row->hf, k->t.layer, (int)e))

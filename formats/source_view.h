@@ -38,6 +38,6 @@ int view_add_plain(struct view *v, const struct coded_tensor *from, const struct
 int view_add_expert(struct view *v, const struct coded_tensor *from, const struct arch_tensor *row,
                     int layer, int expert, struct err *err) WARN_UNUSED;
 /* No stack waits for an expert any more. */
-int view_check_stacks(const struct view *v, struct err *err) WARN_UNUSED;
+int view_check_stacks(struct view *v, struct err *err) WARN_UNUSED;
 
 #endif /* FORMATS_SOURCE_VIEW_H */

@@ -14,7 +14,7 @@ static const struct arch_key keys[] = {
     KEYS_RMS(1e-5),
     KEYS_VOCAB(151552),
     KEYS_HEAD_GIVEN,
-    {ARCH_ROPE_PART, "partial_rotary_factor|rope_parameters.partial_rotary_factor", NULL, META_F32, ARCH_CONST, 0.5},
+    {ARCH_ROPE_PART, "rope_parameters.partial_rotary_factor|partial_rotary_factor", NULL, META_F32, ARCH_CONST, 0.5},
     {ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_PRODUCT, .other = ARCH_HEAD_K, .other2 = ARCH_ROPE_PART},
     {ARCH_QK_NORM, "use_qk_norm", NULL, META_BOOL, ARCH_CONST, 0, .flags = KEY_ZERO},
     {ARCH_N_DENSE, "first_k_dense_replace", "{}.leading_dense_block_count", META_U32, ARCH_CONST, 1, .flags = KEY_ZERO},

@@ -16,7 +16,7 @@ static const struct arch_key keys[] = {
     KEYS_RMS(1e-6),
     KEYS_VOCAB(200064),
     KEYS_HEAD_OR(128),
-    {ARCH_ROPE_PART, "partial_rotary_factor|rope_parameters.partial_rotary_factor", NULL, META_F32, ARCH_OPTIONAL_KEY},
+    {ARCH_ROPE_PART, "rope_parameters.partial_rotary_factor|partial_rotary_factor", NULL, META_F32, ARCH_OPTIONAL_KEY},
     {ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_PRODUCT, .other = ARCH_HEAD_K, .other2 = ARCH_ROPE_PART},
     {ARCH_N_ROT, "rotary_dim", "{}.rope.dimension_count", META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K},
     {ARCH_N_EXPERT, "num_local_experts|num_experts", "{}.expert_count", META_U32, ARCH_CONST, 256, .flags = KEY_IN_GGUF},
