@@ -122,6 +122,30 @@ static void note_missing(struct source_fit *f, const struct arch_tensor *row, in
         buf_fmt(&f->missing, "%s\n", name);
 }
 
+/* Experts, say, are stored one by one or stacked: several rows make one GGUF tensor. Is the
+ * row the first of them? */
+static bool is_first(const struct arch *a, const struct arch_tensor *of)
+{
+    const struct arch_tensor *row;
+
+    for (size_t i = 0; (row = arch_row(a, i)) != of; i++)
+        if (row->hf && !strcmp(row->gguf, of->gguf))
+            return false;
+    return true;
+}
+
+/* Is one of them there? */
+static bool is_made(const struct arch *a, const struct names *l, const struct arch_tensor *of,
+                    int layer)
+{
+    const struct arch_tensor *row;
+
+    for (size_t i = 0; (row = arch_row(a, i)); i++)
+        if (row->hf && !strcmp(row->gguf, of->gguf) && is_there(l, row->hf, layer))
+            return true;
+    return false;
+}
+
 /* What the rows ask for in a model of these sizes. */
 static void find_missing(struct source_fit *f, const struct names *l, const json_val *config,
                          const struct arch_params *p)
@@ -136,7 +160,7 @@ static void find_missing(struct source_fit *f, const struct names *l, const json
             continue;
         for (uint64_t b = 0; b < n && b <= l->n; b++)
             if ((!arch_in_block(row) || arch_is_at(row->where, p, (size_t)b)) &&
-                !is_there(l, row->hf, (int)b))
+                is_first(f->arch, row) && !is_made(f->arch, l, row, (int)b))
                 note_missing(f, row, (int)b);
     }
 }

@@ -22,6 +22,30 @@ ok "split" "$PARE" convert "$demo" "$tmp/s.gguf" --split-max-size 2MB
 ok "split parts" test -s "$tmp/s-00001-of-00003.gguf" -a -s "$tmp/s-00003-of-00003.gguf"
 ok "split parts read as one" "$PARE" inspect "$tmp/s-00001-of-00003.gguf"
 
+
+# ---- proof by running ---------------------------------------------------------------
+ok "--verify" sh -c "'$PARE' convert '$demo' '$tmp/v.gguf' --type f32 --verify >'$tmp/v.txt'"
+ok "the same logits" holds "$tmp/v.txt" "NMSE of the logits 0,"
+ok "--verify of Q8_0" sh -c "'$PARE' convert '$demo' '$tmp/v8.gguf' --type q8_0 --verify >'$tmp/v.txt'"
+ok "not quite the same" sh -c "! grep -q 'logits 0,' '$tmp/v.txt'"
+ok "--verify of parts" "$PARE" convert "$demo" "$tmp/vs.gguf" --split-max-size 2MB --verify
+
+# ---- what fits -----------------------------------------------------------------------
+"$PARE" inspect "$demo" >"$tmp/i.txt"
+ok "inspect: the row it fits" holds "$tmp/i.txt" "tensors fit, 0 missing"
+ok "inspect: what it would weigh" holds "$tmp/i.txt" "Q4_K_M"
+copy
+sed 's/LlamaForCausalLM/LlamoForCausalLM/' "$demo/config.json" >"$tmp/ck/config.json"
+ok "an unknown class names the nearest" fails 1 'the nearest is LlamaForCausalLM' \
+    "$PARE" convert "$tmp/ck" "$tmp/x.gguf"
+"$PARE" inspect "$tmp/ck" >"$tmp/i.txt"
+ok "inspect: unknown, and the nearest" holds "$tmp/i.txt" "unknown; the nearest is llama"
+copy
+sed 's/"num_hidden_layers": *[0-9]*/"num_hidden_layers": 9/' "$demo/config.json" >"$tmp/ck/config.json"
+"$PARE" inspect "$tmp/ck" >"$tmp/i.txt"
+ok "inspect: what is missing" holds "$tmp/i.txt" "missing model.layers.8."
+ok "inspect: why it does not convert" holds "$tmp/i.txt" "does not convert: "
+
 ok "unknown type" fails 2 '--type wants' "$PARE" convert "$demo" "$tmp/x.gguf" --type q9
 ok "bad size" fails 2 'not "4furlongs"' "$PARE" convert "$demo" "$tmp/x.gguf" --split-max-size 4furlongs
 ok "operand missing" fails 2 'usage' "$PARE" convert "$demo"
