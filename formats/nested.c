@@ -17,18 +17,18 @@ const struct arch *nested_arch(const json_val *config)
     const char *class = json_str(json_first(json_get(config, "architectures")));
     const char *type = json_str(json_get(nested_config(config), "model_type"));
     const size_t n = class ? strlen(class) : 0, k = sizeof(holds) - 1;
-    const struct arch *a = class ? arch_by_class(class) : NULL;
+    const struct arch *a = class ? arch_of_config(class, nested_config(config)) : NULL;
     char name[128];
 
     if (a || n < k || strcmp(class + n - k, holds) != 0 || nested_config(config) == config)
         return a;
     (void)snprintf(name, sizeof(name), "%.*sForCausalLM", (int)(n - k < 100 ? n - k : 100), class);
-    a = arch_by_class(name);
+    a = arch_of_config(name, nested_config(config));
     if (a || !type)
         return a;
     (void)snprintf(name, sizeof(name), "%c%.99sForCausalLM", toupper((unsigned char)type[0]),
                    type[0] ? type + 1 : "");
-    return arch_by_class(name);
+    return arch_of_config(name, nested_config(config));
 }
 
 bool nested_other(const char *name)

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the rows that share a GGUF name, those with a gguf_if come first. */
+/* Of the rows that share a GGUF name, those with a gguf_if come first; of those that share a
+ * class, those with a config_if. */
 static const struct arch *const archs[] = {
     &arch_mixtral,
+    &arch_granite_attention,
     &arch_llama,
     &arch_mistral,
     &arch_qwen2,
@@ -88,13 +90,27 @@ const struct arch *arch_by_name(const char *gguf_name)
     return NULL;
 }
 
-const struct arch *arch_by_class(const char *hf_class)
+static bool asked_for(const struct arch *a, const json_val *config)
+{
+    const char *const *c = a->config_if;
+
+    while (c && *c && config && arch_asks(*c, config))
+        c++;
+    return !c || !*c;
+}
+
+const struct arch *arch_of_config(const char *hf_class, const json_val *config)
 {
     for (size_t i = 0; i < N_ARCHS; i++)
         for (const char *const *c = archs[i]->classes; *c; c++)
-            if (!strcmp(*c, hf_class))
+            if (!strcmp(*c, hf_class) && asked_for(archs[i], config))
                 return archs[i];
     return NULL;
+}
+
+const struct arch *arch_by_class(const char *hf_class)
+{
+    return arch_of_config(hf_class, NULL);
 }
 
 static bool has_key(const struct meta *meta, const struct arch *a)
@@ -389,6 +405,17 @@ bool arch_is_at(enum arch_where where, const struct arch_params *p, size_t layer
     return false;
 }
 
+/* Does a list have the text, or a text the letter? */
+static bool has_entry(const json_val *v, const char *want)
+{
+    if (json_str(v))
+        return strstr(json_str(v), want);
+    for (const json_val *e = json_first(v); e; e = json_next(e))
+        if (json_str(e) && !strcmp(json_str(e), want))
+            return true;
+    return false;
+}
+
 bool arch_asks(const char *when, const json_val *config)
 {
     char paths[256];
@@ -398,7 +425,7 @@ bool arch_asks(const char *when, const json_val *config)
     if (!when)
         return true;
     const bool negated = when[0] == '!';
-    const size_t n = strcspn(when + negated, "=");
+    const size_t n = strcspn(when + negated, "=:");
     const char *want = when[negated + n] ? when + negated + n + 1 : "true";
     if (n >= sizeof(paths))
         return false;
@@ -406,6 +433,8 @@ bool arch_asks(const char *when, const json_val *config)
     paths[n] = '\0';
     const json_val *v = config_find(config, paths);
     const char *text = json_str(v);
+    if (when[negated + n] == ':')
+        return has_entry(v, want) != negated;
     if (json_bool(v, &truth))
         text = truth ? "true" : "false";
     const double wanted = strtod(want, NULL);

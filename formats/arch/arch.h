@@ -34,6 +34,8 @@ struct arch {
     const char *name;                         /* general.architecture */
     const char *const *classes;               /* config.json "architectures"[0]; ends with NULL */
     const char *gguf_if;                      /* a GGUF of this row has this key; NULL: any has */
+    const char *const *config_if;             /* config.json of this row asks for all of these
+                                                 (arch_asks); ends with NULL; NULL: any */
     const struct arch_key *const *keys;       /* key sets, shared between families; ends with NULL.
                                                  A set ends with a row of zeros */
     const struct arch_tensor *const *tensors; /* row sets, the same way */
@@ -55,6 +57,8 @@ struct arch {
  * arch_of_meta's. */
 const struct arch *arch_by_name(const char *gguf_name);
 const struct arch *arch_by_class(const char *hf_class);
+/* The first row of the class whose config_if config.json asks for. */
+const struct arch *arch_of_config(const char *hf_class, const json_val *config);
 const struct arch *arch_of_meta(const struct meta *meta);
 /* Every family, in table order; NULL past the end. */
 const struct arch *arch_at(size_t i);
@@ -103,7 +107,8 @@ const struct arch_tensor *arch_row(const struct arch *a, size_t i);
 /* Does the row belong to this layer? */
 bool arch_is_at(enum arch_where where, const struct arch_params *p, size_t layer);
 /* Does config.json ask for this, a row's `when`? "x": sets x to true; "x=false": to that text or
- * number; "a|b=..." either; "!" before it: does not. True for NULL. */
+ * number; "a|b=..." either; "x:y": a list with the text y, or a text of letters with the letter
+ * y; "!" before it: does not. True for NULL. */
 bool arch_asks(const char *when, const json_val *config);
 /* Does the name have a "{}"? */
 bool arch_in_block(const struct arch_tensor *row);

@@ -44,6 +44,7 @@ static const struct arch_key v2_keys[] = {
     {ARCH_N_EXPERT_USED, "num_experts_per_tok", "{}.expert_used_count", META_U32, ARCH_REQUIRED},
     {ARCH_N_FF_EXPERT, "moe_intermediate_size", "{}.expert_feed_forward_length", META_U32, ARCH_CONST, 1407},
     {ARCH_EXPERT_SCALE, "routed_scaling_factor", "{}.expert_weights_scale", META_F32, ARCH_CONST, 1},
+    {ARCH_N_EXPERT_SHARED, "n_shared_experts", "{}.expert_shared_count", META_U32, ARCH_CONST, 2, .flags = KEY_ZERO},
     {ARCH_EXPERT_NORM_TOLD, "norm_topk_prob", "{}.expert_weights_norm", META_BOOL, ARCH_OPTIONAL_KEY, .flags = KEY_ZERO_NONE},
     {ARCH_EXPERT_GREEDY, "topk_method", NULL, META_BOOL, ARCH_CONST, 1, .names = "greedy=1|group_limited_greedy=0"},
     {ARCH_ROUTER, "scoring_func", "{}.expert_gating_func", META_U32, ARCH_CONST, ROUTER_SOFTMAX, .flags = KEY_GIVEN, .names = "softmax=1"},
