@@ -11,9 +11,9 @@
 typedef const char *const patterns[];
 
 /* of a file that names none */
-static patterns any = {"[\\p{P}\\$\\+<=>\\^~\\|]+", RE_GPT2, "\\p{N}+", RE_THREE, NULL};
+static patterns any = {"[\\p{P}\\$\\+<=>\\^~\\|]+", RE_GPT2, RE_DIGITS, RE_THREE, NULL};
 static patterns gpt2 = {RE_GPT2, NULL};
-static patterns digits_gpt2 = {"\\p{N}", RE_GPT2, NULL};
+static patterns digits_gpt2 = {RE_DIGIT, RE_GPT2, NULL};
 static patterns llama3 = {RE_LLAMA3, NULL};
 static patterns qwen2 = {RE_QWEN2, NULL};
 static patterns qwen35 = {RE_QWEN35, NULL};
@@ -26,30 +26,22 @@ static patterns gpt4o = {RE_GPT4O, NULL};
 static patterns aya = {RE_THREES("\\d", "\\b"), RE_GPT4O, NULL};
 static patterns tekken = {RE_TEKKEN, NULL};
 static patterns deepseek3 = {RE_DIGITS3, RE_HAN_KANA, RE_DEEPSEEK3, NULL};
-static patterns deepseek_coder = {"[\\r\\n]",    "\\s?\\p{L}+", "\\s?\\p{P}+",
-                                  RE_HAN_HANGUL, "\\p{N}",      NULL};
-/* its list of letters is that of the cased ones, without Georgian Mkhedruli */
+static patterns deepseek_coder = {RE_LINE_END, RE_LETTERS, RE_MARKS, RE_HAN_HANGUL, RE_DIGIT, NULL};
 static patterns deepseek_llm = {
-    "[\\r\\n]",
-    "\\s?(?:(?![\u10d0-\u10ff])[\\p{Lu}\\p{Ll}\\p{Lt}])+",
-    "\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+",
-    "\\s+$",
-    RE_HAN_HANGUL,
-    "\\p{N}+",
-    NULL,
+    RE_LINE_END, RE_CASED_ONLY, RE_VISIBLE, RE_TAIL, RE_HAN_HANGUL, RE_DIGITS, NULL,
 };
 static patterns falcon = {RE_PUNCTUATION, RE_GPT2, RE_THREE, NULL};
 static patterns bloom = {RE_BLOOM, NULL};
-static patterns spark = {RE_DIGITS3, RE_HAN_KANA, RE_SPARK, "\\p{N}", NULL};
+static patterns spark = {RE_DIGITS3, RE_HAN_KANA, RE_SPARK, RE_DIGIT, NULL};
 static patterns kimi = {RE_KIMI, NULL};
 static patterns youtu = {RE_YOUTU_SCRIPTS, RE_YOUTU, NULL};
-static patterns afmoe = {RE_THREES("\\p{N}", "(?!\\p{N})"), RE_ASIAN, RE_DEEPSEEK3, NULL};
-static patterns superbpe = {"\\p{N}+", RE_THREES("\\d", "(?!\\d)"), NULL};
-static patterns chameleon = {RE_SENTINEL, RE_IMAGE, RE_TABS, "\\p{N}", RE_ASCII_SYM, RE_GPT2, NULL};
+static patterns afmoe = {RE_THREES(RE_DIGIT, "(?!\\p{N})"), RE_ASIAN, RE_DEEPSEEK3, NULL};
+static patterns superbpe = {RE_DIGITS, RE_THREES("\\d", "(?!\\d)"), NULL};
+static patterns chameleon = {RE_SENTINEL, RE_IMAGE, RE_TABS, RE_DIGIT, RE_ASCII_SYM, RE_GPT2, NULL};
 static patterns ufakzeka = {RE_UFAKZEKA, NULL};
 static patterns laguna = {RE_LINES, RE_QWEN2, NULL};
 static patterns lines = {RE_LINES, NULL};
-static patterns viking = {RE_BLOOM, "\\p{N}", NULL};
+static patterns viking = {RE_BLOOM, RE_DIGIT, NULL};
 
 static const struct pretok pretoks[] = {
     {"default",                  any,            0                                  },

@@ -93,6 +93,17 @@
 /* DeepSeek's first: Han, what lies before it, Hangul. */
 #define RE_HAN_HANGUL "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+"
 
+/* Their other steps; DeepSeek LLM's list of letters is that of the cased ones, without
+ * Georgian Mkhedruli. */
+#define RE_LINE_END   "[\\r\\n]"
+#define RE_LETTERS    "\\s?\\p{L}+"
+#define RE_MARKS      "\\s?\\p{P}+"
+#define RE_CASED_ONLY "\\s?(?:(?![\u10d0-\u10ff])[\\p{Lu}\\p{Ll}\\p{Lt}])+"
+#define RE_VISIBLE    "\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+"
+#define RE_TAIL       "\\s+$"
+#define RE_DIGIT      "\\p{N}"
+#define RE_DIGITS     "\\p{N}+"
+
 /* Lines and the gaps between them. */
 #define RE_LINES "[^\\n]+|[\\n]+"
 

@@ -31,6 +31,8 @@ static bool is_end_text(struct meta_str t)
         "[EOS]",           "<\uff5cend\u2581of\u2581sentence\uff5c>",
     };
 
+    if (!t.n || !strchr("<_[", t.p[0]))
+        return false;
     for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
         if (strlen(ends[i]) == t.n && !memcmp(ends[i], t.p, t.n))
             return true;

@@ -46,12 +46,14 @@ static void *take(struct arena *a, size_t n, size_t align)
     if (!c)
         return NULL;
     c->used = at + n;
-    return memset((char *)c + at, 0, n);
+    return (char *)c + at;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
 {
-    return take(a, n, ALIGN);
+    void *p = take(a, n, ALIGN);
+
+    return p ? memset(p, 0, n) : NULL;
 }
 
 void *arena_array(struct arena *a, size_t count, size_t each)
@@ -65,8 +67,11 @@ char *arena_strn(struct arena *a, const char *s, size_t n)
 {
     char *p = n < SIZE_MAX ? take(a, n + 1, 1) : NULL;
 
-    if (p && n)
+    if (!p)
+        return NULL;
+    if (n)
         memcpy(p, s, n);
+    p[n] = '\0';
     return p;
 }
 

@@ -12,6 +12,8 @@ static bool buf_grow(struct buf *b, size_t n)
 {
     size_t want;
 
+    if (n < b->cap - b->n && !b->bad)
+        return true;
     if (b->bad)
         return false;
     if (!add_ok(&want, b->n, n) || !add_ok(&want, want, 1)) {
@@ -31,6 +33,11 @@ static bool buf_grow(struct buf *b, size_t n)
     b->p = p;
     b->cap = cap;
     return true;
+}
+
+char *buf_room(struct buf *b, size_t n)
+{
+    return buf_grow(b, n) ? b->p + b->n : NULL;
 }
 
 void buf_put(struct buf *b, const void *data, size_t n)

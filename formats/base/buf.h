@@ -20,6 +20,9 @@ struct buf {
 /* All zeros is an empty buffer: `struct buf b = {0};`. */
 void buf_put(struct buf *b, const void *data, size_t n);
 void buf_str(struct buf *b, const char *s);
+/* Where n more bytes can be written, which the caller does, adds to b->n, and ends with
+ * '\0'; NULL: memory ran out. */
+char *buf_room(struct buf *b, size_t n);
 void buf_u32(struct buf *b, uint32_t v); /* little endian */
 void buf_u64(struct buf *b, uint64_t v);
 void buf_fmt(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

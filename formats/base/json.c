@@ -26,21 +26,36 @@ static int bad_at(const char *text, const char *at, const char *what, struct err
                    what);
 }
 
+/* What prescan looks at: in a string, and outside. */
+enum { IN_STRING = 1, OUTSIDE = 2 };
+static const uint8_t looked_at[256] = {
+    ['\0'] = IN_STRING | OUTSIDE, ['"'] = IN_STRING | OUTSIDE, ['\\'] = IN_STRING,
+    ['{'] = OUTSIDE,              ['['] = OUTSIDE,             ['}'] = OUTSIDE,
+    [']'] = OUTSIDE,              ['I'] = OUTSIDE,
+};
+
+/* The next place from i on with a character of that kind, or n. */
+static size_t skip_plain(const char *text, size_t n, size_t i, unsigned kind)
+{
+    while (i < n && !(looked_at[(unsigned char)text[i]] & kind))
+        i++;
+    return i;
+}
+
 /* From inside a string to one past its closing quote, or the end. */
 static int skip_string(size_t *at, const char *text, size_t n, struct err *err)
 {
     size_t i = *at;
 
-    for (; i < n && text[i] != '"'; i++) {
+    while ((i = skip_plain(text, n, i, IN_STRING)) < n && text[i] != '"') {
         if (!text[i])
             return bad_at(text, text + i, "a NUL byte", err);
-        if (text[i] != '\\')
-            continue;
         if (n - i > 5 && !memcmp(text + i, "\\u0000", 6))
             return bad_at(text, text + i, "\\u0000 in a string is not supported", err);
         i++;
         if (i < n && !text[i])
             return bad_at(text, text + i, "a NUL byte", err);
+        i++;
     }
     *at = i + 1;
     return 0;
@@ -54,7 +69,7 @@ static int prescan(bool *infinite, const char *text, size_t n, struct err *err)
 
     *infinite = false;
 
-    for (size_t i = 0; i < n && !rc;) {
+    for (size_t i = 0; !rc && (i = skip_plain(text, n, i, OUTSIDE)) < n;) {
         const char c = text[i++];
         if (c == '"')
             rc = skip_string(&i, text, n, err);

@@ -10,8 +10,8 @@
 struct names {
     struct name {
         const char *text; /* in the document; NULL: free */
+        const json_val *at; /* its id: a member of the vocabulary, or of an added token */
         uint32_t hash, n;
-        int64_t id;
     } * slot;
     size_t cap;
 };
@@ -52,7 +52,7 @@ static const struct name *find_one(const struct names *t, struct meta_str a)
     return find(t, hash_more(HASH_START, a.p, a.n), a, (struct meta_str){"", 0});
 }
 
-static void add(struct names *t, const char *text, int64_t id)
+static void add(struct names *t, const char *text, const json_val *at)
 {
     const size_t n = strlen(text);
     const uint32_t hash = hash_more(HASH_START, text, n);
@@ -60,14 +60,13 @@ static void add(struct names *t, const char *text, int64_t id)
 
     while (s->text)
         s = next_slot(t, s);
-    *s = (struct name){text, hash, (uint32_t)n, id};
+    *s = (struct name){text, at, hash, (uint32_t)n};
 }
 
 static int names_open(struct names *t, const json_val *vocab, const json_val *added,
                       struct err *err)
 {
     const size_t n = json_len(vocab) + json_len(added);
-    int64_t id = -1;
 
     t->cap = 64;
     while (t->cap / 3 * 2 < n) /* the nodes are in memory: no overflow */
@@ -76,7 +75,7 @@ static int names_open(struct names *t, const json_val *vocab, const json_val *ad
     if (!t->slot)
         return err_nomem(err);
     for (const json_val *v = json_first(vocab); v; v = json_next(v))
-        add(t, json_key(v), json_int(v, &id) ? id : -1);
+        add(t, json_key(v), v);
     return 0;
 }
 
@@ -84,15 +83,17 @@ static int check_added(struct names *t, const json_val *added, struct err *err)
 {
     for (const json_val *v = json_first(added); v; v = json_next(v)) {
         const char *text = json_str(json_get(v, "content"));
-        int64_t id;
+        int64_t id, other = -1;
         if (!text || !json_int(json_get(v, "id"), &id))
             continue;
         const struct name *s = find_one(t, (struct meta_str){text, strlen(text)});
-        if (s && s->id != id)
+        if (s && !json_int(s->at, &other))
+            other = -1;
+        if (s && other != id)
             return err_set(err, ERR_FORMAT, "token \"%.60s\" is there twice: as %lld and as %lld",
-                           text, (long long)s->id, (long long)id);
+                           text, (long long)other, (long long)id);
         if (!s)
-            add(t, text, id);
+            add(t, text, json_get(v, "id"));
     }
     return 0;
 }
@@ -114,7 +115,19 @@ static bool halves(struct meta_str *left, struct meta_str *right, const json_val
     return gap || (a && b);
 }
 
-static int check_merge(const struct names *t, const json_val *m, size_t i, struct err *err)
+/* Is it that token, left[] with right[] behind it? */
+static bool is_joined(const json_val *token, struct meta_str left, struct meta_str right)
+{
+    const char *text = token ? json_key(token) : NULL;
+
+    return text && !strncmp(text, left.p, left.n) && !strncmp(text + left.n, right.p, right.n) &&
+           !text[left.n + right.n];
+}
+
+/* *next: the token that a merge makes, most likely; files have both in the same order, and
+ * looking there first saves a far look into the table. */
+static int check_merge(const struct names *t, const json_val *m, size_t i, const json_val **next,
+                       struct err *err)
 {
     struct meta_str left, right;
 
@@ -127,10 +140,16 @@ static int check_merge(const struct names *t, const json_val *m, size_t i, struc
     if (!find_one(t, right))
         return err_set(err, ERR_FORMAT, "merge %zu: \"%.*s\" is no token", i,
                        (int)(right.n < 60 ? right.n : 60), right.p);
-    if (!find(t, hash_more(hash, right.p, right.n), left, right))
+    if (is_joined(*next, left, right)) {
+        *next = json_next(*next);
+        return 0;
+    }
+    const struct name *to = find(t, hash_more(hash, right.p, right.n), left, right);
+    if (!to)
         return err_set(err, ERR_FORMAT, "merge %zu: its result, \"%.*s%.*s\", is no token", i,
                        (int)(left.n < 60 ? left.n : 60), left.p, (int)(right.n < 60 ? right.n : 60),
                        right.p);
+    *next = json_next(to->at);
     return 0;
 }
 
@@ -139,6 +158,7 @@ int vocab_check_json(const json_val *tokenizer, struct err *err)
     const json_val *model = json_get(tokenizer, "model");
     const json_val *vocab = json_get(model, "vocab"), *merges = json_get(model, "merges");
     const json_val *added = json_get(tokenizer, "added_tokens");
+    const json_val *next = NULL;
     struct names t = {0};
     size_t i = 0;
 
@@ -148,7 +168,7 @@ int vocab_check_json(const json_val *tokenizer, struct err *err)
     if (rc)
         return rc;
     for (const json_val *m = json_first(merges); m && !rc; m = json_next(m))
-        rc = check_merge(&t, m, i++, err);
+        rc = check_merge(&t, m, i++, &next, err);
     if (!rc)
         rc = check_added(&t, added, err);
     free(t.slot);

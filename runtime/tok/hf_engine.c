@@ -69,7 +69,7 @@ int hf_next(struct hf_run *r, int k, struct hf_piece p, struct err *err)
     if (k < h->pre.n)
         return h->pre.step[k].pre(r, k, p, err);
     for (size_t at = 0, end; at < p.n && !rc; at = end) {
-        end = h->model == HF_BPE && h->bpe.cuts ? tok_piece_end(p.text, p.n, at) : p.n;
+        end = h->model == HF_BPE ? tok_piece_end(&h->bpe.cuts, p.text, p.n, at) : p.n;
         rc = tok_cached(&r->cache, r->out, word_ids, h, p.text + at, end - at, err);
     }
     return rc;

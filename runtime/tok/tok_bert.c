@@ -36,6 +36,15 @@ static bool is_control(int32_t c, unsigned what)
            k == UTF8PROC_CATEGORY_CO;
 }
 
+/* The same for ASCII. */
+static bool is_ascii_control(char c, unsigned what)
+{
+    const bool space =
+        c == '\t' || c == '\n' || c == '\r' || (what & TOK_BERT_GGUF && (c == '\v' || c == '\f'));
+
+    return !space && (c < ' ' || c == 0x7f);
+}
+
 static void put_lower(struct buf *out, int32_t c)
 {
     if (c == 0x130) /* the one letter whose lower case is two characters */
@@ -76,11 +85,39 @@ static int put_parts(struct buf *out, int32_t c, unsigned what, struct err *err)
     return rc;
 }
 
+/* The ASCII text that text[0, n) begins with, normalized: most of most texts. Returns how
+ * much that was. */
+static size_t put_ascii(struct buf *out, const char *text, size_t n, unsigned what)
+{
+    const bool clean = what & TOK_BERT_CLEAN, lower = what & TOK_BERT_LOWER;
+    char *to = buf_room(out, n);
+    size_t i = 0;
+
+    for (; to && i < n && (unsigned char)text[i] < 0x80; i++) {
+        const char c = text[i];
+        if (clean && is_ascii_control(c, what))
+            continue;
+        if (clean && c <= ' ')
+            *to++ = ' ';
+        else
+            *to++ = (char)(lower && c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+    }
+    if (to) {
+        *to = '\0';
+        out->n = (size_t)(to - out->p);
+    }
+    return to ? i : n;
+}
+
 int tok_bert_normal(struct buf *out, const char *text, size_t n, unsigned what, struct err *err)
 {
     int rc = 0;
 
     for (size_t i = 0, k; i < n && !rc; i += k) {
+        if ((unsigned char)text[i] < 0x80) {
+            k = put_ascii(out, text + i, n - i, what);
+            continue;
+        }
         const int32_t c = tok_char(&k, text + i, n - i);
         const bool apart = what & TOK_BERT_CHINESE && is_chinese(c);
         if (c < 0) {
@@ -91,7 +128,7 @@ int tok_bert_normal(struct buf *out, const char *text, size_t n, unsigned what, 
             buf_str(out, " ");
         } else {
             buf_str(out, apart ? " " : "");
-            if (c >= 0x80 && what & TOK_BERT_STRIP)
+            if (what & TOK_BERT_STRIP)
                 rc = put_parts(out, c, what, err);
             else
                 put_one(out, c, what);

@@ -35,7 +35,10 @@ static int enter(struct tok_bpe *b, struct buf *scratch, struct meta_str text, s
     const char *copy = arena_strn(&b->arena, scratch->p, scratch->n);
     if (!copy)
         return err_nomem(err);
-    return strmap_add(&added, &b->text, copy, scratch->n, value, err);
+    rc = strmap_add(&added, &b->text, copy, scratch->n, value, err);
+    if (added)
+        b->own[value] = (struct meta_str){copy, scratch->n};
+    return rc;
 }
 
 /* Of equal texts the highest id counts, as other programs have it. */
@@ -44,6 +47,9 @@ static int enter_tokens(struct tok_bpe *b, struct buf *scratch, const struct voc
 {
     int rc = strmap_reserve(&b->text, b->n_tokens, err);
 
+    b->own = arena_array(&b->arena, b->n_tokens, sizeof(*b->own));
+    if (!rc && !b->own)
+        rc = err_nomem(err);
     for (size_t i = b->n_tokens; i-- > 0 && !rc;)
         rc = enter(b, scratch, token[i].text, i, err);
     return rc;
@@ -86,6 +92,14 @@ static int symbol(int32_t *out, struct tok_bpe *b, const char *text, size_t n, s
     return strmap_add(&added, &b->text, copy, n, value, err);
 }
 
+/* Is token `id` that text? Merges make tokens in the order of their ids mostly: looking
+ * there first saves a far look into the table. */
+static bool is_own(const struct tok_bpe *b, size_t id, const struct buf *text)
+{
+    return id < b->n_tokens && b->own[id].p && b->own[id].n == text->n &&
+           !memcmp(b->own[id].p, text->p, text->n);
+}
+
 static void put_pair(struct tok_bpe *b, struct tok_pair pair)
 {
     struct tok_pair *p = &b->pair[pair_slot(b, pair.left, pair.right)];
@@ -97,9 +111,9 @@ static void put_pair(struct tok_bpe *b, struct tok_pair pair)
 /* A merge of bytes. One that is not in the byte alphabet can never happen and is left
  * out; its parts and what it makes need not be tokens. */
 static int enter_bytes(struct tok_bpe *b, struct buf *s, struct tok_merge m, size_t rank,
-                       struct err *err)
+                       size_t *next, struct err *err)
 {
-    int32_t left = 0, right = 0, to = 0;
+    int32_t left = 0, right = 0, to = (int32_t)*next;
 
     s->n = 0;
     bool good = tok_bytes(s, m.left.p, m.left.n) && s->n;
@@ -111,25 +125,20 @@ static int enter_bytes(struct tok_bpe *b, struct buf *s, struct tok_merge m, siz
     rc = symbol(&left, b, s->p, mid, err);
     if (!rc)
         rc = symbol(&right, b, s->p + mid, s->n - mid, err);
-    if (!rc)
+    if (!rc && !is_own(b, *next, s))
         rc = symbol(&to, b, s->p, s->n, err);
     if (!rc)
         put_pair(b, (struct tok_pair){left, right, (int32_t)rank, to});
+    *next = (size_t)to + 1;
     return rc;
-}
-
-/* Does a character other than U+2581 come before one? */
-static bool runs_on(const char *p, size_t n)
-{
-    return tok_piece_end(p, n, 0) < n;
 }
 
 /* A merge of characters: of tokens, to a token. */
 static int enter_chars(struct tok_bpe *b, struct buf *s, struct tok_merge m, size_t rank,
-                       struct err *err)
+                       size_t *next, struct err *err)
 {
     const size_t skip = b->opts.prefix.n <= m.right.n ? b->opts.prefix.n : 0;
-    size_t left, right, to;
+    size_t left, right, to = *next;
 
     s->n = 0;
     buf_put(s, m.left.p, m.left.n);
@@ -139,9 +148,10 @@ static int enter_chars(struct tok_bpe *b, struct buf *s, struct tok_merge m, siz
         return rc;
     if (s->n && strmap_get(&left, &b->text, m.left.p, m.left.n) &&
         strmap_get(&right, &b->text, m.right.p, m.right.n) &&
-        strmap_get(&to, &b->text, s->p, s->n)) {
+        (is_own(b, to, s) || strmap_get(&to, &b->text, s->p, s->n))) {
+        *next = to + 1;
         put_pair(b, (struct tok_pair){(int32_t)left, (int32_t)right, (int32_t)rank, (int32_t)to});
-        b->cuts = b->cuts && !runs_on(s->p, s->n);
+        tok_cuts_add(&b->cuts, s->p, s->n);
     } else if (b->opts.strict) {
         return err_set(err, ERR_FORMAT, "merge %zu (\"%.*s\" and \"%.*s\") is not of tokens", rank,
                        (int)(m.left.n < 60 ? m.left.n : 60), m.left.p,
@@ -153,7 +163,7 @@ static int enter_chars(struct tok_bpe *b, struct buf *s, struct tok_merge m, siz
 static int enter_merges(struct tok_bpe *b, struct buf *scratch, const struct tok_merge *merge,
                         size_t n_merges, struct err *err)
 {
-    size_t n;
+    size_t n, next = 0;
     int rc = 0;
 
     /* three new symbols a merge at most, and one a byte */
@@ -168,8 +178,8 @@ static int enter_merges(struct tok_bpe *b, struct buf *scratch, const struct tok
     for (size_t i = 0; i < b->cap; i++)
         b->pair[i].left = -1;
     for (size_t i = 0; i < n_merges && !rc; i++)
-        rc = b->opts.bytes ? enter_bytes(b, scratch, merge[i], i, err)
-                           : enter_chars(b, scratch, merge[i], i, err);
+        rc = b->opts.bytes ? enter_bytes(b, scratch, merge[i], i, &next, err)
+                           : enter_chars(b, scratch, merge[i], i, &next, err);
     return rc;
 }
 
@@ -205,8 +215,8 @@ int tok_bpe_init(struct tok_bpe *b, const struct vocab_token *token, size_t n_to
     b->opts = *opts;
     b->n_tokens = n_tokens;
     int rc = enter_tokens(b, &scratch, token, err);
-    b->cuts = !opts->bytes && !opts->prefix.n && !opts->suffix.n && !opts->whole_words &&
-              strmap_get(&id, &b->text, TOK_SPACE, 3);
+    b->cuts.spaces = !opts->bytes && !opts->prefix.n && !opts->suffix.n && !opts->whole_words &&
+                     strmap_get(&id, &b->text, TOK_SPACE, 3);
     if (!rc)
         rc = enter_merges(b, &scratch, merge, n_merges, err);
     if (!rc)
@@ -371,20 +381,4 @@ int tok_bpe_word(struct tok_ids *out, const struct tok_bpe *b, const char *word,
     if (s.sym != few)
         free(s.sym);
     return rc;
-}
-
-size_t tok_piece_end(const char *text, size_t n, size_t at)
-{
-    while (n - at >= 3 && !memcmp(text + at, TOK_SPACE, 3))
-        at += 3;
-    while (at < n) {
-        const char *p = memchr(text + at, TOK_SPACE[0], n - at);
-        if (!p)
-            return n;
-        at = (size_t)(p - text);
-        if (n - at >= 3 && !memcmp(p, TOK_SPACE, 3))
-            return at;
-        at++;
-    }
-    return n;
 }

@@ -21,24 +21,21 @@ static int byte_of(uint32_t c)
 
 bool tok_bytes(struct buf *out, const char *text, size_t n)
 {
-    for (size_t i = 0; i < n;) {
+    char *to = buf_room(out, n); /* no character is shorter than its byte */
+
+    if (!to)
+        return true; /* the buffer says so */
+    for (size_t i = 0; i < n; i++) {
         const unsigned char a = (unsigned char)text[i];
-        const unsigned char b = i + 1 < n ? (unsigned char)text[i + 1] : 0;
-        uint32_t c = a;
-        size_t k = 1;
-        if (a >= 0xc0 && a < 0xe0 && (b & 0xc0) == 0x80) {
-            c = (uint32_t)(a & 0x1f) << 6 | (b & 0x3f);
-            k = 2;
-        } else if (a >= 0x80) {
-            return false;
-        }
-        const int byte = byte_of(c);
+        int byte = a >= 0x21 && a <= 0x7e ? a : -1;
+        if (a >= 0xc0 && a < 0xe0 && i + 1 < n && ((unsigned char)text[i + 1] & 0xc0) == 0x80)
+            byte = byte_of((uint32_t)(a & 0x1f) << 6 | ((unsigned char)text[++i] & 0x3f));
         if (byte < 0)
             return false;
-        const char one = (char)byte;
-        buf_put(out, &one, 1);
-        i += k;
+        *to++ = (char)byte;
     }
+    *to = '\0';
+    out->n = (size_t)(to - out->p);
     return true;
 }
 

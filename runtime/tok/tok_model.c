@@ -109,13 +109,13 @@ static int escape_spaces(struct buf *out, const struct tok_model *m, const char 
     return buf_check(out, err);
 }
 
-static int encode_pieces(struct tok_run *r, tok_ids_fn *fn, bool cuts, const char *text, size_t n,
-                         struct err *err)
+static int encode_pieces(struct tok_run *r, tok_ids_fn *fn, const struct tok_cuts *cuts,
+                         const char *text, size_t n, struct err *err)
 {
     int rc = 0;
 
     for (size_t at = 0, end; at < n && !rc; at = end) {
-        end = cuts ? tok_piece_end(text, n, at) : n;
+        end = tok_piece_end(cuts, text, n, at);
         rc = put_word(r, fn, text + at, end - at, err);
     }
     return rc;
@@ -123,7 +123,7 @@ static int encode_pieces(struct tok_run *r, tok_ids_fn *fn, bool cuts, const cha
 
 static int encode_text_bpe(struct tok_run *r, const char *text, size_t n, struct err *err)
 {
-    return encode_pieces(r, bpe_word, r->model->bpe.cuts, text, n, err);
+    return encode_pieces(r, bpe_word, &r->model->bpe.cuts, text, n, err);
 }
 
 static int init_spm(struct tok_model *m, struct err *err)
@@ -141,7 +141,7 @@ static int spm_word(struct tok_ids *out, const void *model, const char *word, si
 
 static int encode_spm(struct tok_run *r, const char *text, size_t n, struct err *err)
 {
-    return encode_pieces(r, spm_word, r->model->spm.cuts, text, n, err);
+    return encode_pieces(r, spm_word, &r->model->spm.cuts, text, n, err);
 }
 
 /* ---- Unigram ---------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VOCAB_BYTES = 256 };
+enum { VOCAB_BYTES = 256, VOCAB_ASCII = 128 };
 
 #define TOK_SPACE "\xe2\x96\x81" /* U+2581 stands for a space in SentencePiece texts */
 
@@ -110,6 +110,19 @@ struct tok_bpe_opts {
     struct meta_str prefix, suffix; /* of a word's further characters, of its last; or empty */
 };
 
+/* Where a text can be cut without changing what merges in it. */
+struct tok_cuts {
+    bool spaces; /* before U+2581 after another character: no token goes on there */
+    bool pairs;  /* between a and b of ASCII that follow one another in no token */
+    uint64_t joined[VOCAB_ASCII][VOCAB_ASCII / 64]; /* those that do */
+};
+
+/* Take note of a token. */
+void tok_cuts_add(struct tok_cuts *c, const char *text, size_t n);
+
+/* The end of the piece of text[0, n) that begins at `at`. */
+size_t tok_piece_end(const struct tok_cuts *c, const char *text, size_t n, size_t at);
+
 struct tok_bpe {
     struct tok_bpe_opts opts;
     size_t n_tokens;
@@ -118,9 +131,10 @@ struct tok_bpe {
     size_t cap;
     struct meta_str *extra; /* texts of the symbols from n_tokens on */
     size_t n_extra;
+    struct meta_str *own;       /* what a token stands for, by id; p NULL: another one does */
     int32_t byte[VOCAB_BYTES];  /* symbol of each byte, or its "<0xAB>"; -1: none */
     int32_t ascii[VOCAB_BYTES]; /* symbol of a character below 0x80; -1: none */
-    bool cuts;                  /* no token goes on after U+2581 follows another character */
+    struct tok_cuts cuts;
     struct arena arena;
 };
 
@@ -141,19 +155,15 @@ int tok_merge_all(const struct tok_bpe *b, int32_t *sym, size_t *n, struct err *
 /* The merge of a pair; NULL: none. */
 const struct tok_pair *tok_pair_find(const struct tok_bpe *b, int32_t left, int32_t right);
 
-/* The end of the piece of text[0, n) that begins at `at`, where pieces begin with U+2581
- * after another character. */
-size_t tok_piece_end(const char *text, size_t n, size_t at);
-
 /* ---- merging by score, over the whole text ------------------------------------- */
 
 struct tok_spm {
     struct arena arena; /* texts that are not the vocabulary's */
     struct strmap text; /* token text -> id */
     size_t longest;     /* bytes of the longest token */
-    bool cuts;          /* as in struct tok_bpe */
-    int32_t byte[256];  /* "<0xAB>", or the byte itself; -1: none */
-    int32_t unk;        /* for bytes without a token; -1: they are dropped */
+    struct tok_cuts cuts;
+    int32_t byte[256]; /* "<0xAB>", or the byte itself; -1: none */
+    int32_t unk;       /* for bytes without a token; -1: they are dropped */
 };
 
 /* The same for *s. */

@@ -19,6 +19,7 @@ enum {
 
 struct tok_regex {
     pcre2_code *code[MAX_PATTERNS];
+    bool fast[MAX_PATTERNS];         /* compiled to machine code */
     tok_scan_fn *scan[MAX_PATTERNS]; /* NULL: none */
     int n;
 };
@@ -72,7 +73,7 @@ static void exact(struct buf *b, const char *p)
     }
 }
 
-static int compile(pcre2_code **out, const char *pattern, struct err *err)
+static int compile(pcre2_code **out, bool *fast, const char *pattern, struct err *err)
 {
     struct buf b = {0};
     PCRE2_UCHAR reason[128] = {0};
@@ -93,7 +94,7 @@ static int compile(pcre2_code **out, const char *pattern, struct err *err)
                          (const char *)reason, (size_t)at);
     }
     if (!rc)
-        (void)pcre2_jit_compile(*out, PCRE2_JIT_COMPLETE); /* without it, matching is slower */
+        *fast = !pcre2_jit_compile(*out, PCRE2_JIT_COMPLETE);
     buf_release(&b);
     return rc;
 }
@@ -111,7 +112,7 @@ int tok_regex_new(struct tok_regex **out, const char *const *pattern, struct err
             rc = err_set(err, ERR_UNSUPPORTED, "more than %d patterns", MAX_PATTERNS);
             break;
         }
-        rc = compile(&r->code[r->n], pattern[r->n], err);
+        rc = compile(&r->code[r->n], &r->fast[r->n], pattern[r->n], err);
         r->scan[r->n] = tok_scan_for(pattern[r->n]);
     }
     if (rc) {
@@ -153,11 +154,13 @@ int tok_match_new(struct tok_match **out, struct err *err)
 }
 
 /* A match that takes more than the limits allow counts as none: the rest is one word. */
-static bool match(size_t *from, size_t *to, const pcre2_code *code, struct tok_match *m,
+static bool match(size_t *from, size_t *to, const struct tok_regex *r, int k, struct tok_match *m,
                   const char *text, size_t n, size_t at, uint32_t options)
 {
-    const int rc = pcre2_match(code, (PCRE2_SPTR)text, n, at, PCRE2_NO_UTF_CHECK | options, m->data,
-                               m->context);
+    const PCRE2_SPTR p = (PCRE2_SPTR)text;
+    const int rc = r->fast[k] ? pcre2_jit_match(r->code[k], p, n, at, options, m->data, m->context)
+                              : pcre2_match(r->code[k], p, n, at, PCRE2_NO_UTF_CHECK | options,
+                                            m->data, m->context);
     const PCRE2_SIZE *o = pcre2_get_ovector_pointer(m->data);
 
     if (rc < 0)
@@ -174,7 +177,7 @@ bool tok_regex_find(size_t *from, size_t *to, const struct tok_regex *r, struct 
 
     if (rc)
         return rc > 0;
-    return match(from, to, r->code[0], m, text, n, at, 0);
+    return match(from, to, r, 0, m, text, n, at, 0);
 }
 
 /* ---- cutting a text ------------------------------------------------------------------ */
@@ -197,7 +200,7 @@ static bool find(size_t *from, size_t *to, const struct split *s, int level, siz
 
     if (rc < 0)
         return false;
-    if (!rc && !match(from, to, s->regex->code[level], s->match, s->shape + begin, end - begin,
+    if (!rc && !match(from, to, s->regex, level, s->match, s->shape + begin, end - begin,
                       at - begin, PCRE2_NOTEMPTY))
         return false;
     *from += begin;

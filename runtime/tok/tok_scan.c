@@ -153,13 +153,99 @@ static int find_qwen2(size_t *from, size_t *to, const char *p, size_t n, size_t 
     return answer(from, to, at, scan_cl100k(p, n, at, 1));
 }
 
+/* Characters that are cut out of a text, in runs of at most `most`. */
+struct cut {
+    unsigned classes;
+    bool no_symbols; /* of OTHER: not $+<=>^`|~ */
+    bool lead;       /* with a white space before them */
+    size_t most;
+};
+
+static bool is_cut(const struct cut *s, unsigned char c)
+{
+    const unsigned k = class_of[c] & s->classes;
+
+    return k && !(k & OTHER && (c < ' ' || c == 0x7f)) &&
+           !(k & OTHER && s->no_symbols && strchr("$+<=>^`|~", c));
+}
+
+static int find_cut(size_t *from, size_t *to, const char *p, size_t n, size_t at,
+                    const struct cut *s)
+{
+    size_t i = at, k = 0;
+
+    while (i < n && !(class_of[(unsigned char)p[i]] & WIDE) && !is_cut(s, (unsigned char)p[i]))
+        i++;
+    if (i == n)
+        return -1;
+    *from = i - (s->lead && i > at && at_class(p, n, i - 1) & (BLANK | LINE));
+    for (; i < n && k < s->most && is_cut(s, (unsigned char)p[i]); i++)
+        k++;
+    *to = i;
+    return k && !(k < s->most && at_class(p, n, i) & WIDE);
+}
+
 static int find_digit(size_t *from, size_t *to, const char *p, size_t n, size_t at)
 {
-    while (at_class(p, n, at) & (LETTER | BLANK | LINE | OTHER))
+    return find_cut(from, to, p, n, at, &(struct cut){.classes = DIGIT, .most = 1});
+}
+
+static int find_digits3(size_t *from, size_t *to, const char *p, size_t n, size_t at)
+{
+    return find_cut(from, to, p, n, at, &(struct cut){.classes = DIGIT, .most = 3});
+}
+
+static int find_digits(size_t *from, size_t *to, const char *p, size_t n, size_t at)
+{
+    return find_cut(from, to, p, n, at, &(struct cut){.classes = DIGIT, .most = SIZE_MAX});
+}
+
+static int find_letters(size_t *from, size_t *to, const char *p, size_t n, size_t at)
+{
+    return find_cut(from, to, p, n, at,
+                    &(struct cut){.classes = LETTER, .lead = true, .most = SIZE_MAX});
+}
+
+static int find_punctuation(size_t *from, size_t *to, const char *p, size_t n, size_t at)
+{
+    return find_cut(
+        from, to, p, n, at,
+        &(struct cut){.classes = OTHER, .no_symbols = true, .lead = true, .most = SIZE_MAX});
+}
+
+static int find_visible(size_t *from, size_t *to, const char *p, size_t n, size_t at)
+{
+    return find_cut(from, to, p, n, at,
+                    &(struct cut){.classes = LETTER | OTHER, .lead = true, .most = SIZE_MAX});
+}
+
+static int find_line_end(size_t *from, size_t *to, const char *p, size_t n, size_t at)
+{
+    while (at < n && !(class_of[(unsigned char)p[at]] & LINE))
         at++;
-    if (at == n)
-        return -1;
-    return answer(from, to, at, at_class(p, n, at) & DIGIT ? at + 1 : at);
+    return at == n ? -1 : answer(from, to, at, at + 1);
+}
+
+/* What ASCII has nothing of. */
+static int find_wide(size_t *from, size_t *to, const char *p, size_t n, size_t at)
+{
+    (void)from;
+    (void)to;
+    while (at < n && (unsigned char)p[at] < 0x80)
+        at++;
+    return at == n ? -1 : 0;
+}
+
+/* \s+$ */
+static int find_tail(size_t *from, size_t *to, const char *p, size_t n, size_t at)
+{
+    size_t i = n;
+
+    while (i > at && class_of[(unsigned char)p[i - 1]] & (BLANK | LINE))
+        i--;
+    if (i > at && class_of[(unsigned char)p[i - 1]] & WIDE)
+        return 0;
+    return i == n ? -1 : answer(from, to, i, n);
 }
 
 /* What Oniguruma calls a word character. */
@@ -197,11 +283,23 @@ tok_scan_fn *tok_scan_for(const char *pattern)
         const char *pattern;
         tok_scan_fn *fn;
     } scans[] = {
-        {RE_GPT2,      find_gpt2     },
-        {RE_LLAMA3,    find_llama3   },
-        {RE_QWEN2,     find_qwen2    },
-        {RE_THOUSANDS, find_thousands},
-        {"\\p{N}",     find_digit    },
+        {RE_GPT2,          find_gpt2       },
+        {RE_LLAMA3,        find_llama3     },
+        {RE_QWEN2,         find_qwen2      },
+        {RE_THOUSANDS,     find_thousands  },
+        {RE_DIGIT,         find_digit      },
+        {RE_DIGITS3,       find_digits3    },
+        {RE_DIGITS,        find_digits     },
+        {RE_LINE_END,      find_line_end   },
+        {RE_LETTERS,       find_letters    },
+        {RE_CASED_ONLY,    find_letters    },
+        {RE_MARKS,         find_punctuation},
+        {RE_VISIBLE,       find_visible    },
+        {RE_TAIL,          find_tail       },
+        {RE_HAN_KANA,      find_wide       },
+        {RE_HAN_HANGUL,    find_wide       },
+        {RE_ASIAN,         find_wide       },
+        {RE_YOUTU_SCRIPTS, find_wide       },
     };
 
     for (size_t i = 0; i < sizeof(scans) / sizeof(*scans); i++)

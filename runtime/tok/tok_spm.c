@@ -28,7 +28,7 @@ static int enter(struct tok_spm *s, struct meta_str t, size_t id, struct err *er
     bool added;
 
     s->longest = t.n > s->longest ? t.n : s->longest;
-    s->cuts = s->cuts && tok_piece_end(t.p, t.n, 0) == t.n;
+    tok_cuts_add(&s->cuts, t.p, t.n);
     return strmap_add(&added, &s->text, t.p, t.n, id, err);
 }
 
@@ -52,7 +52,7 @@ int tok_spm_init(struct tok_spm *s, const struct vocab *v, struct err *err)
 {
     int rc = strmap_reserve(&s->text, v->n_tokens, err);
 
-    s->cuts = true;
+    s->cuts.spaces = s->cuts.pairs = true;
     /* of equal texts the highest id counts, as other programs have it */
     for (size_t i = v->n_tokens; i-- > 0 && !rc;) {
         const struct meta_str t = v->token[i].text;
@@ -88,9 +88,9 @@ struct spm_run {
     const struct vocab *v;
     const char *text;
     size_t n;
-    struct symbol *sym; /* owned */
+    struct symbol *sym;
     uint32_t n_sym;
-    struct chance *heap; /* owned; the first merges first */
+    struct chance *heap; /* the first merges first */
     size_t n_heap;
 };
 
@@ -175,13 +175,8 @@ static int put(struct tok_ids *out, const struct spm_run *r, const struct symbol
 }
 
 /* One symbol a character; a broken byte is one by itself. */
-static int cut(struct spm_run *r, struct err *err)
+static void cut(struct spm_run *r)
 {
-    r->sym = calloc(r->n + 1, sizeof(*r->sym));
-    /* every merge adds at most two chances and removes a symbol */
-    r->heap = calloc(r->n + 1, 3 * sizeof(*r->heap));
-    if (!r->sym || !r->heap)
-        return err_nomem(err);
     for (size_t at = 0; at < r->n;) {
         bool good = true;
         size_t k = 1;
@@ -192,19 +187,34 @@ static int cut(struct spm_run *r, struct err *err)
         r->n_sym++;
         at += k;
     }
-    return 0;
 }
+
+static int encode(struct tok_ids *out, struct spm_run *r, struct err *err)
+{
+    int rc = 0;
+
+    cut(r);
+    merge(r);
+    for (uint32_t i = 0; i < r->n_sym && !rc; i = r->sym[i].next)
+        rc = put(out, r, &r->sym[i], err);
+    return rc;
+}
+
+/* Every merge adds at most two chances and removes a symbol. */
+enum { FEW = 64, CHANCES = 3 };
 
 int tok_spm_word(struct tok_ids *out, const struct tok_spm *s, const struct vocab *v,
                  const char *text, size_t n, struct err *err)
 {
-    struct spm_run r = {.spm = s, .v = v, .text = text, .n = n};
+    struct symbol sym[FEW];
+    struct chance heap[FEW * CHANCES];
+    struct spm_run r = {.spm = s, .v = v, .text = text, .n = n, .sym = sym, .heap = heap};
 
-    int rc = cut(&r, err);
-    if (!rc)
-        merge(&r);
-    for (uint32_t i = 0; i < r.n_sym && !rc; i = r.sym[i].next)
-        rc = put(out, &r, &r.sym[i], err);
+    if (n <= FEW)
+        return encode(out, &r, err);
+    r.sym = calloc(n + 1, sizeof(*r.sym));
+    r.heap = calloc(n + 1, CHANCES * sizeof(*r.heap));
+    const int rc = r.sym && r.heap ? encode(out, &r, err) : err_nomem(err);
     free(r.sym);
     free(r.heap);
     return rc;
