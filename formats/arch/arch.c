@@ -66,6 +66,7 @@ static const struct arch *const archs[] = {
     &arch_minimax_m2,
     &arch_llama4,
     &arch_jamba,
+    &arch_nemotron_h_moe,
     &arch_nemotron_h,
     &arch_granite_hybrid,
     &arch_lfm2,
@@ -405,14 +406,18 @@ bool arch_is_at(enum arch_where where, const struct arch_params *p, size_t layer
     return false;
 }
 
-/* Does a list have the text, or a text the letter? */
+/* Does a list have one of "a|b", or a text one of them as a letter? */
 static bool has_entry(const json_val *v, const char *want)
 {
-    if (json_str(v))
-        return strstr(json_str(v), want);
-    for (const json_val *e = json_first(v); e; e = json_next(e))
-        if (json_str(e) && !strcmp(json_str(e), want))
+    while (*want) {
+        const size_t n = strcspn(want, "|");
+        if (json_str(v) && n == 1 && strchr(json_str(v), *want))
             return true;
+        for (const json_val *e = json_first(v); e; e = json_next(e))
+            if (json_str(e) && strlen(json_str(e)) == n && !memcmp(json_str(e), want, n))
+                return true;
+        want += n + (want[n] == '|');
+    }
     return false;
 }
 

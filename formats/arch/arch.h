@@ -107,8 +107,8 @@ const struct arch_tensor *arch_row(const struct arch *a, size_t i);
 /* Does the row belong to this layer? */
 bool arch_is_at(enum arch_where where, const struct arch_params *p, size_t layer);
 /* Does config.json ask for this, a row's `when`? "x": sets x to true; "x=false": to that text or
- * number; "a|b=..." either; "x:y": a list with the text y, or a text of letters with the letter
- * y; "!" before it: does not. True for NULL. */
+ * number; "a|b=..." either; "x:y|z": a list with the text y or z, or a text of letters with
+ * one of them; "!" before it: does not. True for NULL. */
 bool arch_asks(const char *when, const json_val *config);
 /* Does the name have a "{}"? */
 bool arch_in_block(const struct arch_tensor *row);

@@ -23,6 +23,7 @@ enum arch_param {
     ARCH_HEAD_V,        /* width of a value head */
     ARCH_N_VOCAB,
     ARCH_NORM_EPS,        /* of RMS or layer norm */
+    ARCH_NORM_EPS_TOLD,   /* in metadata only: another epsilon that config.json has */
     ARCH_N_ROT,           /* rotated values of a head */
     ARCH_ROPE_BASE,       /* theta */
     ARCH_ROPE_BASE_LAYER, /* by layer: instead of it */

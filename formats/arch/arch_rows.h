@@ -22,7 +22,7 @@ extern const struct arch arch_mixtral, arch_qwen2moe, arch_qwen3moe, arch_olmoe,
 extern const struct arch arch_gpt_oss, arch_deepseek2, arch_deepseek3, arch_minicpm3, arch_glm4moe;
 extern const struct arch arch_dots1, arch_ernie4_5_moe, arch_minimax_m2, arch_llama4;
 extern const struct arch arch_mamba, arch_falcon_mamba, arch_mamba2, arch_falcon_h1, arch_jamba;
-extern const struct arch arch_nemotron_h, arch_granite_hybrid, arch_granite_attention, arch_lfm2, arch_lfm2moe;
+extern const struct arch arch_nemotron_h, arch_nemotron_h_moe, arch_granite_hybrid, arch_granite_attention, arch_lfm2, arch_lfm2moe;
 extern const struct arch arch_qwen3next, arch_qwen35, arch_qwen35moe;
 
 /* Rows of sizes with a configuration class's defaults. */

@@ -54,7 +54,7 @@ static void test_arch_table(void **state)
     for (size_t i = 0; (a = arch_at(i)); i++) {
         assert_non_null(a->classes[0]);
         for (const char *const *c = a->classes; *c; c++)
-            assert_ptr_equal(arch_by_class(*c), a);
+            assert_true((arch_by_class(*c) == a) == !a->config_if);
         assert_string_equal(arch_by_name(a->name)->name, a->name);
         for (size_t r = 0; (row = arch_row(a, r)); r++) {
             assert_int_not_equal(row->role, ROLE_NONE);
@@ -326,25 +326,54 @@ static void test_arch_meta_fixed(void **state)
 }
 
 /* Conditions of rows. */
+/* Rows of one class: config.json decides. */
+static void test_arch_of_config(void **state)
+{
+    static const struct {
+        const char *config, *name;
+    } rows[] = {
+        {"{\"hybrid_override_pattern\": \"M*-\"}",        "nemotron_h"    },
+        {"{\"hybrid_override_pattern\": \"M*E\"}",        "nemotron_h_moe"},
+        {"{\"layers_block_type\": [\"mamba\", \"moe\"]}", "nemotron_h_moe"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct err err = {0};
+        json_val *config = NULL;
+        assert_int_equal(json_parse(&config, rows[i].config, strlen(rows[i].config), &err), 0);
+        const struct arch *a = arch_of_config("NemotronHForCausalLM", config);
+        assert_non_null(a);
+        assert_string_equal(a->name, rows[i].name);
+        json_free(config);
+    }
+    assert_string_equal(arch_by_class("NemotronHForCausalLM")->name, "nemotron_h");
+}
+
 static void test_arch_asks(void **state)
 {
     static const struct {
         const char *when, *config;
         bool asked;
     } rows[] = {
-        {NULL,       "{}",              true },
-        {"x",        "{}",              false},
-        {"x",        "{\"x\": true}",   true },
-        {"!x",       "{\"x\": false}",  true },
-        {"x=false",  "{}",              false},
-        {"x=false",  "{\"x\": false}",  true },
-        {"!x=false", "{}",              true },
-        {"!x=false", "{\"x\": false}",  false},
-        {"x|y=a",    "{\"y\": \"a\"}",  true },
-        {"x|y=a",    "{\"y\": \"ab\"}", false},
-        {"x=2",      "{\"x\": 2}",      true },
-        {"x=2",      "{\"x\": 3}",      false},
-        {"x",        "{\"x\": null}",   false},
+        {NULL,       "{}",                       true },
+        {"x",        "{}",                       false},
+        {"x",        "{\"x\": true}",            true },
+        {"!x",       "{\"x\": false}",           true },
+        {"x=false",  "{}",                       false},
+        {"x=false",  "{\"x\": false}",           true },
+        {"!x=false", "{}",                       true },
+        {"!x=false", "{\"x\": false}",           false},
+        {"x|y=a",    "{\"y\": \"a\"}",           true },
+        {"x|y=a",    "{\"y\": \"ab\"}",          false},
+        {"x=2",      "{\"x\": 2}",               true },
+        {"x=2",      "{\"x\": 3}",               false},
+        {"x",        "{\"x\": null}",            false},
+        {"x:b|c",    "{\"x\": [\"a\", \"c\"]}",  true },
+        {"x:b|c",    "{\"x\": [\"a\", \"cc\"]}", false},
+        {"x|y:bb|c", "{\"y\": \"abc\"}",         true },
+        {"x|y:bb|d", "{\"y\": \"abb\"}",         false},
+        {"!x:b",     "{\"x\": [\"a\"]}",         true },
     };
 
     (void)state;
@@ -425,12 +454,13 @@ static void test_arch_meta_per_layer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arch_table),         cmocka_unit_test(test_arch_match),
-        cmocka_unit_test(test_arch_expand_fits),   cmocka_unit_test(test_arch_defaults),
-        cmocka_unit_test(test_arch_config_errors), cmocka_unit_test(test_arch_rope_spellings),
-        cmocka_unit_test(test_arch_rope_divisors), cmocka_unit_test(test_arch_meta_round_trip),
-        cmocka_unit_test(test_arch_meta_minimal),  cmocka_unit_test(test_arch_meta_fixed),
-        cmocka_unit_test(test_arch_asks),          cmocka_unit_test(test_arch_meta_per_layer),
+        cmocka_unit_test(test_arch_table),          cmocka_unit_test(test_arch_match),
+        cmocka_unit_test(test_arch_expand_fits),    cmocka_unit_test(test_arch_defaults),
+        cmocka_unit_test(test_arch_config_errors),  cmocka_unit_test(test_arch_rope_spellings),
+        cmocka_unit_test(test_arch_rope_divisors),  cmocka_unit_test(test_arch_meta_round_trip),
+        cmocka_unit_test(test_arch_meta_minimal),   cmocka_unit_test(test_arch_meta_fixed),
+        cmocka_unit_test(test_arch_asks),           cmocka_unit_test(test_arch_of_config),
+        cmocka_unit_test(test_arch_meta_per_layer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
