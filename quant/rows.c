@@ -89,12 +89,11 @@ static void round_f16(float *x, size_t n)
         x[i] = f32_from_f16(f16_from_f32(x[i]));
 }
 
-/* The reference adds in the stored type; only F16 shows it. */
-static void add_one(float *x, size_t n, enum dtype stored)
+static void add_one(float *x, size_t n, enum dtype in)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = x[i] + 1.0F;
-    if (stored == DTYPE_F16)
+    if (in == DTYPE_F16)
         round_f16(x, n);
 }
 
@@ -115,11 +114,11 @@ static float exp_f32(float x)
     return ldexpf(high + (low + high * p), (int)octave);
 }
 
-static void neg_exp(float *x, size_t n, enum dtype stored)
+static void neg_exp(float *x, size_t n, enum dtype in)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = -exp_f32(x[i]);
-    if (stored == DTYPE_F16)
+    if (in == DTYPE_F16)
         round_f16(x, n);
 }
 
@@ -132,19 +131,19 @@ static void multiply(float *x, size_t n, float by, enum dtype stored)
         round_f16(x, n);
 }
 
-static void scale(float *x, const struct source_tensor *t, uint64_t r0, uint64_t n)
+static void scale(float *x, const struct source_tensor *t, uint64_t r0, uint64_t n, enum dtype in)
 {
     const bool is_vector = t->n_dims == 1;
     const size_t len = is_vector ? 1 : (size_t)source_row_len(t);
     const uint64_t rows = is_vector ? n * source_row_len(t) : n;
     size_t k = 0;
 
-    multiply(x, (size_t)rows * len, t->scale, t->type);
-    multiply(x, (size_t)rows * len, t->scale_2, t->type);
+    multiply(x, (size_t)rows * len, t->scale, in);
+    multiply(x, (size_t)rows * len, t->scale_2, in);
     for (uint64_t r = 0; r < rows && t->n_scales; r++) {
         while (k + 1 < t->n_scales && r0 + r >= t->scales[k].end)
             k++;
-        multiply(x + (size_t)r * len, len, t->scales[k].by, t->type);
+        multiply(x + (size_t)r * len, len, t->scales[k].by, in);
     }
 }
 
@@ -210,7 +209,9 @@ static int read_stored(float *dst, const struct source_tensor *t, const struct c
     return 0;
 }
 
-int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n, struct err *err)
+/* `in`: the type that changes are made in; only F16 shows. */
+static int read_in(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n,
+                   enum dtype in, struct err *err)
 {
     const struct codec *c = codec_get(t->type);
     const size_t values = (size_t)n * (size_t)source_row_len(t);
@@ -227,12 +228,23 @@ int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n
     if (rc)
         return rc;
     if (t->change == CHANGE_ADD_ONE)
-        add_one(dst, values, t->type);
+        add_one(dst, values, in);
     if (t->change == CHANGE_NEG_EXP)
-        neg_exp(dst, values, t->type);
+        neg_exp(dst, values, in);
     if (t->scaled)
-        scale(dst, t, r0, n);
+        scale(dst, t, r0, n, in);
     return 0;
+}
+
+int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n, struct err *err)
+{
+    return read_in(dst, t, r0, n, DTYPE_F32, err);
+}
+
+int rows_read_to_write(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n,
+                       struct err *err)
+{
+    return read_in(dst, t, r0, n, t->type, err);
 }
 
 bool rows_verbatim(const struct source_tensor *t, enum dtype type)

@@ -15,6 +15,11 @@
 int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n,
               struct err *err) WARN_UNUSED;
 
+/* The same as the reference converter writes them: its changes are made in the stored type.
+ * What a checkpoint computes has no such rounding. */
+int rows_read_to_write(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n,
+                       struct err *err) WARN_UNUSED;
+
 /* Would writing the tensor as `type` be a copy of the stored rows? */
 bool rows_verbatim(const struct source_tensor *t, enum dtype type);
 

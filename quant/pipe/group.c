@@ -85,7 +85,7 @@ static int encode(struct pipe_group *g, float *x, bool measure)
     if (!c)
         return err_set(&g->err, ERR_UNSUPPORTED, "tensor %s: pare cannot write %s", g->t->name,
                        dtype_get(g->type)->name);
-    int rc = rows_read(x, g->t, g->r0, g->n, &g->err);
+    int rc = rows_read_to_write(x, g->t, g->r0, g->n, &g->err);
     for (uint64_t r = 0; r < g->n && !rc; r++) {
         uint8_t *out = g->out + r * row_bytes;
         rc = encode_row(g, c, out, g->r0 + r, x + r * len);
