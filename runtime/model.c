@@ -211,6 +211,8 @@ static int make_ones(struct model *m, struct err *err)
     size_t n = m->n_embd;
 
     for (size_t i = 0; i < m->n_layer; i++) {
+        if (m->layer[i].mixer != &part_attention)
+            continue;
         n = m->layer[i].head_k > n ? m->layer[i].head_k : n;
         n = m->layer[i].head_v > n ? m->layer[i].head_v : n;
     }
@@ -248,13 +250,13 @@ static int load(struct model *m, struct err *err)
     for (size_t i = 0; !rc && i < m->n_layer; i++)
         rc = plan(m, i, err);
     if (!rc)
-        rc = make_ones(m, err);
-    if (!rc)
         rc = load_ends(m, err);
     if (!rc)
         rc = rope_init(m, err);
     for (size_t i = 0; !rc && i < m->n_layer; i++)
         rc = load_layer(m, i, err);
+    if (!rc) /* heads are as wide as their weights by now */
+        rc = make_ones(m, err);
     if (!rc)
         rc = layer_input_check(m, err);
     return rc ? rc : check_all_used(m, err);

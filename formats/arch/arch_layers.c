@@ -45,7 +45,7 @@ static void fill(double *v, const struct arch_params *p, const struct arch_choic
         if (c->rule == RULE_TAIL)
             is = l + n >= arch_int(p, ARCH_N_LAYER, 0);
         if (c->rule == RULE_WINDOWED)
-            is = !arch_num(p, ARCH_WINDOW, l) || arch_num(p, ARCH_AT_WINDOW, l) != 0;
+            is = arch_num(p, ARCH_WINDOW, l) == 0 || arch_num(p, ARCH_AT_WINDOW, l) != 0;
         if (c->rule == RULE_UPTO)
             is = l <= n;
         if (c->rule == RULE_ZERO)

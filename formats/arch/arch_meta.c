@@ -93,6 +93,14 @@ int arch_params_from_meta(struct arch_params *out, const struct arch *a, const s
     return rc;
 }
 
+/* Numbers worked out of others may be too large for a key. */
+static int check_u32(const char *key, double v, struct err *err)
+{
+    if (v >= 0 && v <= (double)UINT32_MAX)
+        return 0;
+    return err_set(err, ERR_FORMAT, "%s: expected a whole number below 2^32, found %.17g", key, v);
+}
+
 /* Per-layer whole numbers, as gguf-py writes a list of Python integers: INT32. */
 static int put_list(struct meta *meta, const char *key, const struct arch_key *k,
                     const struct arch_value *v, size_t n, struct err *err)
@@ -105,9 +113,14 @@ static int put_list(struct meta *meta, const char *key, const struct arch_key *k
     for (size_t i = 0; i < n; i++) {
         const float f = (float)v->per_layer[i];
         const uint8_t truth = f != 0;
-        uint32_t bits = (uint32_t)v->per_layer[i];
-        if (type == META_F32)
-            memcpy(&bits, &f, sizeof(bits));
+        uint32_t bits;
+        memcpy(&bits, &f, sizeof(bits));
+        if (type == META_I32 && check_u32(key, v->per_layer[i], err)) {
+            buf_release(&b);
+            return err->code;
+        }
+        if (type == META_I32)
+            bits = (uint32_t)v->per_layer[i];
         if (type == META_BOOL)
             buf_put(&b, &truth, 1);
         else
@@ -138,7 +151,8 @@ static int put(struct meta *meta, const struct arch *a, const struct arch_key *k
     case META_BOOL:
         return meta_set_bool(meta, key, v->v != 0, err);
     default:
-        return meta_set_u32(meta, key, (uint32_t)v->v, err);
+        return check_u32(key, v->v, err) ? err->code
+                                         : meta_set_u32(meta, key, (uint32_t)v->v, err);
     }
 }
 

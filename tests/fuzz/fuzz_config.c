@@ -1,7 +1,9 @@
-/* config.json through every family's rows: parameters, their metadata and back, the
- * shapes and made tensors that follow from them. */
+/* config.json through the rows of the class it names, or through every family's: parameters,
+ * their metadata and back, the shapes and made tensors that follow from them. The corpus
+ * has a few keys of each family. */
 
 #include "formats/arch/arch.h"
+#include "formats/nested.h"
 
 #include <stdlib.h>
 
@@ -13,7 +15,8 @@ static void shapes(const struct arch *a, const struct arch_params *p)
     uint64_t dims[4];
 
     for (size_t i = 0; (row = arch_row(a, i)); i++) {
-        const int n = arch_dims(dims, row, p, 0);
+        (void)arch_dims(dims, row, p, (size_t)arch_int(p, ARCH_N_LAYER, 0) - 1);
+        const int n = arch_dims(dims, row, p, ARCH_NO_LAYER);
         if (n != 1 || !arch_makes(row, p) || dims[0] > 4096)
             continue;
         float *made = calloc((size_t)dims[0] + 1, sizeof(*made));
@@ -35,6 +38,18 @@ static void round_trip(const struct arch *a, const struct arch_params *p)
     meta_release(&meta);
 }
 
+static void one(const struct arch *a, const json_val *config)
+{
+    struct arch_params p;
+    struct err err = {0};
+
+    if (arch_params_from_config(&p, a, config, 1000, &err))
+        return;
+    shapes(a, &p);
+    round_trip(a, &p);
+    arch_params_release(&p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     json_val *config = NULL;
@@ -43,14 +58,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (json_parse(&config, (const char *)data, size, &err))
         return 0;
-    for (size_t i = 0; (a = arch_at(i)); i++) {
-        struct arch_params p;
-        if (arch_params_from_config(&p, a, config, 1000, &err))
-            continue;
-        shapes(a, &p);
-        round_trip(a, &p);
-        arch_params_release(&p);
-    }
+    const struct arch *named = nested_arch(config);
+    if (named)
+        one(named, nested_config(config));
+    for (size_t i = 0; !named && (a = arch_at(i)); i++)
+        one(a, config);
     json_free(config);
     return 0;
 }
