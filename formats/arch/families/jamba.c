@@ -28,6 +28,7 @@ static const struct arch_key keys[] = {
     {ARCH_N_EXPERT, "num_experts|num_local_experts", "{}.expert_count", META_U32, ARCH_CONST, 16, .flags = KEY_IN_GGUF},
     {ARCH_N_EXPERT_USED, "num_experts_per_tok|num_experts_per_token", "{}.expert_used_count", META_U32, ARCH_CONST, 2, .flags = KEY_IN_GGUF},
     {ARCH_N_FF_EXPERT, NULL, NULL, META_U32, ARCH_SAME_AS, .other = ARCH_N_FF},
+    {ARCH_N_DENSE, NULL, NULL, META_U32, ARCH_CONST, 1, .when = "num_experts|num_local_experts=1"}, /* not 0: no layer has experts, one being none */
     {0},
 };
 
@@ -35,6 +36,7 @@ static const struct arch_choice choices[] = {
     {ARCH_AT_RECURRENT, RULE_OFFSET, "attn_layer_period", .offset = 4, .flags = CHOICE_NOT, .offset_key = "attn_layer_offset"},
     {ARCH_AT_RECURRENT, RULE_ZERO, NULL, "{}.attention.head_count_kv", .number = ARCH_N_HEAD_KV},
     {ARCH_AT_RECURRENT, RULE_OFFSET, .n = 8, .offset = 4, .flags = CHOICE_NOT},
+    {ARCH_AT_EXPERTS, RULE_ZERO, .number = ARCH_N_DENSE},
     {ARCH_AT_EXPERTS, RULE_OFFSET, "expert_layer_period", .offset = 1, .offset_key = "expert_layer_offset"},
     {ARCH_AT_EXPERTS, RULE_OFFSET, .n = 2, .offset = 1},
     {0},
