@@ -22,7 +22,7 @@ static const struct arch_key chatglm_keys[] = {
     {ARCH_ROPE_BASE, NULL, "{}.rope.freq_base", META_F32, ARCH_CONST, 10000, .flags = KEY_FIXED},
     KEYS_VOCAB(151552),
     {ARCH_HEAD_K, "head_dim", "{}.attention.key_length", META_U32, ARCH_CONST, 128, .flags = KEY_SILENT},
-    {ARCH_HEAD_K, NULL, NULL, META_U32, ARCH_QUOTIENT, .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD},
+    {ARCH_HEAD_K, NULL, NULL, META_U32, ARCH_QUOTIENT, .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD, .flags = KEY_FLOOR},
     {ARCH_HEAD_V, "head_dim", "{}.attention.value_length", META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K, .flags = KEY_SILENT},
     KEYS_ROT_PART(0.5),
     KEYS_ACT("hidden_act", ACT_SILU),

@@ -11,9 +11,9 @@
 /* head_dim is not a key of the class, yet the model reads it; GGUF has the quotient only. */
 static const struct arch_key common_keys[] = {
     KEYS_RMS(1e-6),
-    {ARCH_HEAD_K, "head_dim", NULL, META_U32, ARCH_QUOTIENT, .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD},
+    {ARCH_HEAD_K, "head_dim", NULL, META_U32, ARCH_QUOTIENT, .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD, .flags = KEY_FLOOR},
     {ARCH_HEAD_V, NULL, NULL, META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K},
-    {ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_QUOTIENT, .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD, .flags = KEY_FIXED},
+    {ARCH_N_ROT, NULL, "{}.rope.dimension_count", META_U32, ARCH_QUOTIENT, .other = ARCH_N_EMBD, .other2 = ARCH_N_HEAD, .flags = KEY_FIXED | KEY_FLOOR},
     {ARCH_N_ROT, NULL, NULL, META_U32, ARCH_SAME_AS, .other = ARCH_HEAD_K},
     {ARCH_ATTN_SCALE, "attention_multiplier", "{}.attention.scale", META_F32, ARCH_CONST, 1},
     {ARCH_EMBD_SCALE, "embedding_multiplier", "{}.embedding_scale", META_F32, ARCH_CONST, 1},
