@@ -22,10 +22,14 @@
                     "| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*" RE_SPACE_TAIL
 #define RE_SEED     RE_WORDS "|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+" RE_SPACE_TAIL
 #define RE_MINICPM5 RE_WORDS "|\\p{N}+" RE_SYMBOLS RE_SPACE_TAIL
-#define RE_JAIS2                                                                                   \
-    RE_WORDS "|\\p{N}{1,3}" RE_SYMBOLS "|\\s*[\\r\\n]+|\\s{512}(?!\\S)|\\s{256}(?!\\S)"            \
+#define RE_JAIS2_OF(lines)                                                                         \
+    RE_WORDS "|\\p{N}{1,3}" RE_SYMBOLS "|" lines "\\s*[\\r\\n]+|\\s{512}(?!\\S)|\\s{256}(?!\\S)"   \
              "|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)"         \
              "|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}"
+#define RE_JAIS2 RE_JAIS2_OF("")
+/* The same in linear time: no line end follows in a run of white space whose first part was
+ * cut off, so it is not looked for again. */
+#define RE_JAIS2_LINEAR RE_JAIS2_OF("(?<![^\\S\\r\\n])")
 #define RE_EXAONE_MOE                                                                              \
     RE_CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}"          \
                     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"

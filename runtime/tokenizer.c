@@ -311,6 +311,7 @@ static int encode_text(struct tok_run *r, const struct tok *t, bool parse, const
     buf_release(&b);
     tok_pieces_release(&pieces);
     tok_cache_release(&r->cache);
+    tok_match_free(r->match);
     return rc;
 }
 

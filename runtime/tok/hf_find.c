@@ -1,6 +1,7 @@
 /* Patterns of steps: literal strings and regular expressions, and how their matches are
  * found one after another. */
 
+#include "formats/pretok_patterns.h"
 #include "runtime/tok/hf_parts.h"
 
 #include <string.h>
@@ -38,7 +39,13 @@ static int read_regex(struct hf_step *s, const char *regex, struct err *err)
 {
     struct buf b = {0};
 
-    int rc = hf_regex_translate(&b, regex, err);
+    int rc = 0;
+    if (!strcmp(regex, RE_THOUSANDS))
+        buf_str(&b, regex); /* has a matcher, in linear time, with Oniguruma's words */
+    else
+        rc = hf_regex_translate(&b, regex, err);
+    if (!rc)
+        rc = buf_check(&b, err);
     if (!rc) {
         const char *const pattern[] = {b.p, NULL};
         rc = tok_regex_new(&s->regex, pattern, err);

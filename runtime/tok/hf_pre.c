@@ -137,7 +137,7 @@ static int byte_level(struct hf_run *r, int k, struct hf_piece p, struct err *er
     struct level l = {r, k, p.start ? p.text : NULL};
     if (!(s->flags & HF_USE_REGEX))
         return put_level(&l, p.text, p.n, err);
-    return tok_regex_split(s->regex, p.text, p.n, put_level, &l, err);
+    return tok_regex_split(s->regex, r->match, p.text, p.n, put_level, &l, err);
 }
 
 static int put_plain(void *arg, const char *word, size_t n, struct err *err)

@@ -87,7 +87,9 @@ static int put_bpe_word(void *arg, const char *word, size_t n, struct err *err)
 
 static int encode_bpe(struct tok_run *r, const char *text, size_t n, struct err *err)
 {
-    return tok_regex_split(r->model->regex, text, n, put_bpe_word, r, err);
+    const int rc = r->match ? 0 : tok_match_new(&r->match, err);
+
+    return rc ? rc : tok_regex_split(r->model->regex, r->match, text, n, put_bpe_word, r, err);
 }
 
 /* ---- texts with U+2581 for spaces ---------------------------------------------------- */

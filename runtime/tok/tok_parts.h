@@ -32,10 +32,10 @@ void tok_regex_free(struct tok_regex *r); /* accepts NULL */
 typedef int tok_word_fn(void *arg, const char *word, size_t n, struct err *err);
 
 /* Cut text[0, n). Bytes that are no UTF-8 count as control characters. */
-int tok_regex_split(const struct tok_regex *r, const char *text, size_t n, tok_word_fn *fn,
-                    void *arg, struct err *err) WARN_UNUSED;
+int tok_regex_split(const struct tok_regex *r, struct tok_match *m, const char *text, size_t n,
+                    tok_word_fn *fn, void *arg, struct err *err) WARN_UNUSED;
 
-/* Room for matches; one a thread. */
+/* Room for matches; one a thread. Making it takes longer than a match. */
 int tok_match_new(struct tok_match **out, struct err *err) WARN_UNUSED;
 void tok_match_free(struct tok_match *m); /* accepts NULL */
 
@@ -325,7 +325,7 @@ size_t tok_charsmap_find(const char **to, size_t *n_to, const struct tok_charsma
 /* What encoding one text needs besides. */
 struct tok_run {
     struct tok_cache cache;
-    struct tok_match *match; /* owned; NULL where no regular expression is at work */
+    struct tok_match *match; /* owned; NULL: not needed so far */
     const struct tok_model *model;
     struct tok_ids *out;
 };

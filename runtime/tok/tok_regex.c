@@ -4,6 +4,7 @@
 
 #include "formats/base/buf.h"
 #include "formats/base/utf8.h"
+#include "formats/pretok_patterns.h"
 #include "runtime/tok/tok_parts.h"
 
 #include <pcre2.h>
@@ -73,6 +74,12 @@ static void exact(struct buf *b, const char *p)
     }
 }
 
+/* A published pattern that takes quadratic time, as one that does not. */
+static const char *linear_form(const char *pattern)
+{
+    return strcmp(pattern, RE_JAIS2) ? pattern : RE_JAIS2_LINEAR;
+}
+
 static int compile(pcre2_code **out, bool *fast, const char *pattern, struct err *err)
 {
     struct buf b = {0};
@@ -80,7 +87,7 @@ static int compile(pcre2_code **out, bool *fast, const char *pattern, struct err
     PCRE2_SIZE at;
     int code;
 
-    exact(&b, pattern);
+    exact(&b, linear_form(pattern));
     int rc = buf_check(&b, err);
     if (!rc) {
         *out = pcre2_compile((PCRE2_SPTR)(b.p ? b.p : ""), b.n, PCRE2_UTF | PCRE2_UCP, &code, &at,
@@ -253,18 +260,15 @@ int tok_shape(const char **out, struct buf *owned, const char *text, size_t n, s
     return 0;
 }
 
-int tok_regex_split(const struct tok_regex *r, const char *text, size_t n, tok_word_fn *fn,
-                    void *arg, struct err *err)
+int tok_regex_split(const struct tok_regex *r, struct tok_match *m, const char *text, size_t n,
+                    tok_word_fn *fn, void *arg, struct err *err)
 {
-    struct split s = {.regex = r, .text = text, .fn = fn, .arg = arg};
+    struct split s = {.regex = r, .match = m, .text = text, .fn = fn, .arg = arg};
     struct buf owned = {0};
 
     int rc = tok_shape(&s.shape, &owned, text, n, err);
     if (!rc)
-        rc = tok_match_new(&s.match, err);
-    if (!rc)
         rc = cut(&s, 0, 0, n, err);
-    tok_match_free(s.match);
     buf_release(&owned);
     return rc;
 }
