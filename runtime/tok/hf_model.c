@@ -122,7 +122,7 @@ static int read_merges(struct tok_merge **out, size_t *n, struct hf *h, const js
 }
 
 /* Is every byte a token? Then words need not go through the byte alphabet. */
-static bool all_bytes(const struct hf *h)
+static int all_bytes(bool *all, const struct hf *h, struct err *err)
 {
     bool seen[VOCAB_BYTES] = {false};
     struct buf b = {0};
@@ -136,8 +136,10 @@ static bool all_bytes(const struct hf *h)
         count += !seen[(unsigned char)b.p[0]];
         seen[(unsigned char)b.p[0]] = true;
     }
+    const int rc = buf_check(&b, err);
     buf_release(&b);
-    return count == VOCAB_BYTES;
+    *all = count == VOCAB_BYTES;
+    return rc;
 }
 
 static bool ends_in_bytes(const struct hf *h)
@@ -150,6 +152,7 @@ static int read_bpe(struct hf *h, const json_val *v, struct err *err)
     struct tok_bpe_opts o = {.last_merge = true, .strict = true};
     struct tok_merge *merge = NULL;
     double dropout = 0;
+    bool all = false;
     size_t n;
 
     if (json_num(json_get(v, "dropout"), &dropout) && dropout > 0)
@@ -161,12 +164,14 @@ static int read_bpe(struct hf *h, const json_val *v, struct err *err)
         rc = hf_string(&o.prefix, h, json_get(v, "continuing_subword_prefix"), err);
     if (!rc)
         rc = hf_string(&o.suffix, h, json_get(v, "end_of_word_suffix"), err);
+    if (!rc)
+        rc = all_bytes(&all, h, err);
     if (!rc) {
         o.whole_words = hf_on(v, "ignore_merges", false);
         o.byte_fallback = hf_on(v, "byte_fallback", false);
         o.fuse_unk = hf_on(v, "fuse_unk", false);
         o.unk = find_token(h, json_str(json_get(v, "unk_token")));
-        o.bytes = ends_in_bytes(h) && !o.prefix.n && !o.suffix.n && all_bytes(h);
+        o.bytes = ends_in_bytes(h) && !o.prefix.n && !o.suffix.n && all;
         if (!o.bytes && ends_in_bytes(h))
             h->pre.step[h->pre.n - 1].flags &= ~(unsigned)HF_RAW;
         rc = tok_bpe_init(&h->bpe, h->own.token, h->own.n_tokens, merge, n, &o, err);

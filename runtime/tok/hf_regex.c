@@ -206,6 +206,13 @@ static void put_set(struct buf *out, const struct set *s, bool negated)
     buf_str(out, negated ? ")(?s:.))" : ")");
 }
 
+static int set_check(const struct set *s, struct err *err)
+{
+    const int rc = buf_check(&s->plain, err);
+
+    return rc ? rc : buf_check(&s->other, err);
+}
+
 /* What is on both sides of &&, into `out`. */
 static int read_sides(struct buf *out, struct set *last, struct reader *r, bool *several,
                       struct err *err)
@@ -222,6 +229,9 @@ static int read_sides(struct buf *out, struct set *last, struct reader *r, bool 
         }
         r->p += 2;
         *several = true;
+        rc = set_check(last, err);
+        if (rc)
+            return rc;
         buf_str(out, "(?=");
         put_set(out, last, false);
         buf_str(out, ")");
@@ -248,6 +258,10 @@ static int read_class(struct buf *out, struct set *flat, struct reader *r, struc
         rc = refuse(r, "a class without end", err);
     r->p += !rc;
     r->depth--;
+    if (!rc)
+        rc = set_check(&s, err);
+    if (!rc)
+        rc = buf_check(&sides, err);
     if (!rc && flat && !negated && !several) {
         buf_put(&flat->plain, s.plain.p, s.plain.n);
         buf_put(&flat->other, s.other.p, s.other.n);
@@ -262,8 +276,6 @@ static int read_class(struct buf *out, struct set *flat, struct reader *r, struc
             put_set(to, &s, negated);
         }
     }
-    if (!rc)
-        rc = buf_check(&s.plain, err);
     buf_release(&sides);
     buf_release(&s.plain);
     buf_release(&s.other);
