@@ -56,7 +56,9 @@ static int mark(struct tok *t, struct err *err)
     for (size_t i = 0; i < v->n_tokens; i++) {
         const enum vocab_type type = v->token[i].type;
         t->end[i] = is_end_text(v->token[i].text);
-        t->control[i] = t->end[i] || type == VOCAB_CONTROL || type == VOCAB_UNKNOWN;
+        /* a word of the vocabulary that only looks like one stays a word (Qwen2's "</s>") */
+        t->control[i] = (t->end[i] && type != VOCAB_NORMAL) || type == VOCAB_CONTROL ||
+                        type == VOCAB_UNKNOWN;
     }
     mark_end(t, v->eos);
     mark_end(t, v->eot);
