@@ -120,6 +120,87 @@ static void test_source_bias(void **state)
     REFUSE(ERR_FORMAT, P "self_attn.q_proj.bias", "missing");
 }
 
+/* One shard of F32 zeros. */
+static void put_shard(const char *file, const struct tiny_tensor *t, size_t n)
+{
+    static char bytes[65536];
+    size_t len = 8, at = 0;
+
+    memset(bytes, 0, sizeof(bytes));
+    bytes[len++] = '{';
+    for (size_t i = 0; i < n; i++) {
+        const size_t size = (size_t)t[i].rows * (t[i].columns ? t[i].columns : 1) * 4;
+        char shape[32];
+        (void)snprintf(shape, sizeof(shape), t[i].columns ? "%u,%u" : "%u", t[i].rows,
+                       t[i].columns);
+        len += (size_t)snprintf(
+            bytes + len, sizeof(bytes) - len,
+            "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}", i ? "," : "",
+            t[i].name, shape, at, at + size);
+        at += size;
+    }
+    bytes[len++] = '}';
+    assert_true(len + at <= sizeof(bytes));
+    bytes[0] = (char)((len - 8) & 255);
+    bytes[1] = (char)((len - 8) >> 8);
+    assert_int_equal(tiny_put(dir, file, bytes, len + at), 0);
+}
+
+/* Stacks of a layer follow each other in the order of their rows, though a shard ends
+ * between one matrix's experts and the next one's. */
+static void test_source_stacks(void **state)
+{
+    static const char index[] =
+        "{\"weight_map\": {\"" P "block_sparse_moe.experts.0.w2.weight\": \"model-1.safetensors\", "
+        "\"" P "block_sparse_moe.experts.0.w1.weight\": \"model-2.safetensors\"}}";
+    static const struct tiny_tensor first[] = {
+        {P "block_sparse_moe.experts.0.w2.weight", 8, 16},
+        {P "block_sparse_moe.experts.1.w2.weight", 8, 16},
+    };
+    static const struct tiny_tensor second[] = {
+        {P "block_sparse_moe.experts.0.w1.weight", 16, 8},
+        {P "block_sparse_moe.experts.0.w3.weight", 16, 8},
+        {P "block_sparse_moe.experts.1.w1.weight", 16, 8},
+        {P "block_sparse_moe.experts.1.w3.weight", 16, 8},
+        {P "block_sparse_moe.gate.weight",         2,  8},
+        {P "input_layernorm.weight",               8,  0},
+        {P "post_attention_layernorm.weight",      8,  0},
+        {P "self_attn.k_proj.weight",              4,  8},
+        {P "self_attn.o_proj.weight",              8,  8},
+        {P "self_attn.q_proj.weight",              8,  8},
+        {P "self_attn.v_proj.weight",              4,  8},
+        {"model.embed_tokens.weight",              4,  8},
+        {"model.norm.weight",                      8,  0},
+    };
+    static const char *const want[] = {"gate", "down", "up"};
+    char path[128], name[64];
+
+    (void)state;
+    (void)snprintf(path, sizeof(path), "%s/model.safetensors", dir);
+    (void)unlink(path);
+    put("config.json",
+        "{\"architectures\": [\"MixtralForCausalLM\"], \"hidden_size\": 8, \"num_hidden_layers\": "
+        "1, "
+        "\"intermediate_size\": 16, \"num_attention_heads\": 2, \"num_key_value_heads\": 1, "
+        "\"vocab_size\": 4, \"max_position_embeddings\": 16, \"num_local_experts\": 2, "
+        "\"num_experts_per_tok\": 1, \"tie_word_embeddings\": true}");
+    put("model.safetensors.index.json", index);
+    put_shard("model-1.safetensors", first, sizeof(first) / sizeof(first[0]));
+    put_shard("model-2.safetensors", second, sizeof(second) / sizeof(second[0]));
+    struct source *s = opened(dir);
+    size_t at = 0;
+    for (size_t i = 0; i < source_n_tensors(s); i++) {
+        if (!strstr(source_tensor(s, i)->name, "_exps."))
+            continue;
+        (void)snprintf(name, sizeof(name), "blk.0.ffn_%s_exps.weight", want[at++ % 3]);
+        assert_string_equal(source_tensor(s, i)->name, name);
+    }
+    assert_int_equal(at, 3);
+    source_free(s);
+    (void)snprintf(path, sizeof(path), "%s/model.safetensors.index.json", dir);
+    (void)unlink(path);
+}
+
 static void test_source_refusals(void **state)
 {
     (void)state;
@@ -314,7 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_source_checkpoint), CASE(test_source_bias),   CASE(test_source_refusals),
         CASE(test_source_head),       CASE(test_source_claims), CASE(test_source_made),
-        CASE(test_source_sha256),     CASE(test_source_gguf),
+        CASE(test_source_sha256),     CASE(test_source_gguf),   CASE(test_source_stacks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
