@@ -57,8 +57,8 @@ static int mark(struct tok *t, struct err *err)
         const enum vocab_type type = v->token[i].type;
         t->end[i] = is_end_text(v->token[i].text);
         /* a word of the vocabulary that only looks like one stays a word (Qwen2's "</s>") */
-        t->control[i] = (t->end[i] && type != VOCAB_NORMAL) || type == VOCAB_CONTROL ||
-                        type == VOCAB_UNKNOWN;
+        t->control[i] =
+            (t->end[i] && type != VOCAB_NORMAL) || type == VOCAB_CONTROL || type == VOCAB_UNKNOWN;
     }
     mark_end(t, v->eos);
     mark_end(t, v->eot);

@@ -29,9 +29,14 @@ static int bad_at(const char *text, const char *at, const char *what, struct err
 /* What prescan looks at: in a string, and outside. */
 enum { IN_STRING = 1, OUTSIDE = 2 };
 static const uint8_t looked_at[256] = {
-    ['\0'] = IN_STRING | OUTSIDE, ['"'] = IN_STRING | OUTSIDE, ['\\'] = IN_STRING,
-    ['{'] = OUTSIDE,              ['['] = OUTSIDE,             ['}'] = OUTSIDE,
-    [']'] = OUTSIDE,              ['I'] = OUTSIDE,
+    ['\0'] = IN_STRING | OUTSIDE,
+    ['"'] = IN_STRING | OUTSIDE,
+    ['\\'] = IN_STRING,
+    ['{'] = OUTSIDE,
+    ['['] = OUTSIDE,
+    ['}'] = OUTSIDE,
+    [']'] = OUTSIDE,
+    ['I'] = OUTSIDE,
 };
 
 /* The next place from i on with a character of that kind, or n. */

@@ -9,7 +9,7 @@
 /* Names by their hash; cap is a power of two, more than there are names. */
 struct names {
     struct name {
-        const char *text; /* in the document; NULL: free */
+        const char *text;   /* in the document; NULL: free */
         const json_val *at; /* its id: a member of the vocabulary, or of an added token */
         uint32_t hash, n;
     } * slot;
