@@ -444,6 +444,24 @@ static void compare_split(const char *pattern, uint32_t seed)
     tok_regex_free(slow);
 }
 
+/* A word of the vocabulary that reads like an end of text is found by its merges only. */
+static void test_tokenizer_end_as_word(void **state)
+{
+    struct small *s = new_bpe("gpt-2");
+
+    (void)state;
+    add(s, "</s>", 0, VOCAB_NORMAL);
+    struct tok *t = tok_of(s);
+    assert_ids(t, "</s>", TOK_PARSE_SPECIAL, 4, '<', '/', 's', '>');
+    assert_true(tok_is_end(t, 256));
+    tok_free(t);
+    s->token[256].type = VOCAB_USER;
+    t = tok_of(s);
+    assert_ids(t, "</s>", TOK_PARSE_SPECIAL, 1, 256);
+    tok_free(t);
+    free(s);
+}
+
 static void test_tokenizer_matchers_agree(void **state)
 {
     static const char *const steps[] = {
@@ -674,6 +692,7 @@ int main(void)
         cmocka_unit_test(test_tokenizer_unigram),
         cmocka_unit_test(test_tokenizer_wordpiece),
         cmocka_unit_test(test_tokenizer_added_flags),
+        cmocka_unit_test(test_tokenizer_end_as_word),
         cmocka_unit_test(test_tokenizer_json),
         cmocka_unit_test(test_tokenizer_json_refuses),
         cmocka_unit_test(test_tokenizer_refuses),
