@@ -64,10 +64,10 @@ struct arch_key {
     double value;
     enum arch_param other, other2; /* in rows before this one */
     unsigned flags;
-    const char *names; /* "silu=0|gelu_new=1": texts config.json may hold, and what they mean;
+    const char *names;    /* "silu=0|gelu_new=1": texts config.json may hold, and what they mean;
                           a text that is not here is an error naming those that are. With
                           "true=4|false=0" booleans mean something too. NULL: numbers */
-    const char *when;  /* the row counts only where config.json asks for it (arch_asks); always in
+    const char *when;     /* the row counts only where config.json asks for it (arch_asks); always in
                           a GGUF. Without `config` the row's rule holds there. NULL: always */
     unsigned gguf_layers; /* the row counts only in a GGUF of so many layers: what other programs
                              tell sizes of a family apart by. 0: always */
