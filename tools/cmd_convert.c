@@ -83,9 +83,10 @@ static int first_file(struct buf *name, const char *to, struct err *err)
     return buf_check(name, err);
 }
 
-/* NMSE beyond which a conversion is not what it says: rounding to Q8_0 costs some 1e-4,
- * to F16 and BF16 less. */
-static const double MOST_NMSE = 0.01;
+/* NMSE beyond which a conversion is not what it says. Rounding to Q8_0 costs some 1e-4, in
+ * small mixtures, where a rounded score may choose another expert, some 1e-2; a wrong
+ * tensor costs about 1. */
+static const double MOST_NMSE = 0.1;
 
 static int verify(const char *from, const char *to, const struct convert *c,
                   const struct cmd_common *common, const struct log *log, struct err *err)
