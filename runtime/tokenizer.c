@@ -296,7 +296,7 @@ static int encode_text(struct tok_run *r, const struct tok *t, bool parse, const
     struct tok_pieces pieces = {0};
     struct buf b = {0};
 
-    int rc = tok_cache_init(&r->cache, n, err);
+    int rc = tok_cache_room(r->cache, n, err);
     if (!rc)
         rc = tok_special_split(&pieces, &t->raw, parse, text, n, err);
     for (size_t i = 0; i < pieces.n && !rc; i++) {
@@ -312,30 +312,69 @@ static int encode_text(struct tok_run *r, const struct tok *t, bool parse, const
     }
     buf_release(&b);
     tok_pieces_release(&pieces);
-    tok_cache_release(&r->cache);
     tok_match_free(r->match);
+    return rc;
+}
+
+static int encode(struct tok_ids *out, const struct tok *t, struct tok_cache *cache,
+                  const char *text, size_t n, unsigned flags, struct err *err)
+{
+    struct tok_run r = {.model = &t->model, .out = out, .cache = cache};
+    int rc = 0;
+
+    if (n > INT32_MAX)
+        return err_set(err, ERR_UNSUPPORTED, "a text of %zu bytes is too long to tokenize", n);
+    if (t->hf && t->v->add_bos < 0 && t->v->add_eos < 0)
+        return hf_encode(out, t->hf, cache, text, n, flags, err); /* its own rules */
+    if (flags & TOK_ADD_SPECIAL && t->bos >= 0)
+        rc = tok_push(out, t->bos, err);
+    if (!rc && t->hf)
+        rc = hf_encode(out, t->hf, cache, text, n, flags & ~(unsigned)TOK_ADD_SPECIAL, err);
+    else if (!rc)
+        rc = encode_text(&r, t, flags & TOK_PARSE_SPECIAL, text, n, err);
+    if (!rc && flags & TOK_ADD_SPECIAL && t->eos >= 0)
+        rc = tok_push(out, t->eos, err);
     return rc;
 }
 
 int tok_encode(struct tok_ids *out, const struct tok *t, const char *text, size_t n, unsigned flags,
                struct err *err)
 {
-    struct tok_run r = {.model = &t->model, .out = out};
-    int rc = 0;
+    struct tok_cache cache = {0};
+    const int rc = encode(out, t, &cache, text, n, flags, err);
 
-    if (n > INT32_MAX)
-        return err_set(err, ERR_UNSUPPORTED, "a text of %zu bytes is too long to tokenize", n);
-    if (t->hf && t->v->add_bos < 0 && t->v->add_eos < 0)
-        return hf_encode(out, t->hf, text, n, flags, err); /* its own rules */
-    if (flags & TOK_ADD_SPECIAL && t->bos >= 0)
-        rc = tok_push(out, t->bos, err);
-    if (!rc && t->hf)
-        rc = hf_encode(out, t->hf, text, n, flags & ~(unsigned)TOK_ADD_SPECIAL, err);
-    else if (!rc)
-        rc = encode_text(&r, t, flags & TOK_PARSE_SPECIAL, text, n, err);
-    if (!rc && flags & TOK_ADD_SPECIAL && t->eos >= 0)
-        rc = tok_push(out, t->eos, err);
+    tok_cache_release(&cache);
     return rc;
+}
+
+struct tok_memory {
+    const struct tok *t;
+    struct tok_cache cache;
+};
+
+int tok_memory_new(struct tok_memory **out, const struct tok *t, struct err *err)
+{
+    struct tok_memory *m = calloc(1, sizeof(*m));
+
+    *out = m;
+    if (!m)
+        return err_nomem(err);
+    m->t = t;
+    return 0;
+}
+
+void tok_memory_free(struct tok_memory *m)
+{
+    if (!m)
+        return;
+    tok_cache_release(&m->cache);
+    free(m);
+}
+
+int tok_encode_more(struct tok_ids *out, struct tok_memory *m, const char *text, size_t n,
+                    unsigned flags, struct err *err)
+{
+    return encode(out, m->t, &m->cache, text, n, flags, err);
 }
 
 /* U+2581 becomes a space. */

@@ -42,6 +42,15 @@ int tok_encode(struct tok_ids *out, const struct tok *t, const char *text, size_
                struct err *err) WARN_UNUSED;
 void tok_ids_release(struct tok_ids *ids);
 
+/* For many short texts: words that one of them had are known in the next. `t` must outlive
+ * *out; one thread at a time. */
+struct tok_memory;
+int tok_memory_new(struct tok_memory **out, const struct tok *t, struct err *err) WARN_UNUSED;
+void tok_memory_free(struct tok_memory *m); /* accepts NULL */
+/* As tok_encode, by the memory's tokenizer: the same ids. */
+int tok_encode_more(struct tok_ids *out, struct tok_memory *m, const char *text, size_t n,
+                    unsigned flags, struct err *err) WARN_UNUSED;
+
 /* Append the bytes a token stands for; control tokens give none unless `special`. */
 int tok_decode(struct buf *out, const struct tok *t, int32_t id, bool special,
                struct err *err) WARN_UNUSED;

@@ -1,7 +1,7 @@
-#include "formats/arch/arch.h"
 #include "formats/base/map.h"
 #include "formats/checkpoint.h"
 #include "formats/gguf.h"
+#include "formats/nested.h"
 #include "runtime/tokenizer.h"
 #include "tools/cmd.h"
 
@@ -42,8 +42,7 @@ static int open_checkpoint(struct opened *o, const char *path, const char *pre,
     const json_val *config = ckpt_config(o->ckpt);
     if (!json_int(json_get(config, "vocab_size"), &n))
         (void)json_int(json_path(config, "text_config.vocab_size"), &n);
-    const char *class = json_str(json_first(json_get(config, "architectures")));
-    const struct arch *arch = class ? arch_by_class(class) : NULL;
+    const struct arch *arch = nested_arch(config);
     return vocab_from_checkpoint(&o->vocab, o->ckpt, n > 0 ? (size_t)n : 0, pre,
                                  arch ? arch->vocab : NULL, log, err);
 }
@@ -136,13 +135,13 @@ static int put_tokens(struct buf *out, const struct tok *tok, const struct tok_i
     return rc;
 }
 
-static int print_text(const struct tok *tok, const struct tokenize *t, const char *text, size_t n,
-                      struct err *err)
+static int print_text(struct tok_memory *memory, const struct tok *tok, const struct tokenize *t,
+                      const char *text, size_t n, struct err *err)
 {
     struct tok_ids ids = {0};
     struct buf out = {0};
 
-    int rc = tok_encode(&ids, tok, text, n, t->flags, err);
+    int rc = tok_encode_more(&ids, memory, text, n, t->flags, err);
     if (!rc && (t->ids || t->jsonl))
         put_ids(&out, &ids);
     else if (!rc)
@@ -156,8 +155,8 @@ static int print_text(const struct tok *tok, const struct tokenize *t, const cha
     return rc;
 }
 
-static int print_line(const struct tok *tok, const struct tokenize *t, const char *line, size_t n,
-                      struct err *err)
+static int print_line(struct tok_memory *memory, const struct tok *tok, const struct tokenize *t,
+                      const char *line, size_t n, struct err *err)
 {
     json_val *doc;
 
@@ -165,20 +164,20 @@ static int print_line(const struct tok *tok, const struct tokenize *t, const cha
     if (rc)
         return rc;
     const char *text = json_str(json_get(doc, "text"));
-    rc = text ? print_text(tok, t, text, strlen(text), err)
+    rc = text ? print_text(memory, tok, t, text, strlen(text), err)
               : err_set(err, ERR_FORMAT, "expected an object with a string \"text\"");
     json_free(doc);
     return rc;
 }
 
-static int print_lines(const struct tok *tok, const struct tokenize *t, const char *p, size_t n,
-                       struct err *err)
+static int print_lines(struct tok_memory *memory, const struct tok *tok, const struct tokenize *t,
+                       const char *p, size_t n, struct err *err)
 {
     const char *end = p + n;
 
     for (size_t line = 1; p < end; line++) {
         const char *nl = memchr(p, '\n', (size_t)(end - p));
-        const int rc = print_line(tok, t, p, (size_t)((nl ? nl : end) - p), err);
+        const int rc = print_line(memory, tok, t, p, (size_t)((nl ? nl : end) - p), err);
         if (rc)
             return err_wrap(err, "line %zu", line);
         p = nl ? nl + 1 : end;
@@ -201,21 +200,23 @@ static int run(const struct tok *tok, const struct tokenize *t, struct err *err)
 {
     const char *path = t->jsonl ? t->jsonl : t->file;
     const bool input = !t->prompt && (!path || !strcmp(path, "-"));
+    struct tok_memory *memory;
     struct buf b = {0};
     struct map m = {0};
-    int rc = 0;
+    int rc = tok_memory_new(&memory, tok, err);
 
-    if (input)
+    if (!rc && input)
         rc = read_stdin(&b, err);
-    else if (!t->prompt)
+    else if (!rc && !t->prompt)
         rc = map_open(&m, path, err);
     const char *text = t->prompt ? t->prompt : input ? b.p : (const char *)m.data;
     const size_t n = t->prompt ? strlen(t->prompt) : input ? b.n : m.size;
     if (!rc)
-        rc = t->jsonl ? print_lines(tok, t, text ? text : "", n, err)
-                      : print_text(tok, t, text ? text : "", n, err);
+        rc = t->jsonl ? print_lines(memory, tok, t, text ? text : "", n, err)
+                      : print_text(memory, tok, t, text ? text : "", n, err);
     if (rc && t->jsonl && !strncmp(err->msg, "line ", 5))
         rc = err_wrap(err, "%s", input ? "stdin" : path);
+    tok_memory_free(memory);
     buf_release(&b);
     map_release(&m);
     return rc;

@@ -70,7 +70,7 @@ int hf_next(struct hf_run *r, int k, struct hf_piece p, struct err *err)
         return h->pre.step[k].pre(r, k, p, err);
     for (size_t at = 0, end; at < p.n && !rc; at = end) {
         end = h->model == HF_BPE ? tok_piece_end(&h->bpe.cuts, p.text, p.n, at) : p.n;
-        rc = tok_cached(&r->cache, r->out, word_ids, h, p.text + at, end - at, err);
+        rc = tok_cached(r->cache, r->out, word_ids, h, p.text + at, end - at, err);
     }
     return rc;
 }
@@ -98,7 +98,7 @@ static int encode(struct hf_run *r, bool parse, const char *text, size_t n, stru
 {
     struct tok_pieces pieces = {0};
 
-    int rc = tok_cache_init(&r->cache, n, err);
+    int rc = tok_cache_room(r->cache, n, err);
     if (!rc)
         rc = tok_match_new(&r->match, err);
     if (!rc)
@@ -114,7 +114,6 @@ static int encode(struct hf_run *r, bool parse, const char *text, size_t n, stru
 
 void hf_run_release(struct hf_run *r)
 {
-    tok_cache_release(&r->cache);
     tok_match_free(r->match);
     for (int i = 0; i < HF_MOST_STEPS; i++) {
         buf_release(&r->a[i]);
@@ -134,11 +133,11 @@ static int push_all(struct tok_ids *out, const int32_t *id, size_t n, struct err
     return rc;
 }
 
-int hf_encode(struct tok_ids *out, const struct hf *h, const char *text, size_t n, unsigned flags,
-              struct err *err)
+int hf_encode(struct tok_ids *out, const struct hf *h, struct tok_cache *cache, const char *text,
+              size_t n, unsigned flags, struct err *err)
 {
     const bool around = flags & TOK_ADD_SPECIAL;
-    struct hf_run r = {.h = h, .out = out};
+    struct hf_run r = {.h = h, .out = out, .cache = cache};
 
     int rc = around ? push_all(out, h->first, h->n_first, err) : 0;
     if (!rc)

@@ -99,7 +99,7 @@ struct hf {
 struct hf_run {
     const struct hf *h;
     struct tok_ids *out;
-    struct tok_cache cache;
+    struct tok_cache *cache;
     struct tok_match *match;                       /* owned */
     struct buf a[HF_MOST_STEPS], b[HF_MOST_STEPS]; /* what a step makes of its piece */
     struct buf shape[HF_MOST_STEPS];

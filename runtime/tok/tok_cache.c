@@ -8,12 +8,16 @@
 
 enum { SLOTS_FEW = 64, SLOTS_MOST = 1 << 15, BYTES_A_SLOT = 32 };
 
-int tok_cache_init(struct tok_cache *c, size_t n, struct err *err)
+int tok_cache_room(struct tok_cache *c, size_t n, struct err *err)
 {
     size_t cap = SLOTS_FEW;
 
-    while (cap < SLOTS_MOST && cap < n / BYTES_A_SLOT)
+    c->seen = n < SIZE_MAX - c->seen ? c->seen + n : SIZE_MAX;
+    while (cap < SLOTS_MOST && cap < c->seen / BYTES_A_SLOT)
         cap *= 2;
+    if (c->slot && cap <= c->mask + 1)
+        return 0;
+    free(c->slot);
     c->slot = calloc(cap, sizeof(*c->slot));
     if (!c->slot)
         return err_nomem(err);

@@ -9,6 +9,7 @@
 #include "runtime/tokenizer.h"
 
 struct hf;
+struct tok_cache;
 
 /* `json` may be freed afterwards. Errors: ERR_UNSUPPORTED (a step that is not known, with
  * its definition), ERR_FORMAT (a vocabulary that can't work). */
@@ -16,8 +17,8 @@ int hf_new(struct hf **out, const json_val *json, struct err *err) WARN_UNUSED;
 void hf_free(struct hf *h); /* accepts NULL */
 
 /* Append the ids of text[0, n); flags: enum tok_flag. */
-int hf_encode(struct tok_ids *out, const struct hf *h, const char *text, size_t n, unsigned flags,
-              struct err *err) WARN_UNUSED;
+int hf_encode(struct tok_ids *out, const struct hf *h, struct tok_cache *cache, const char *text,
+              size_t n, unsigned flags, struct err *err) WARN_UNUSED;
 
 /* Append what the decoder makes of a token's text. */
 void hf_decode(struct buf *out, const struct hf *h, struct meta_str text);

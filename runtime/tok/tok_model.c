@@ -18,7 +18,7 @@ struct tok_kind {
 
 static int put_word(struct tok_run *r, tok_ids_fn *fn, const char *word, size_t n, struct err *err)
 {
-    return tok_cached(&r->cache, r->out, fn, r->model, word, n, err);
+    return tok_cached(r->cache, r->out, fn, r->model, word, n, err);
 }
 
 /* ---- BPE --------------------------------------------------------------------------- */

@@ -67,14 +67,15 @@ struct tok_cache_slot {
     int32_t id[TOK_CACHE_IDS];
 };
 
-/* Ids of short words, in a table of bounded size: one text's. */
+/* Ids of short words, in a table of bounded size. All zeros is an empty one. */
 struct tok_cache {
-    struct tok_cache_slot *slot; /* owned; mask + 1 of them */
+    struct tok_cache_slot *slot; /* owned; mask + 1 of them; NULL: none yet */
     size_t mask;
+    size_t seen; /* bytes of text so far */
 };
 
-/* Room in proportion to a text of n bytes. */
-int tok_cache_init(struct tok_cache *c, size_t n, struct err *err) WARN_UNUSED;
+/* Room in proportion to the text so far and n bytes more; a table that grows forgets. */
+int tok_cache_room(struct tok_cache *c, size_t n, struct err *err) WARN_UNUSED;
 void tok_cache_release(struct tok_cache *c);
 
 /* Appends the ids of a word. */
@@ -324,7 +325,7 @@ size_t tok_charsmap_find(const char **to, size_t *n_to, const struct tok_charsma
 
 /* What encoding one text needs besides. */
 struct tok_run {
-    struct tok_cache cache;
+    struct tok_cache *cache;
     struct tok_match *match; /* owned; NULL: not needed so far */
     const struct tok_model *model;
     struct tok_ids *out;

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -675,10 +676,46 @@ static void test_tokenizer_empty(void **state)
     free(s);
 }
 
+/* Words known from other texts give the same ids, also when the memory has grown. */
+static void test_tokenizer_memory(void **state)
+{
+    static const char *const words[] = {"hello", " hell", "o", " ", "lll", "\xff", "hello hello"};
+    struct small *s = new_bpe("gpt-2");
+    struct tok_memory *m = NULL;
+    struct tok *t = NULL;
+    struct err err = {0};
+    char text[64];
+
+    (void)state;
+    add(s, "he", 0, VOCAB_NORMAL);
+    add(s, "ll", 0, VOCAB_NORMAL);
+    add(s, "hell", 0, VOCAB_NORMAL);
+    merge(s, "h e");
+    merge(s, "l l");
+    merge(s, "he ll");
+    assert_int_equal(tok_new(&t, &s->v, &err), 0);
+    assert_int_equal(tok_memory_new(&m, t, &err), 0);
+    for (size_t i = 0; i < 2000; i++) {
+        struct tok_ids a = {0}, b = {0};
+        const size_t n = (size_t)snprintf(text, sizeof(text), "%s%s %zu", words[i % 7],
+                                          words[i / 7 % 7], i % 50);
+        assert_int_equal(tok_encode(&a, t, text, n, 0, &err), 0);
+        assert_int_equal(tok_encode_more(&b, m, text, n, 0, &err), 0);
+        assert_int_equal(a.n, b.n);
+        assert_memory_equal(a.id, b.id, a.n * sizeof(*a.id));
+        tok_ids_release(&a);
+        tok_ids_release(&b);
+    }
+    tok_memory_free(m);
+    tok_free(t);
+    free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tokenizer_every_pretok_compiles),
+        cmocka_unit_test(test_tokenizer_memory),
         cmocka_unit_test(test_tokenizer_bpe_ranks),
         cmocka_unit_test(test_tokenizer_bpe_odd_merges),
         cmocka_unit_test(test_tokenizer_bpe_missing_byte),
