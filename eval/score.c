@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t top_of(const float *x, size_t n)
+size_t score_top(const float *x, size_t n)
 {
     size_t best = 0;
 
@@ -35,7 +35,7 @@ void score_position(struct score *out, const float *logits, size_t n_vocab, int3
 {
     *out = (struct score){.lse = kern->log_sum_exp(logits, n_vocab)};
     out->nll = out->lse - (double)logits[next];
-    out->top = top_of(logits, n_vocab);
+    out->top = score_top(logits, n_vocab);
     if (!ref)
         return;
     out->kld = divergence(own, ref->lse, logits, out->lse, n_vocab);

@@ -20,6 +20,9 @@ struct score {
     size_t top; /* the most likely token; the lowest id among equals */
 };
 
+/* The most likely token; the lowest id among equals. */
+size_t score_top(const float *logits, size_t n_vocab);
+
 /* Score logits[n_vocab] against the token that follows, `next` < n_vocab. With an
  * original, own[n_vocab] are its logits at the same position and *ref what it scored.
  *   kld = sum_v p_o(v) * (log p_o(v) - log p(v))    in F64

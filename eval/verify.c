@@ -1,5 +1,6 @@
 #include "eval/verify.h"
 
+#include "eval/score.h"
 #include "runtime/model.h"
 #include "runtime/session.h"
 
@@ -63,16 +64,6 @@ static int run(float **logits, const struct model *m, const struct tok_ids *ids,
     return rc;
 }
 
-static size_t best(const float *logits, size_t n)
-{
-    size_t at = 0;
-
-    for (size_t i = 1; i < n; i++)
-        if (logits[i] > logits[at])
-            at = i;
-    return at;
-}
-
 static void compare(struct verify *out, const float *a, const float *b, size_t n, size_t n_vocab)
 {
     double error = 0, power = 0;
@@ -85,7 +76,8 @@ static void compare(struct verify *out, const float *a, const float *b, size_t n
     }
     out->nmse = power > 0 ? error / power : error;
     for (size_t i = 0; i < n; i++)
-        out->same_best += best(a + i * n_vocab, n_vocab) == best(b + i * n_vocab, n_vocab);
+        out->same_best +=
+            score_top(a + i * n_vocab, n_vocab) == score_top(b + i * n_vocab, n_vocab);
 }
 
 int verify_models(struct verify *out, const char *path_a, const char *path_b,

@@ -9,6 +9,17 @@ void gguf_split_name(struct buf *b, const char *prefix, size_t prefix_n, size_t 
     buf_fmt(b, "-%05zu-of-%05zu.gguf", i + 1, n);
 }
 
+void gguf_split_file(struct buf *b, const char *path, size_t i, size_t n)
+{
+    const size_t len = strlen(path);
+    const size_t prefix_n = len >= 5 && !strcmp(path + len - 5, ".gguf") ? len - 5 : len;
+
+    if (n > 1)
+        gguf_split_name(b, path, prefix_n, i, n);
+    else
+        buf_str(b, path);
+}
+
 bool gguf_split_prefix(size_t *prefix_n, const char *path)
 {
     static const char form[] = "-#####-of-#####.gguf";

@@ -190,13 +190,8 @@ static int start_part(struct gguf_writer *w, const char *path, size_t i, struct 
     struct meta own = {0};
     struct buf *name = &w->part[i].name, head = {0};
     uint64_t data = 0;
-    const size_t n = strlen(path);
-    const size_t prefix_n = n >= 5 && !strcmp(path + n - 5, ".gguf") ? n - 5 : n;
 
-    if (w->n_parts > 1)
-        gguf_split_name(name, path, prefix_n, i, w->n_parts);
-    else
-        buf_str(name, path);
+    gguf_split_file(name, path, i, w->n_parts);
     int rc = buf_check(name, err);
     if (!rc)
         rc = part_meta(&own, w, i, err);
@@ -303,6 +298,11 @@ int gguf_writer_commit(struct gguf_writer *w, struct err *err)
 uint64_t gguf_writer_bytes(const struct gguf_writer *w)
 {
     return w->total;
+}
+
+size_t gguf_writer_files(const struct gguf_writer *w)
+{
+    return w->n_parts;
 }
 
 void gguf_writer_free(struct gguf_writer *w)

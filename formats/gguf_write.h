@@ -39,6 +39,9 @@ int gguf_writer_commit(struct gguf_writer *w, struct err *err) WARN_UNUSED;
 /* Exact bytes of all files together, known from the start. */
 uint64_t gguf_writer_bytes(const struct gguf_writer *w);
 
+/* How many files there are. */
+size_t gguf_writer_files(const struct gguf_writer *w);
+
 /* Removes what was not committed. Accepts NULL. */
 void gguf_writer_free(struct gguf_writer *w);
 

@@ -156,11 +156,12 @@ static void find_missing(struct source_fit *f, const struct names *l, const json
 
     for (size_t i = 0; (row = arch_row(f->arch, i)); i++) {
         const uint64_t n = arch_in_block(row) ? n_layer : 1;
-        if (!row->hf || (int)row->flags & optional || !arch_asks(row->when, config))
+        if (!row->hf || (int)row->flags & optional || !arch_asks(row->when, config) ||
+            !is_first(f->arch, row))
             continue;
         for (uint64_t b = 0; b < n && b <= l->n; b++)
             if ((!arch_in_block(row) || arch_is_at(row->where, p, (size_t)b)) &&
-                is_first(f->arch, row) && !is_made(f->arch, l, row, (int)b))
+                !is_made(f->arch, l, row, (int)b))
                 note_missing(f, row, (int)b);
     }
 }

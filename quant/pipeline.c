@@ -301,6 +301,7 @@ int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job 
     if (rc)
         goto fail;
     result.bytes = gguf_writer_bytes(p.writer);
+    result.n_files = gguf_writer_files(p.writer);
     result.params = count_params(&p);
     rc = stream(&p, err);
     if (rc)

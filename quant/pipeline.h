@@ -28,6 +28,7 @@ struct pipe_job {
 
 struct pipe_result {
     uint64_t bytes;  /* of the file(s) */
+    size_t n_files;  /* gguf_split_file has their names */
     uint64_t params; /* values in all tensors */
     double seconds;
 };

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct convert {
     const char *type, *split, *pre, *name;
@@ -43,7 +42,7 @@ static int read_type(struct convert *c, struct err *err)
     return 0;
 }
 
-static int convert(const struct source *s, const char *to, const struct convert *c,
+static int convert(size_t *n_files, const struct source *s, const char *to, const struct convert *c,
                    const struct par *par, const struct log *log, struct err *err)
 {
     const struct job_opts opts = {
@@ -52,7 +51,7 @@ static int convert(const struct source *s, const char *to, const struct convert 
         .par = *par,
         .log = log,
     };
-    struct pipe_result result;
+    struct pipe_result result = {0};
     struct job *job;
     int rc = job_new(&job, s, &opts, err);
 
@@ -65,22 +64,9 @@ static int convert(const struct source *s, const char *to, const struct convert 
         printf("%s: %s, %zu tensors, %llu values, %llu bytes, %.1f s\n", to,
                dtype_get(opts.convert)->name, source_n_tensors(s),
                (unsigned long long)result.params, (unsigned long long)result.bytes, result.seconds);
+    *n_files = result.n_files;
     job_free(job);
     return rc;
-}
-
-/* The file that was written, or the first of them. */
-static int first_file(struct buf *name, const char *to, struct err *err)
-{
-    const char *suffix = strstr(to, ".gguf");
-    struct stat st;
-
-    buf_str(name, to);
-    for (size_t n = 2; stat(name->p ? name->p : to, &st) && n < UINT16_MAX && suffix; n++) {
-        buf_release(name);
-        gguf_split_name(name, to, (size_t)(suffix - to), 0, n);
-    }
-    return buf_check(name, err);
 }
 
 /* NMSE beyond which a conversion is not what it says. Rounding to Q8_0 costs some 1e-4, in
@@ -88,15 +74,15 @@ static int first_file(struct buf *name, const char *to, struct err *err)
  * tensor costs about 1. */
 static const double MOST_NMSE = 0.1;
 
-static int verify(const char *from, const char *to, const struct convert *c,
+static int verify(const char *from, const char *to, size_t n_files, const struct convert *c,
                   const struct cmd_common *common, const struct log *log, struct err *err)
 {
     const struct verify_opts opts = {
         .cpu = common->cpu, .pre = c->pre, .par = common->par, .log = log};
     struct buf name = {0};
     struct verify v;
-    int rc = first_file(&name, to, err);
-
+    gguf_split_file(&name, to, 0, n_files);
+    int rc = buf_check(&name, err);
     if (!rc)
         rc = verify_models(&v, from, name.p, &opts, err);
     if (!rc)
@@ -115,7 +101,7 @@ int cmd_convert(struct cmd_env *env, int argc, char **argv, struct err *err)
     struct cmd_common common;
     struct source *s = NULL;
     const char *operand[2];
-    size_t n;
+    size_t n, n_files = 0;
     const struct opt opts[] = {
         {"type",           "TYPE", "auto, f32, f16, bf16 or q8_0 (auto: the checkpoint's)",   OPT_STR,  &c.type,
          0,                                                                                                           0},
@@ -144,9 +130,9 @@ int cmd_convert(struct cmd_env *env, int argc, char **argv, struct err *err)
     if (!rc)
         rc = tok_check(s, !!c.pre, &env->log, err);
     if (!rc)
-        rc = convert(s, operand[1], &c, &common.par, &env->log, err);
+        rc = convert(&n_files, s, operand[1], &c, &common.par, &env->log, err);
     source_free(s);
     if (!rc && c.verify)
-        rc = verify(operand[0], operand[1], &c, &common, &env->log, err);
+        rc = verify(operand[0], operand[1], n_files, &c, &common, &env->log, err);
     return rc;
 }

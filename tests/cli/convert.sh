@@ -28,6 +28,7 @@ ok "--verify" sh -c "'$PARE' convert '$demo' '$tmp/v.gguf' --type f32 --verify >
 ok "the same logits" holds "$tmp/v.txt" "NMSE of the logits 0,"
 ok "--verify of Q8_0" sh -c "'$PARE' convert '$demo' '$tmp/v8.gguf' --type q8_0 --verify >'$tmp/v.txt'"
 ok "not quite the same" sh -c "! grep -q 'logits 0,' '$tmp/v.txt'"
+echo stale >"$tmp/vs.gguf" # another run's: not what was written now
 ok "--verify of parts" "$PARE" convert "$demo" "$tmp/vs.gguf" --split-max-size 2MB --verify
 
 # ---- what fits -----------------------------------------------------------------------
