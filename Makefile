@@ -41,7 +41,9 @@ CFLAGS ?=
 LIBS    = $(shell pkg-config --libs $(PKGS)) -lmvec -lm -lpthread
 
 LAYERS := formats quant runtime eval distill recipes
-LIB_C  := $(sort $(foreach d,$(LAYERS),$(wildcard $(d)/*.c $(d)/*/*.c $(d)/*/*/*.c)))
+LEVELS := scalar $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
+REF_C  := $(sort $(wildcard quant/ref/*.c))
+LIB_C  := $(filter-out $(REF_C),$(sort $(foreach d,$(LAYERS),$(wildcard $(d)/*.c $(d)/*/*.c $(d)/*/*/*.c))))
 TOOL_C := $(sort $(wildcard tools/*.c))
 UNIT_C := $(sort $(wildcard tests/unit/test_*.c))
 CHECK_C := $(sort $(wildcard tests/check/*.c))
@@ -53,6 +55,7 @@ TEST_C := $(sort $(wildcard tests/*.c)) # helpers shared by test programs
 obj  = $(patsubst %.c,$(B)/%.o,$(1))
 exe  = $(patsubst %.c,$(B)/%,$(1))
 LIB := $(B)/libpare.a
+CODECS_O = $(LEVELS:%=$(B)/quant/codecs_%.o)
 PARE := $(B)/pare
 
 all: $(PARE)
@@ -67,10 +70,10 @@ $(B)/%_avx512.o: ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mav
 $(B)/%_amx.o:    ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl \
 	-mavx512vnni -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
 
-# Encoders and conversions are plain C that gains from the vectorizer; it keeps
-# every order of operations, so the bytes stay the same.
-$(B)/quant/ref/%.o $(B)/quant/pipe/%.o $(B)/quant/half.o $(B)/quant/search.o \
-$(B)/quant/codec.o $(B)/quant/coded.o $(B)/quant/coded/%.o $(B)/quant/rows.o: ISA := -O3 -fno-math-errno -fno-trapping-math
+# Conversions are plain C that gains from the vectorizer; it keeps every order of
+# operations, so the numbers stay the same.
+$(B)/quant/pipe/%.o $(B)/quant/half.o $(B)/quant/codec.o $(B)/quant/coded.o \
+$(B)/quant/coded/%.o $(B)/quant/rows.o: ISA := -O3 -fno-math-errno -fno-trapping-math
 
 # A change of compiler or flags rebuilds everything, a no-op rebuilds nothing.
 $(B)/flags: FORCE
@@ -81,7 +84,23 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(if $(V),,echo "  CC    $<";) $(CC) $(FLAGS) $(CFLAGS) $(ISA) -MMD -MP -c -o $@ $<
 
-$(LIB): $(call obj,$(LIB_C))
+# The codecs are compiled for each level of processor and linked to one object a level, in
+# which only the table keeps its name. No FMA: every level gives the same bytes.
+REF_scalar :=
+REF_avx2   := -mavx2 -mf16c
+REF_avx512 := $(REF_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+define CODECS
+$(B)/quant/ref/%.$(1).o: quant/ref/%.c $(B)/flags
+	@mkdir -p $$(@D)
+	$$(Q)$$(if $$(V),,echo "  CC    $$< ($(1))";) $$(CC) $$(FLAGS) -O3 -fno-math-errno -fno-trapping-math $$(CFLAGS) \
+		$$(REF_$(1)) -DCODEC_TABLE=codec_table_$(1) -MMD -MP -c -o $$@ $$<
+
+$(B)/quant/codecs_$(1).o: $(patsubst %.c,$(B)/%.$(1).o,$(REF_C))
+	$$(Q)ld -r -o $$@.all $$^ && objcopy --keep-global-symbol=codec_table_$(1) $$@.all $$@ && rm $$@.all
+endef
+$(foreach l,$(LEVELS),$(eval $(call CODECS,$(l))))
+
+$(LIB): $(call obj,$(LIB_C)) $(CODECS_O)
 	@rm -f $@
 	$(Q)ar rcsD $@ $^
 
@@ -89,6 +108,7 @@ $(PARE): $(call obj,$(TOOL_C)) $(LIB)
 	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # ---- test programs: one executable a file, TAP on stdout ----------------------
+$(B)/tests/unit/test_codec: $(B)/quant/ref/search.scalar.o # what no other file sees
 $(call exe,$(UNIT_C)): $(B)/%: $(B)/%.o $(call obj,$(TEST_C)) $(LIB)
 	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
@@ -162,5 +182,6 @@ FORCE:
 .PHONY: all tests demo test lint fuzz bench install format docs clean help FORCE
 .SECONDARY:
 
+-include $(foreach l,$(LEVELS),$(REF_C:%.c=$(B)/%.$(l).d))
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_C) $(TOOL_C) $(UNIT_C) $(CHECK_C) $(GOLD_C) \
 	$(FUZZ_C) $(OOM_C) $(TEST_C)))

@@ -1,47 +1,40 @@
 #include "quant/codec.h"
 
+#include "formats/base/cpu.h"
 #include "quant/half.h"
 #include "quant/ref/ref.h"
 #include "quant/wide.h"
 
 #include <math.h>
+#include <string.h>
 
-/* F16 rounds to infinity from here on. */
-#define F16_OVERFLOW 65520.0F
-
-/* max: values of this magnitude and above don't fit; chosen so that a scale of
- * any rounding stays below F16's largest. */
-static const struct codec codecs[DTYPE_COUNT] = {
-    [DTYPE_F64] = {DTYPE_F64,     NULL,         f64_decode,   0             },
-    [DTYPE_F32] = {DTYPE_F32,     f32_encode,   f32_decode,   INFINITY      },
-    [DTYPE_F16] = {DTYPE_F16,     f16_encode,   f16_decode,   F16_OVERFLOW  },
-    [DTYPE_BF16] = {DTYPE_BF16,    bf16_encode,  bf16_decode,  0x1.ffp127F   },
-    [DTYPE_F8_E4M3] = {DTYPE_F8_E4M3, NULL,         e4m3_decode,  0             },
-    [DTYPE_F8_E5M2] = {DTYPE_F8_E5M2, NULL,         e5m2_decode,  0             },
-    [DTYPE_I64] = {DTYPE_I64,     NULL,         i64_decode,   0             },
-    [DTYPE_I32] = {DTYPE_I32,     NULL,         i32_decode,   0             },
-    [DTYPE_I16] = {DTYPE_I16,     NULL,         i16_decode,   0             },
-    [DTYPE_I8] = {DTYPE_I8,      NULL,         i8_decode,    0             },
-    [DTYPE_U64] = {DTYPE_U64,     NULL,         u64_decode,   0             },
-    [DTYPE_U32] = {DTYPE_U32,     NULL,         u32_decode,   0             },
-    [DTYPE_U16] = {DTYPE_U16,     NULL,         u16_decode,   0             },
-    [DTYPE_U8] = {DTYPE_U8,      NULL,         u8_decode,    0             },
-    [DTYPE_BOOL] = {DTYPE_BOOL,    NULL,         bool_decode,  0             },
-    [DTYPE_Q4_0] = {DTYPE_Q4_0,    q4_0_encode,  q4_0_decode,  7 * 65504.0F  },
-    [DTYPE_Q4_1] = {DTYPE_Q4_1,    q4_1_encode,  q4_1_decode,  65504.0F      },
-    [DTYPE_Q5_0] = {DTYPE_Q5_0,    q5_0_encode,  q5_0_decode,  15 * 65504.0F },
-    [DTYPE_Q5_1] = {DTYPE_Q5_1,    q5_1_encode,  q5_1_decode,  65504.0F      },
-    [DTYPE_Q8_0] = {DTYPE_Q8_0,    q8_0_encode,  q8_0_decode,  127 * 65504.0F},
-    [DTYPE_Q4_K] = {DTYPE_Q4_K,    q4_k_encode,  q4_k_decode,  63 * 65504.0F },
-    [DTYPE_Q5_K] = {DTYPE_Q5_K,    q5_k_encode,  q5_k_decode,  63 * 65504.0F },
-    [DTYPE_Q6_K] = {DTYPE_Q6_K,    q6_k_encode,  q6_k_decode,  31 * 65504.0F },
-    [DTYPE_MXFP4] = {DTYPE_MXFP4,   mxfp4_encode, mxfp4_decode, 0x1p127F      },
-    [DTYPE_NVFP4] = {DTYPE_NVFP4,   nvfp4_encode, nvfp4_decode, 0x1p127F      },
-};
-
-const struct codec *codec_get(enum dtype t)
+int codec_effort_by_name(enum codec_effort *out, const char *name, struct err *err)
 {
-    return t > DTYPE_NONE && t < DTYPE_COUNT && codecs[t].type == t ? &codecs[t] : NULL;
+    static const char *const names[EFFORT_COUNT] = {
+        [EFFORT_FAST] = "fast", [EFFORT_NORMAL] = "normal", [EFFORT_BEST] = "best"};
+
+    for (int i = 0; i < EFFORT_COUNT; i++)
+        if (!strcmp(names[i], name)) {
+            *out = (enum codec_effort)i;
+            return 0;
+        }
+    return err_set(err, ERR_ARG, "effort \"%s\": expected fast, normal or best", name);
+}
+
+const struct codec *codec_get(enum dtype t, unsigned cpu)
+{
+    const struct codec *table = codec_table_scalar;
+
+#if defined(__x86_64__)
+    if (cpu & CPU_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c"))
+        table = codec_table_avx2;
+    if (cpu & CPU_AVX512 && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        table = codec_table_avx512;
+#else
+    (void)cpu;
+#endif
+    return t > DTYPE_NONE && t < DTYPE_COUNT && table[t].type == t ? &table[t] : NULL;
 }
 
 /* The bits of the largest magnitude; those of NaN and infinity exceed any number's. */
@@ -71,12 +64,12 @@ static int refuse(const struct codec *c, const float *src, size_t n, struct err 
 }
 
 int codec_encode_row(const struct codec *c, void *dst, const float *src, size_t n,
-                     const float *importance, struct err *err)
+                     const struct codec_how *how, struct err *err)
 {
     if (!c->enc)
         return err_set(err, ERR_UNSUPPORTED, "pare cannot write %s", dtype_get(c->type)->name);
     if (largest(src, n) >= f32_bits(c->max))
         return refuse(c, src, n, err);
-    c->enc(dst, src, n, importance);
+    c->enc(dst, src, n, how);
     return 0;
 }

@@ -127,6 +127,9 @@ int job_new(struct job **out, const struct source *s, const struct job_opts *opt
                                 .types = j->types,
                                 .split_bytes = opts->split_bytes,
                                 .tensor_report = opts->tensor_report,
+                                .importance = opts->importance,
+                                .effort = opts->effort,
+                                .cpu = opts->cpu,
                                 .par = opts->par,
                                 .log = opts->log};
     *out = j;

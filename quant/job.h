@@ -25,6 +25,9 @@ struct job_opts {
     bool size_only;            /* for pipe_size: an unknown digest is not computed */
     uint64_t split_bytes;      /* as in struct pipe_job */
     bool tensor_report;
+    const struct importance *importance; /* as in struct pipe_job */
+    enum codec_effort effort;
+    unsigned cpu;
     struct par par;
     const struct log *log;
 };

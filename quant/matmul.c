@@ -1,4 +1,5 @@
 #include "quant/matmul.h"
+#include "formats/base/cpu.h"
 
 #include "formats/base/rd.h"
 #include "quant/codec.h"
@@ -53,7 +54,7 @@ int matrix_init(struct matrix *out, const struct source_tensor *t, struct arena 
         if (!t)
             return err->code;
     }
-    const struct codec *codec = codec_get(t->type);
+    const struct codec *codec = codec_get(t->type, CPU_ALL);
 
     if (!codec || !codec->dec)
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: cannot multiply with type %s", t->name,

@@ -191,8 +191,8 @@ static void piece(void *arg, size_t i, int thread)
         if (p->job->tensor_report)
             batch_hash(p);
     } else {
-        pipe_group_encode(&p->now->group[i - 2], p->scratch + (size_t)thread * p->scratch_values,
-                          p->job->tensor_report);
+        pipe_group_encode(&p->now->group[i - 2], p->job,
+                          p->scratch + (size_t)thread * p->scratch_values);
     }
 }
 

@@ -10,6 +10,8 @@
 #include "formats/dtype.h"
 #include "formats/meta.h"
 #include "formats/source.h"
+#include "quant/codec.h"
+#include "quant/importance.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +24,9 @@ struct pipe_job {
     const enum dtype *types; /* by source tensor index */
     uint64_t split_bytes;    /* 0: one file */
     bool tensor_report;      /* also write "<path>.json": type, NMSE, sha256, seconds each */
+    const struct importance *importance; /* NULL: every column counts alike */
+    enum codec_effort effort;
+    unsigned cpu; /* flags of formats/base/cpu.h the encoders may use */
     struct par par;
     const struct log *log;
 };

@@ -1,4 +1,5 @@
 #include "quant/rows.h"
+#include "formats/base/cpu.h"
 
 #include "quant/codec.h"
 #include "quant/coded.h"
@@ -213,7 +214,7 @@ static int read_stored(float *dst, const struct source_tensor *t, const struct c
 static int read_in(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n,
                    enum dtype in, struct err *err)
 {
-    const struct codec *c = codec_get(t->type);
+    const struct codec *c = codec_get(t->type, CPU_ALL);
     const size_t values = (size_t)n * (size_t)source_row_len(t);
     size_t row_bytes;
 

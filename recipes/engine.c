@@ -275,6 +275,7 @@ int engine_job(struct job **out, struct engine *e, const struct variant *v, bool
         .source_sha256 = *e->source_sha ? e->source_sha : NULL,
         .size_only = size_only,
         .tensor_report = true,
+        .cpu = e->opts->cpu,
         .par = e->opts->par,
         .log = e->opts->log
     };

@@ -19,7 +19,7 @@ struct codec_job {
     const char *in_path;
     size_t columns, row_in, row_out; /* bytes of a row */
     size_t rows, batch_rows;
-    const float *importance; /* columns of them, or NULL */
+    struct codec_how how;
     const uint8_t *in;
     uint8_t *out;     /* of a batch */
     size_t first;     /* row of the batch */
@@ -37,8 +37,7 @@ static void one_row(void *arg, size_t i, int thread)
     err->code = ERR_NONE;
     if (!j->encode)
         j->c->dec((float *)(void *)out, in, j->columns);
-    else if (codec_encode_row(j->c, out, (const float *)(const void *)in, j->columns, j->importance,
-                              err))
+    else if (codec_encode_row(j->c, out, (const float *)(const void *)in, j->columns, &j->how, err))
         (void)err_wrap(err, "%s: row %zu", j->in_path, j->first + i);
 }
 
@@ -113,12 +112,13 @@ static int plan(struct codec_job *j, const struct map *in, struct err *err)
     return j->out && j->errs ? 0 : err_nomem(err);
 }
 
-static int choose(struct codec_job *j, const char *verb, const char *type, struct err *err)
+static int choose(struct codec_job *j, const char *verb, const char *type, unsigned cpu,
+                  struct err *err)
 {
     j->encode = !strcmp(verb, "encode");
     if (!j->encode && strcmp(verb, "decode"))
         return err_set(err, ERR_ARG, "\"%s\": expected encode or decode", verb);
-    j->c = codec_get(dtype_by_name(type));
+    j->c = codec_get(dtype_by_name(type), cpu);
     if (!j->c)
         return err_set(err, ERR_ARG, "\"%s\" is no type pare can compute with", type);
     if (j->encode && !j->c->enc)
@@ -131,13 +131,14 @@ int cmd_codec(struct cmd_env *env, int argc, char **argv, struct err *err)
     struct codec_job j = {0};
     struct map in = {0}, importance = {0};
     struct cmd_common common;
-    const char *operand[4], *importance_path = NULL;
+    const char *operand[4], *importance_path = NULL, *effort = "normal";
     int64_t columns = 0;
     size_t n;
     const struct opt opts[] = {
         {"columns",    "N",    "values in a row (needed)",                 OPT_INT, &columns, 1, 1 << 30},
         {"importance", "FILE", "F32 weights of the columns, for encoding", OPT_STR,
          &importance_path,                                                                    0, 0      },
+        {"effort",     "HOW",  "fast, normal or best: how hard to search", OPT_STR, &effort,  0, 0      },
     };
 
     int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, operand, &n, 4, 4, err);
@@ -147,7 +148,9 @@ int cmd_codec(struct cmd_env *env, int argc, char **argv, struct err *err)
         return err_set(err, ERR_ARG, "--columns N is needed: how many values a row has");
     j.columns = (size_t)columns;
     j.in_path = operand[2];
-    rc = choose(&j, operand[0], operand[1], err);
+    rc = codec_effort_by_name(&j.how.effort, effort, err);
+    if (!rc)
+        rc = choose(&j, operand[0], operand[1], common.cpu, err);
     if (!rc)
         rc = apart(operand[3], j.in_path, false, err);
     if (!rc)
@@ -159,7 +162,7 @@ int cmd_codec(struct cmd_env *env, int argc, char **argv, struct err *err)
     if (!rc)
         rc = plan(&j, &in, err);
     if (!rc) {
-        j.importance = (const float *)(const void *)importance.data;
+        j.how.importance = (const float *)(const void *)importance.data;
         rc = run(&j, operand[3], &common.par, &env->log, err);
     }
     map_release(&in);

@@ -1,5 +1,6 @@
 #include "eval/verify.h"
 #include "formats/apart.h"
+#include "formats/base/cpu.h"
 #include "formats/gguf_split.h"
 #include "quant/job.h"
 #include "runtime/tok_check.h"
@@ -48,6 +49,7 @@ static int convert(size_t *n_files, const struct source *s, const char *to, cons
     const struct job_opts opts = {
         .convert = c->out_type != DTYPE_NONE ? c->out_type : auto_type(s),
         .split_bytes = c->split_bytes,
+        .cpu = CPU_ALL,
         .par = *par,
         .log = log,
     };

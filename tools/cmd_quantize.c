@@ -10,7 +10,7 @@
 
 struct quantize {
     bool pure, dry_run, allow_requantize;
-    const char *output_type, *embedding_type, *split;
+    const char *output_type, *embedding_type, *split, *effort;
     struct opt_list tensor_types;
     struct mix_override override[OPT_LIST_MAX];
     char *patterns[OPT_LIST_MAX]; /* owned */
@@ -63,6 +63,9 @@ static int read_mix(struct quantize *q, const char *name, struct err *err)
 static int read_options(struct quantize *q, const char *mix, struct err *err)
 {
     int rc = read_mix(q, mix, err);
+
+    if (!rc && q->effort)
+        rc = codec_effort_by_name(&q->opts.effort, q->effort, err);
 
     q->opts.mix_opts.pure = q->pure;
     q->opts.mix_opts.recode = q->allow_requantize;
@@ -166,6 +169,7 @@ int cmd_quantize(struct cmd_env *env, int argc, char **argv, struct err *err)
          &q.tensor_types,                                                                                                              0, 0},
         {"split-max-size",   "SIZE",         "start a new file where one would pass SIZE (4GiB, 300M)",
          OPT_STR,                                                                                                 &q.split,            0, 0},
+        {"effort",           "HOW",          "fast, normal or best: how hard to search",                OPT_STR,  &q.effort,           0, 0},
         {"allow-requantize", NULL,           "take an already quantized model",                         OPT_FLAG, &q.allow_requantize,
          0,                                                                                                                               0},
     };
@@ -174,6 +178,7 @@ int cmd_quantize(struct cmd_env *env, int argc, char **argv, struct err *err)
     if (rc || common.done)
         return rc;
     q.opts.par = common.par;
+    q.opts.cpu = common.cpu;
     q.opts.log = &env->log;
     rc = read_options(&q, operand[2], err);
     if (!rc && !q.dry_run)

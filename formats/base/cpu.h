@@ -11,7 +11,8 @@ enum cpu_flag {
     CPU_AVX512 = 1 << 1, /* F, BW, DQ, VL */
     CPU_VNNI = 1 << 2,   /* AVX-512 VNNI */
     CPU_BF16 = 1 << 3,   /* AVX-512 BF16 */
-    CPU_AMX = 1 << 4     /* tiles with BF16 and INT8, granted by the kernel */
+    CPU_AMX = 1 << 4,    /* tiles with BF16 and INT8, granted by the kernel */
+    CPU_ALL = (1 << 5) - 1
 };
 
 /* What this machine has. Asks the operating system for AMX tiles. */

@@ -1,5 +1,6 @@
 /* Coded weights on a GGUF type's own grid. */
 
+#include "formats/base/cpu.h"
 #include "quant/coded.h"
 
 #include "formats/blocks.h"
@@ -163,7 +164,7 @@ WIDE static bool same_bits(const float *a, const float *b, size_t n)
 
 static bool grid_row(void *dst, enum dtype type, const struct coded *c, uint64_t r, const float *x)
 {
-    const struct codec *codec = codec_get(type);
+    const struct codec *codec = codec_get(type, CPU_ALL);
     const size_t bytes = dtype_get(type)->bytes;
     put_fn *put = put_of(type);
     bool all = true;
@@ -225,7 +226,7 @@ static void put_runs(uint8_t *dst, const struct coded *c, const struct float4 *f
 static bool float4_row(uint8_t *dst, const struct coded *c, const struct float4 *f, uint64_t r,
                        const float *x)
 {
-    const struct codec *codec = codec_get(f->type);
+    const struct codec *codec = codec_get(f->type, CPU_ALL);
     const size_t bytes = dtype_get(f->type)->bytes, block = dtype_get(f->type)->block;
     bool same = fits(c, f);
 
@@ -250,5 +251,6 @@ bool coded_exact(void *dst, enum dtype type, const struct coded *c, uint64_t r, 
         return float4_row(dst, c, &mxfp4, r, x);
     if (type == DTYPE_NVFP4)
         return float4_row(dst, c, &nvfp4, r, x);
-    return put_of(type) && c->cols % QK == 0 && codec_get(type) && grid_row(dst, type, c, r, x);
+    return put_of(type) && c->cols % QK == 0 && codec_get(type, CPU_ALL) &&
+           grid_row(dst, type, c, r, x);
 }

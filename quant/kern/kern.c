@@ -1,12 +1,17 @@
 #include "quant/kern.h"
 
 #include "formats/base/cpu.h"
+#include "quant/codec.h"
 #include "quant/kern/kern_isa.h"
 
 void kern_init(struct kern *k, unsigned cpu)
 {
     *k = (struct kern){.isa = "scalar"};
     kern_init_scalar(k);
+    for (int t = 0; t < DTYPE_COUNT; t++) {
+        const struct codec *c = codec_get((enum dtype)t, cpu);
+        k->dec[t] = c ? c->dec : NULL;
+    }
 #if defined(__x86_64__)
     if (cpu & CPU_AVX2) {
         kern_init_avx2_dec(k);

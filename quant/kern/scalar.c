@@ -1,7 +1,6 @@
 /* The definition of every kernel that works on plain vectors. Not to be optimized:
  * the others are checked against it. */
 
-#include "quant/codec.h"
 #include "quant/half.h"
 #include "quant/kern/kern_isa.h"
 
@@ -106,11 +105,6 @@ static void rope_halves(float *x, const float *cs, size_t n_rot)
 void kern_init_scalar(struct kern *k)
 {
     k->isa = "scalar";
-    for (int t = 0; t < DTYPE_COUNT; t++) {
-        const struct codec *c = codec_get((enum dtype)t);
-
-        k->dec[t] = c ? c->dec : NULL;
-    }
     k->dot = dot;
     k->axpy = axpy;
     k->rms_norm = rms_norm;

@@ -1,3 +1,4 @@
+#include "formats/base/cpu.h"
 #include "quant/codec.h"
 #include "quant/half.h"
 #include "quant/lanes.h"
@@ -65,19 +66,20 @@ WIDE static void row_sums(struct pipe_group *g, const float *x, const float *y, 
 
 /* Coded weights keep their grid where the type has it. */
 static int encode_row(struct pipe_group *g, const struct codec *c, uint8_t *out, uint64_t row,
-                      const float *x)
+                      const float *x, const struct codec_how *how)
 {
     if (rows_exact(out, g->type, g->t, row, x))
         return 0;
-    const int rc = codec_encode_row(c, out, x, (size_t)source_row_len(g->t), NULL, &g->err);
+    const int rc = codec_encode_row(c, out, x, (size_t)source_row_len(g->t), how, &g->err);
     if (!rc)
         (void)rows_exact(out, g->type, g->t, row, x);
     return rc;
 }
 
-static int encode(struct pipe_group *g, float *x, bool measure)
+static int encode(struct pipe_group *g, const struct pipe_job *job, float *x)
 {
-    const struct codec *c = codec_get(g->type);
+    const struct codec *c = codec_get(g->type, job->cpu);
+    const struct codec_how how = {.effort = job->effort};
     const size_t len = (size_t)source_row_len(g->t);
     const size_t row_bytes = g->n ? g->out_bytes / (size_t)g->n : 0;
     float *back = x + g->n * len;
@@ -88,11 +90,11 @@ static int encode(struct pipe_group *g, float *x, bool measure)
     int rc = rows_read_to_write(x, g->t, g->r0, g->n, &g->err);
     for (uint64_t r = 0; r < g->n && !rc; r++) {
         uint8_t *out = g->out + r * row_bytes;
-        rc = encode_row(g, c, out, g->r0 + r, x + r * len);
+        rc = encode_row(g, c, out, g->r0 + r, x + r * len, &how);
         if (rc)
             return err_wrap(&g->err, "tensor %s: row %llu", g->t->name,
                             (unsigned long long)(g->r0 + r));
-        if (!measure)
+        if (!job->tensor_report)
             continue;
         c->dec(back, out, len);
         row_sums(g, x + r * len, back, len);
@@ -159,10 +161,10 @@ static int copy(struct pipe_group *g)
     return 0;
 }
 
-void pipe_group_encode(struct pipe_group *g, float *scratch, bool measure)
+void pipe_group_encode(struct pipe_group *g, const struct pipe_job *job, float *scratch)
 {
     const double begun = pipe_seconds();
 
-    g->rc = rows_verbatim(g->t, g->type) ? copy(g) : encode(g, scratch, measure);
+    g->rc = rows_verbatim(g->t, g->type) ? copy(g) : encode(g, job, scratch);
     g->seconds = pipe_seconds() - begun;
 }

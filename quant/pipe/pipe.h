@@ -39,9 +39,9 @@ uint64_t pipe_group_rows(const struct source_tensor *t);
 /* F32 values of scratch that pipe_group_encode needs for groups of t. */
 size_t pipe_group_scratch(const struct source_tensor *t);
 
-/* Read, change, check and encode; fills out, rc and err, and with `measure` the
+/* Read, change, check and encode; fills out, rc and err, and for a tensor report the
  * sums. */
-void pipe_group_encode(struct pipe_group *g, float *scratch, bool measure);
+void pipe_group_encode(struct pipe_group *g, const struct pipe_job *job, float *scratch);
 
 /* Let the pages go that n groups, one after another, were read from. */
 void pipe_forget(const struct pipe_group *g, size_t n);

@@ -1,7 +1,7 @@
 #include "quant/ref/k_fit.h"
 
 #include "quant/half.h"
-#include "quant/search.h"
+#include "quant/ref/search.h"
 
 enum { RUN = 32, RUNS = 8, MOST = 63 };
 

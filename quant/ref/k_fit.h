@@ -4,7 +4,7 @@
 /* The search behind Q4_K and Q5_K: 256 values in eight runs of 32,
  * x ~ (d * s) * code - dmin * m. */
 
-#include "quant/search.h"
+#include "quant/ref/search.h"
 
 #include <stdint.h>
 

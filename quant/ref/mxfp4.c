@@ -6,11 +6,10 @@
 #include "quant/half.h"
 #include "quant/ref/e2m1.h"
 #include "quant/ref/ref.h"
-#include "quant/search.h"
-#include "quant/wide.h"
+#include "quant/ref/search.h"
 
 /* 2^(e - 128): half of what `e` says, for values counted in halves; a denormal below 2. */
-INLINE float half_scale(unsigned e)
+static inline float half_scale(unsigned e)
 {
     return f32_from_bits(e < 2 ? 0x200000U << e : (e - 1) << 23);
 }
@@ -45,9 +44,9 @@ static void block_encode(struct block_mxfp4 *b, const float *x, const float *w)
         b->qs[j] = (uint8_t)(code[up][j] | code[up][j + QK / 2] << 4);
 }
 
-void mxfp4_encode(void *dst, const float *src, size_t n, const float *importance)
+void mxfp4_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, importance, n);
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct block_mxfp4 *b = dst;
     float w[QK];
 
@@ -55,7 +54,7 @@ void mxfp4_encode(void *dst, const float *src, size_t n, const float *importance
         block_encode(b++, src + i, srch_importance(w, &s, i, QK));
 }
 
-WIDE void mxfp4_decode(float *dst, const void *src, size_t n)
+void mxfp4_decode(float *dst, const void *src, size_t n)
 {
     static const float twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     const struct block_mxfp4 *b = src;

@@ -7,7 +7,7 @@
 #include "quant/half.h"
 #include "quant/ref/e2m1.h"
 #include "quant/ref/ref.h"
-#include "quant/search.h"
+#include "quant/ref/search.h"
 
 enum { RUN = 16, RUNS = 4, LARGEST = 0x7e };
 
@@ -70,9 +70,9 @@ static void run_encode(uint8_t *scale, uint8_t qs[RUN / 2], const float *x, cons
         qs[j] = (uint8_t)(best[j] | best[j + RUN / 2] << 4);
 }
 
-void nvfp4_encode(void *dst, const float *src, size_t n, const float *importance)
+void nvfp4_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, importance, n);
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct block_nvfp4 *b = dst;
     float w[RUN];
 

@@ -3,27 +3,26 @@
 
 #include "quant/half.h"
 #include "quant/ref/ref.h"
-#include "quant/wide.h"
 
 #include <string.h>
 
-void f32_encode(void *dst, const float *src, size_t n, const float *importance)
+void f32_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    (void)importance;
+    (void)how;
     memcpy(dst, src, n * sizeof(*src));
 }
 
-void f16_encode(void *dst, const float *src, size_t n, const float *importance)
+void f16_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    (void)importance;
+    (void)how;
     f16_from_f32_n(dst, src, n);
 }
 
-WIDE void bf16_encode(void *dst, const float *src, size_t n, const float *importance)
+void bf16_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
     uint8_t *p = dst;
 
-    (void)importance;
+    (void)how;
     for (size_t i = 0; i < n; i++) {
         const uint16_t h = bf16_from_f32(src[i]);
         memcpy(p + 2 * i, &h, sizeof(h));
@@ -40,7 +39,7 @@ void f16_decode(float *dst, const void *src, size_t n)
     f32_from_f16_n(dst, src, n);
 }
 
-WIDE void bf16_decode(float *dst, const void *src, size_t n)
+void bf16_decode(float *dst, const void *src, size_t n)
 {
     const uint8_t *p = src;
 

@@ -3,8 +3,7 @@
 #include "formats/blocks.h"
 #include "quant/half.h"
 #include "quant/ref/ref.h"
-#include "quant/search.h"
-#include "quant/wide.h"
+#include "quant/ref/search.h"
 
 static void block_pack(struct block_q4_0 *b, const float *x)
 {
@@ -15,9 +14,9 @@ static void block_pack(struct block_q4_0 *b, const float *x)
         b->qs[j] = (uint8_t)((code[j] + 8) | (code[j + 16] + 8) << 4);
 }
 
-void q4_0_encode(void *dst, const float *src, size_t n, const float *importance)
+void q4_0_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, importance, n);
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     const enum srch_effort effort = srch_effort(&s, SRCH_QUICK);
     struct block_q4_0 *b = dst;
     float w[QK];
@@ -33,7 +32,7 @@ void q4_0_encode(void *dst, const float *src, size_t n, const float *importance)
         block_pack(&b[i], src + i * QK);
 }
 
-WIDE void q4_0_decode(float *dst, const void *src, size_t n)
+void q4_0_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q4_0 *b = src;
 

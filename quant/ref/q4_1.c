@@ -3,8 +3,7 @@
 #include "formats/blocks.h"
 #include "quant/half.h"
 #include "quant/ref/ref.h"
-#include "quant/search.h"
-#include "quant/wide.h"
+#include "quant/ref/search.h"
 
 #include <math.h>
 
@@ -61,9 +60,9 @@ static void block_encode(struct block_q4_1 *b, const float *x, const float *w,
         b->qs[j] = (uint8_t)(code[j] | code[j + 16] << 4);
 }
 
-void q4_1_encode(void *dst, const float *src, size_t n, const float *importance)
+void q4_1_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, importance, n);
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct block_q4_1 *b = dst;
     float w[QK];
 
@@ -71,7 +70,7 @@ void q4_1_encode(void *dst, const float *src, size_t n, const float *importance)
         block_encode(b++, src + i, srch_importance(w, &s, i, QK), srch_effort(&s, SRCH_QUICK));
 }
 
-WIDE void q4_1_decode(float *dst, const void *src, size_t n)
+void q4_1_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q4_1 *b = src;
 

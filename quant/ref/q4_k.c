@@ -6,8 +6,7 @@
 #include "quant/ref/k_fit.h"
 #include "quant/ref/k_scales.h"
 #include "quant/ref/ref.h"
-#include "quant/search.h"
-#include "quant/wide.h"
+#include "quant/ref/search.h"
 
 static void block_encode(struct block_q4_k *b, const float *x, const float *w,
                          enum srch_effort effort)
@@ -24,9 +23,9 @@ static void block_encode(struct block_q4_k *b, const float *x, const float *w,
     }
 }
 
-void q4_k_encode(void *dst, const float *src, size_t n, const float *importance)
+void q4_k_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    struct srch_weighting s = srch_weighting(src, importance, n);
+    struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct block_q4_k *b = dst;
     float w[QK_K];
 
@@ -36,7 +35,7 @@ void q4_k_encode(void *dst, const float *src, size_t n, const float *importance)
     }
 }
 
-WIDE void q4_k_decode(float *dst, const void *src, size_t n)
+void q4_k_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q4_k *b = src;
 

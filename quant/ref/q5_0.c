@@ -4,8 +4,7 @@
 #include "quant/half.h"
 #include "quant/ref/q5_bits.h"
 #include "quant/ref/ref.h"
-#include "quant/search.h"
-#include "quant/wide.h"
+#include "quant/ref/search.h"
 
 static void block_pack(struct block_q5_0 *b, const float *x)
 {
@@ -18,9 +17,9 @@ static void block_pack(struct block_q5_0 *b, const float *x)
     q5_bits_put(b->qh, b->qs, up);
 }
 
-void q5_0_encode(void *dst, const float *src, size_t n, const float *importance)
+void q5_0_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, importance, n);
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     const enum srch_effort effort = srch_effort(&s, SRCH_QUICK);
     struct block_q5_0 *b = dst;
     float w[QK];
@@ -36,7 +35,7 @@ void q5_0_encode(void *dst, const float *src, size_t n, const float *importance)
         block_pack(&b[i], src + i * QK);
 }
 
-WIDE void q5_0_decode(float *dst, const void *src, size_t n)
+void q5_0_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q5_0 *b = src;
 

@@ -4,8 +4,7 @@
 #include "quant/half.h"
 #include "quant/ref/q5_bits.h"
 #include "quant/ref/ref.h"
-#include "quant/search.h"
-#include "quant/wide.h"
+#include "quant/ref/search.h"
 
 static void block_encode(struct block_q5_1 *b, const float *x, const float *w,
                          enum srch_effort effort)
@@ -23,9 +22,9 @@ static void block_encode(struct block_q5_1 *b, const float *x, const float *w,
     q5_bits_put(b->qh, b->qs, up);
 }
 
-void q5_1_encode(void *dst, const float *src, size_t n, const float *importance)
+void q5_1_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, importance, n);
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct block_q5_1 *b = dst;
     float w[QK];
 
@@ -33,7 +32,7 @@ void q5_1_encode(void *dst, const float *src, size_t n, const float *importance)
         block_encode(b++, src + i, srch_weights(w, &s, src, i, QK), srch_effort(&s, SRCH_QUICK));
 }
 
-WIDE void q5_1_decode(float *dst, const void *src, size_t n)
+void q5_1_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q5_1 *b = src;
 

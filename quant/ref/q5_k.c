@@ -5,8 +5,7 @@
 #include "quant/ref/k_fit.h"
 #include "quant/ref/k_scales.h"
 #include "quant/ref/ref.h"
-#include "quant/search.h"
-#include "quant/wide.h"
+#include "quant/ref/search.h"
 
 static void block_encode(struct block_q5_k *b, const float *x, const float *w,
                          enum srch_effort effort)
@@ -29,9 +28,9 @@ static void block_encode(struct block_q5_k *b, const float *x, const float *w,
     }
 }
 
-void q5_k_encode(void *dst, const float *src, size_t n, const float *importance)
+void q5_k_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    struct srch_weighting s = srch_weighting(src, importance, n);
+    struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct block_q5_k *b = dst;
     float w[QK_K];
 
@@ -41,7 +40,7 @@ void q5_k_encode(void *dst, const float *src, size_t n, const float *importance)
     }
 }
 
-WIDE void q5_k_decode(float *dst, const void *src, size_t n)
+void q5_k_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q5_k *b = src;
 

@@ -4,8 +4,7 @@
 #include "formats/blocks.h"
 #include "quant/half.h"
 #include "quant/ref/ref.h"
-#include "quant/search.h"
-#include "quant/wide.h"
+#include "quant/ref/search.h"
 
 #include <math.h>
 
@@ -129,9 +128,9 @@ static void block_encode(struct block_q6_k *b, const float *x, const float *w,
     pack(b, code);
 }
 
-void q6_k_encode(void *dst, const float *src, size_t n, const float *importance)
+void q6_k_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, importance, n);
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct block_q6_k *b = dst;
     float w[QK_K];
 
@@ -139,7 +138,7 @@ void q6_k_encode(void *dst, const float *src, size_t n, const float *importance)
         block_encode(b++, src + i, srch_importance(w, &s, i, QK_K), srch_effort(&s, SRCH_QUICK));
 }
 
-WIDE void q6_k_decode(float *dst, const void *src, size_t n)
+void q6_k_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q6_k *b = src;
 

@@ -48,16 +48,16 @@ INLINE void block_encode(struct block_q8_0 *b, const float *x)
     memcpy(b->qs, code, sizeof(code));
 }
 
-WIDE void q8_0_encode(void *dst, const float *src, size_t n, const float *importance)
+void q8_0_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
     struct block_q8_0 *b = dst;
 
-    (void)importance;
+    (void)how;
     for (size_t i = 0; i < n / QK; i++)
         block_encode(&b[i], src + i * QK);
 }
 
-WIDE void q8_0_decode(float *dst, const void *src, size_t n)
+void q8_0_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q8_0 *b = src;
 

@@ -6,6 +6,10 @@
 
 #include "quant/codec.h"
 
+/* By enum dtype; a row without a type is one pare cannot compute with. */
+extern const struct codec codec_table_scalar[DTYPE_COUNT], codec_table_avx2[DTYPE_COUNT],
+    codec_table_avx512[DTYPE_COUNT];
+
 codec_enc_fn f32_encode, f16_encode, bf16_encode;
 codec_dec_fn f64_decode, f32_decode, f16_decode, bf16_decode, e4m3_decode, e5m2_decode;
 codec_dec_fn i64_decode, i32_decode, i16_decode, i8_decode;

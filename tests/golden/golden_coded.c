@@ -2,6 +2,7 @@
  * (tests/oracle/coded.py), whether read as blocks of rows, one by one or in pieces, and
  * types that can hold them do so without loss. The cases are ours, in tests/coded. */
 
+#include "formats/base/cpu.h"
 #include "formats/base/hash.h"
 #include "formats/base/json.h"
 #include "formats/coded.h"
@@ -99,7 +100,7 @@ static bool exact_in(enum dtype type, const struct coded *c, const float *x, flo
     for (uint64_t r = 0; good && r < c->rows; r++) {
         good = coded_exact(row, type, c, r, x + r * cols);
         if (good)
-            codec_get(type)->dec(y, row, cols);
+            codec_get(type, CPU_ALL)->dec(y, row, cols);
         for (size_t i = 0; good && i < cols; i++)
             good = y[i] >= x[r * cols + i] && y[i] <= x[r * cols + i];
     }

@@ -2,6 +2,7 @@
  * to, and encoding loses no more than the reference's encoders do. */
 
 #include "formats/base/buf.h"
+#include "formats/base/cpu.h"
 #include "formats/base/json.h"
 #include "formats/base/map.h"
 #include "quant/codec.h"
@@ -95,7 +96,7 @@ static void decode_all(struct tap *t, const char *root, const json_val *list, co
         if (dtype_by_name(str(e, "type")) != type || !json_get(e, "file"))
             continue;
         n++;
-        if (!decode_one(root, e, codec_get(type))) {
+        if (!decode_one(root, e, codec_get(type, CPU_ALL))) {
             tap_note("%s %s %s differs", dtype_get(type)->name, str(e, "input"), str(e, "variant"));
             bad++;
         }
@@ -145,7 +146,8 @@ static bool measure(struct sums *out, const char *root, const json_val *set, con
             mean += (double)w[i] / (double)len;
         for (size_t r = 0; r < rows && good; r++) {
             good = !codec_encode_row(c, blocks + r * row_bytes, x + r * len, len,
-                                     with_importance ? w : NULL, &err);
+                                     &(struct codec_how){with_importance ? w : NULL, EFFORT_NORMAL},
+                                     &err);
             c->dec(back + r * len, blocks + r * row_bytes, len);
         }
         for (size_t i = 0; i < n && good; i++) {
@@ -265,7 +267,7 @@ int main(void)
     if (!index || !rmse || !random)
         (void)tap_ok(&t, false, "quant: manifests can be read");
     for (const json_val *m = json_first(json_get(rmse, "types")); m; m = json_next(m)) {
-        const struct codec *c = codec_get(dtype_by_name(json_key(m)));
+        const struct codec *c = codec_get(dtype_by_name(json_key(m)), CPU_ALL);
         if (!c) {
             tap_skip(&t, json_key(m), "no codec for this type yet");
             continue;

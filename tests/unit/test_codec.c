@@ -5,13 +5,16 @@
 
 #include <cmocka.h>
 
+#include "formats/base/cpu.h"
 #include "formats/base/hash.h"
 #include "quant/codec.h"
 #include "quant/half.h"
-#include "quant/search.h"
+#include "quant/ref/search.h"
 
 #include <math.h>
 #include <string.h>
+
+static const struct codec_how plain = {0};
 
 enum { N = 1024 };
 
@@ -36,7 +39,7 @@ static void fill(float *x, size_t n, float sigma, uint64_t seed)
 static const struct codec *writer_at(size_t want)
 {
     for (int t = DTYPE_NONE + 1; t < DTYPE_COUNT; t++) {
-        const struct codec *c = codec_get((enum dtype)t);
+        const struct codec *c = codec_get((enum dtype)t, CPU_ALL);
         if (c && c->enc && !want--)
             return c;
     }
@@ -58,7 +61,8 @@ static double error_of(const struct codec *c, const float *x, size_t n, const fl
     struct err err;
     double e = 0, s = 0;
 
-    assert_int_equal(codec_encode_row(c, blocks, x, n, importance, &err), 0);
+    assert_int_equal(
+        codec_encode_row(c, blocks, x, n, &(struct codec_how){importance, EFFORT_NORMAL}, &err), 0);
     c->dec(back, blocks, n);
     for (size_t i = 0; i < n; i++) {
         assert_true(isfinite(back[i]));
@@ -107,7 +111,7 @@ static void test_codec_idempotence(void **state)
 
     for (size_t i = 0; (c = writer_at(i)); i++) {
         fill(x, N, 0.05F, 99);
-        assert_int_equal(codec_encode_row(c, blocks, x, N, NULL, &err), 0);
+        assert_int_equal(codec_encode_row(c, blocks, x, N, &plain, &err), 0);
         c->dec(once, blocks, N);
         assert_true(error_of(c, once, N, NULL) <= bound(c) / 2);
         if (dtype_get(c->type)->block == 1)
@@ -172,17 +176,19 @@ static void test_codec_refuses(void **state)
                 struct err err = {0};
                 fill(x, N, 0.02F, k);
                 x[at] = bad[k];
-                assert_int_equal(codec_encode_row(c, blocks, x, N, NULL, &err), ERR_FORMAT);
+                assert_int_equal(codec_encode_row(c, blocks, x, N, &plain, &err), ERR_FORMAT);
                 assert_non_null(strstr(err.msg, at ? "column 1023" : "column 0"));
                 assert_non_null(strstr(err.msg, k ? "found infinity" : "found NaN"));
             }
     struct err err = {0};
     fill(x, N, 0.02F, 5);
     x[17] = 65520.0F;
-    assert_int_equal(codec_encode_row(codec_get(DTYPE_F16), blocks, x, N, NULL, &err), ERR_FORMAT);
+    assert_int_equal(codec_encode_row(codec_get(DTYPE_F16, CPU_ALL), blocks, x, N, &plain, &err),
+                     ERR_FORMAT);
     assert_string_equal(err.msg, "column 17: value 65520 is too large for F16");
     x[17] = 65519.0F;
-    assert_int_equal(codec_encode_row(codec_get(DTYPE_F16), blocks, x, N, NULL, &err), 0);
+    assert_int_equal(codec_encode_row(codec_get(DTYPE_F16, CPU_ALL), blocks, x, N, &plain, &err),
+                     0);
 }
 
 /* The largest values a type takes don't become infinite. */
@@ -215,10 +221,10 @@ static void test_codec_blocks_are_independent(void **state)
     fill(x, N, 0.02F, 8);
     for (size_t i = 0; (c = writer_at(i)); i++) {
         const size_t block = dtype_get(c->type)->block, bytes = dtype_get(c->type)->bytes;
-        assert_int_equal(codec_encode_row(c, whole, x, N, NULL, &err), 0);
+        assert_int_equal(codec_encode_row(c, whole, x, N, &plain, &err), 0);
         for (size_t b = 0; b < N / block; b++)
             assert_int_equal(
-                codec_encode_row(c, parts + b * bytes, x + b * block, block, NULL, &err), 0);
+                codec_encode_row(c, parts + b * bytes, x + b * block, block, &plain, &err), 0);
         assert_memory_equal(whole, parts, row_bytes(c, N));
     }
 }
@@ -238,9 +244,10 @@ static void test_codec_importance(void **state)
         fill(x, N, 0.02F, 11);
         for (size_t j = 0; j < N; j++)
             w[j] = j % 8 ? 0.1F : 20.0F;
-        assert_int_equal(codec_encode_row(c, blocks, x, N, NULL, &err), 0);
+        assert_int_equal(codec_encode_row(c, blocks, x, N, &plain, &err), 0);
         c->dec(even, blocks, N);
-        assert_int_equal(codec_encode_row(c, blocks, x, N, w, &err), 0);
+        assert_int_equal(
+            codec_encode_row(c, blocks, x, N, &(struct codec_how){w, EFFORT_NORMAL}, &err), 0);
         c->dec(uneven, blocks, N);
         for (size_t j = 0; j < N; j++) {
             e_even += (double)w[j] * pow((double)(x[j] - even[j]), 2);
@@ -279,7 +286,7 @@ static void test_codec_bytes_are_fixed(void **state)
 
     for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
         for (int importance = 0; importance < 2; importance++) {
-            const struct codec *c = codec_get(want[i].type);
+            const struct codec *c = codec_get(want[i].type, CPU_ALL);
             struct hash *h;
             struct err err;
             char hex[HASH_HEX_BYTES];
@@ -292,7 +299,11 @@ static void test_codec_bytes_are_fixed(void **state)
                 fill(w, N, 1.0F, r + 1000);
                 for (size_t j = 0; j < N; j++)
                     w[j] *= w[j];
-                assert_int_equal(codec_encode_row(c, blocks, x, N, importance ? w : NULL, &err), 0);
+                assert_int_equal(
+                    codec_encode_row(c, blocks, x, N,
+                                     &(struct codec_how){importance ? w : NULL, EFFORT_NORMAL},
+                                     &err),
+                    0);
                 hash_add(h, blocks, row_bytes(c, N));
             }
             assert_int_equal(hash_hex(h, hex, &err), 0);
@@ -332,7 +343,8 @@ static void test_codec_half(void **state)
 static void test_codec_small_floats(void **state)
 {
     (void)state;
-    const struct codec *a = codec_get(DTYPE_F8_E4M3), *b = codec_get(DTYPE_F8_E5M2);
+    const struct codec *a = codec_get(DTYPE_F8_E4M3, CPU_ALL),
+                       *b = codec_get(DTYPE_F8_E5M2, CPU_ALL);
     const uint8_t e4m3[] = {0x00, 0x01, 0x08, 0x38, 0xb8, 0x7e};
     const float want4[] = {0, 0x1p-9F, 0x1p-6F, 1, -1, 448};
     const uint8_t e5m2[] = {0x00, 0x01, 0x3c, 0xbc, 0x7b, 0x7c};
@@ -354,13 +366,13 @@ static void test_codec_plain_numbers(void **state)
     const uint8_t u8[] = {0, 255};
     float got[3];
 
-    codec_get(DTYPE_F64)->dec(got, d, 3);
+    codec_get(DTYPE_F64, CPU_ALL)->dec(got, d, 3);
     assert_true(got[0] >= 0.1F && got[0] <= 0.1F && isinf(got[1]) && got[2] <= -2);
-    codec_get(DTYPE_I64)->dec(got, i64, 2);
+    codec_get(DTYPE_I64, CPU_ALL)->dec(got, i64, 2);
     assert_true(got[0] <= -5 && got[1] >= 0x1p40F);
-    codec_get(DTYPE_U8)->dec(got, u8, 2);
+    codec_get(DTYPE_U8, CPU_ALL)->dec(got, u8, 2);
     assert_true(got[1] >= 255 && got[1] <= 255);
-    codec_get(DTYPE_I8)->dec(got, u8, 2);
+    codec_get(DTYPE_I8, CPU_ALL)->dec(got, u8, 2);
     assert_true(got[1] <= -1);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "formats/base/cpu.h"
 #include "quant/codec.h"
 #include "quant/mix.h"
 
@@ -177,8 +178,8 @@ static void test_mix_types_have_encoders(void **state)
             build(t, names, lens[k]);
             assert_int_equal(mix_assign(types, mix_at(i), &m, &opts, &err), 0);
             for (size_t j = 0; j < N; j++) {
-                assert_non_null(codec_get(types[j]));
-                assert_non_null(codec_get(types[j])->enc);
+                assert_non_null(codec_get(types[j], CPU_ALL));
+                assert_non_null(codec_get(types[j], CPU_ALL)->enc);
             }
         }
 }

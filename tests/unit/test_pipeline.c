@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "formats/base/cpu.h"
 #include "formats/base/json.h"
 #include "formats/base/map.h"
 #include "formats/gguf_write.h"
@@ -16,6 +17,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static const struct codec_how plain = {0};
 
 /* A GGUF of an unknown family: matrices that take several row groups, small ones, an
  * empty one, a vector. */
@@ -60,7 +63,7 @@ static void put_item(struct gguf_writer *w, const struct gguf_item *t, uint64_t 
         float v = value(seed);
         if (bad != 0 && i == BAD_ROW * t->dims[0] + BAD_COLUMN)
             v = bad;
-        codec_get(t->type)->enc(data + i * each, &v, 1, NULL);
+        codec_get(t->type, CPU_ALL)->enc(data + i * each, &v, 1, &plain);
     }
     assert_int_equal(gguf_writer_put(w, data, bytes, &err), 0);
     free(data);
@@ -184,11 +187,11 @@ static void test_pipeline_writes_what_codecs_give(void **state)
         assert_true(dtype_row_bytes(&in_bytes, from->type, len));
         assert_true(dtype_row_bytes(&out_bytes, to->type, len));
         for (uint64_t row = 0; len && row < source_n_rows(from); row++) {
-            codec_get(from->type)->dec(x, source_row(from, row, in_bytes), len);
+            codec_get(from->type, CPU_ALL)->dec(x, source_row(from, row, in_bytes), len);
             if (from->type == to->type)
                 memcpy(want, source_row(from, row, in_bytes), in_bytes < 768 ? in_bytes : 768);
             else
-                codec_get(to->type)->enc(want, x, len, NULL);
+                codec_get(to->type, CPU_ALL)->enc(want, x, len, &plain);
             assert_memory_equal(source_row(to, row, out_bytes), want,
                                 out_bytes < 768 ? out_bytes : 768);
         }

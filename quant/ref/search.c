@@ -1,4 +1,4 @@
-#include "quant/search.h"
+#include "quant/ref/search.h"
 
 #include "quant/half.h"
 #include "quant/lanes.h"
@@ -107,12 +107,12 @@ INLINE float dot(const float *a, const float *b, size_t n)
 #define ONES_64 ONES_16, ONES_16, ONES_16, ONES_16
 static const float ones[SRCH_MAX] = {ONES_64, ONES_64, ONES_64, ONES_64};
 
-WIDE float srch_mean_square(const float *x, size_t n)
+float srch_mean_square(const float *x, size_t n)
 {
     return dot(x, x, n) / (float)n;
 }
 
-WIDE struct srch_weighting srch_weighting(const float *row, const float *importance, size_t n)
+struct srch_weighting srch_weighting(const float *row, const float *importance, size_t n)
 {
     struct srch_weighting s = {0};
     float sum = 0;
@@ -138,8 +138,8 @@ enum srch_effort srch_effort(const struct srch_weighting *s, enum srch_effort pl
  * not stored as zeros. */
 #define IMPORTANCE_FLOOR 1e-4F
 
-WIDE const float *srch_weights(float *w, const struct srch_weighting *s, const float *row,
-                               size_t at, size_t n)
+const float *srch_weights(float *w, const struct srch_weighting *s, const float *row, size_t at,
+                          size_t n)
 {
     if (!s->importance)
         return ones;
@@ -151,7 +151,7 @@ WIDE const float *srch_weights(float *w, const struct srch_weighting *s, const f
     return w;
 }
 
-WIDE const float *srch_importance(float *w, const struct srch_weighting *s, size_t at, size_t n)
+const float *srch_importance(float *w, const struct srch_weighting *s, size_t at, size_t n)
 {
     if (!s->importance)
         return ones;
@@ -195,7 +195,7 @@ INLINE void bounds(float *least, float *greatest, const float *x, size_t n)
     *greatest = from_order(masks_greatest(&hi));
 }
 
-WIDE float srch_extreme(const float *x, size_t n)
+float srch_extreme(const float *x, size_t n)
 {
     float least, greatest;
 
@@ -284,8 +284,7 @@ static const float symmetric_beyond[BATCHES][SRCH_LANES] = {
      -0.8F,                                                                                             -0.35F, 1.5F},
 };
 
-WIDE float srch_symmetric(const float *x, const float *w, size_t n, int levels,
-                          enum srch_effort effort)
+float srch_symmetric(const float *x, const float *w, size_t n, int levels, enum srch_effort effort)
 {
     float least, greatest, score[SRCH_LANES], scale[SRCH_LANES], best_score = 0, best_scale = 0;
     lanes side, beyond, inverse, lx, l2, fit;
@@ -316,9 +315,8 @@ WIDE float srch_symmetric(const float *x, const float *w, size_t n, int levels,
     return best_scale;
 }
 
-WIDE void srch_symmetric_sums(float lx[SRCH_LANES], float l2[SRCH_LANES],
-                              const float scale[SRCH_LANES], const float *x, const float *w,
-                              size_t n, int levels)
+void srch_symmetric_sums(float lx[SRCH_LANES], float l2[SRCH_LANES], const float scale[SRCH_LANES],
+                         const float *x, const float *w, size_t n, int levels)
 {
     lanes s, one, inverse, a, b;
 
@@ -417,8 +415,8 @@ static const float affine_start[BATCHES][SRCH_LANES] = {
      4.0F,                                                                                              5.0F},
 };
 
-WIDE struct srch_line srch_affine(const float *x, const float *w, size_t n, int max_code,
-                                  int only_below, enum srch_effort effort)
+struct srch_line srch_affine(const float *x, const float *w, size_t n, int max_code, int only_below,
+                             enum srch_effort effort)
 {
     float lo, hi, score[SRCH_LANES];
     float s_all[SRCH_LANES], o_all[SRCH_LANES], best_score = 0;
@@ -457,8 +455,8 @@ WIDE struct srch_line srch_affine(const float *x, const float *w, size_t n, int 
     return best;
 }
 
-WIDE void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[SRCH_LANES],
-                             const float *x, const float *w, size_t n, int max_code)
+void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[SRCH_LANES],
+                        const float *x, const float *w, size_t n, int max_code)
 {
     float scale[SRCH_LANES], offset[SRCH_LANES];
     lanes s, o, one, inverse, sum = {0};
@@ -486,8 +484,7 @@ WIDE void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[
 
 /* ---- codes ------------------------------------------------------------------------------ */
 
-WIDE void srch_codes(int8_t *code, const float *x, size_t n, float scale, float offset, int min,
-                     int max)
+void srch_codes(int8_t *code, const float *x, size_t n, float scale, float offset, int min, int max)
 {
     const float inverse = scale == 0 ? 0 : 1.0F / scale;
     const float lo = (float)min, hi = (float)max;
