@@ -64,6 +64,31 @@ struct block_q6_k {
 };
 _Static_assert(sizeof(struct block_q6_k) == 210, "Q6_K is 210 bytes on disk");
 
+struct block_q1_0 {
+    uint16_t d;     /* w = d where bit i % 8 of byte i / 8 is set, else -d */
+    uint8_t qs[16]; /* 128 values */
+};
+_Static_assert(sizeof(struct block_q1_0) == 18, "Q1_0 is 18 bytes on disk");
+
+struct block_q2_0 {
+    uint16_t d;     /* w = d * (code - 1) */
+    uint8_t qs[16]; /* 64 values, four a byte, the first in the lowest bits */
+};
+_Static_assert(sizeof(struct block_q2_0) == 18, "Q2_0 is 18 bytes on disk");
+
+struct block_tq1_0 {
+    uint8_t qs[48]; /* five base-3 digits a byte: w = d * (digit - 1) */
+    uint8_t qh[4];  /* four of them */
+    uint16_t d;
+};
+_Static_assert(sizeof(struct block_tq1_0) == 54, "TQ1_0 is 54 bytes on disk");
+
+struct block_tq2_0 {
+    uint8_t qs[64]; /* w = d * (code - 1); 128 values per 32 bytes, four a byte */
+    uint16_t d;
+};
+_Static_assert(sizeof(struct block_tq2_0) == 66, "TQ2_0 is 66 bytes on disk");
+
 struct block_mxfp4 {
     uint8_t e;      /* w = 2^(e - 127) * e2m1[code] */
     uint8_t qs[16]; /* as Q4_0 */

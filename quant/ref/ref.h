@@ -23,4 +23,7 @@ codec_dec_fn q4_k_decode, q5_k_decode, q6_k_decode;
 codec_enc_fn q4_1_encode, mxfp4_encode, nvfp4_encode;
 codec_dec_fn q4_1_decode, mxfp4_decode, nvfp4_decode;
 
+codec_enc_fn q1_0_encode, q2_0_encode, tq1_0_encode, tq2_0_encode;
+codec_dec_fn q1_0_decode, q2_0_decode, tq1_0_decode, tq2_0_decode;
+
 #endif /* QUANT_REF_REF_H */

@@ -33,6 +33,10 @@ const struct codec CODEC_TABLE[DTYPE_COUNT] = {
     [DTYPE_Q4_K] = {DTYPE_Q4_K,    q4_k_encode,  q4_k_decode,  63 * 65504.0F },
     [DTYPE_Q5_K] = {DTYPE_Q5_K,    q5_k_encode,  q5_k_decode,  63 * 65504.0F },
     [DTYPE_Q6_K] = {DTYPE_Q6_K,    q6_k_encode,  q6_k_decode,  31 * 65504.0F },
+    [DTYPE_TQ1_0] = {DTYPE_TQ1_0,   tq1_0_encode, tq1_0_decode, 65504.0F      },
+    [DTYPE_TQ2_0] = {DTYPE_TQ2_0,   tq2_0_encode, tq2_0_decode, 65504.0F      },
+    [DTYPE_Q1_0] = {DTYPE_Q1_0,    q1_0_encode,  q1_0_decode,  65504.0F      },
+    [DTYPE_Q2_0] = {DTYPE_Q2_0,    q2_0_encode,  q2_0_decode,  65504.0F      },
     [DTYPE_MXFP4] = {DTYPE_MXFP4,   mxfp4_encode, mxfp4_decode, 0x1p127F      },
     [DTYPE_NVFP4] = {DTYPE_NVFP4,   nvfp4_encode, nvfp4_decode, 0x1p127F      },
 };
