@@ -52,7 +52,8 @@ static size_t encode(uint8_t blocks[N * 4], const struct codec *c, const float *
 
     assert_true(dtype_row_bytes(&bytes, c->type, N));
     memset(blocks, 0x5a, N * 4);
-    assert_int_equal(codec_encode_row(c, blocks, x, N, &how, &err), 0);
+    if (codec_encode_row(c, blocks, x, N, &how, &err))
+        fail_msg("%s", err.msg);
     return bytes;
 }
 
@@ -136,7 +137,7 @@ static void test_codec_legacy_levels_agree(void **state)
 {
     (void)state;
     static const float sigmas[] = {1e-44F, 1e-39F, 1e-20F, 1e-8F, 3e-7F,
-                                   1e-5F,  1e-3F,  0.02F,  1.0F,  3e3F};
+                                   1e-5F,  1e-3F,  0.02F,  1.0F,  3e2F};
     float x[N], w[N];
     uint8_t first[N * 4], again[N * 4];
 
