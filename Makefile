@@ -108,7 +108,7 @@ $(PARE): $(call obj,$(TOOL_C)) $(LIB)
 	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # ---- test programs: one executable a file, TAP on stdout ----------------------
-$(B)/tests/unit/test_codec: $(B)/quant/ref/search.scalar.o # what no other file sees
+$(B)/tests/unit/test_codec: $(B)/quant/ref/search.scalar.o $(B)/quant/ref/symmetric.scalar.o # what no other file sees
 $(call exe,$(UNIT_C)): $(B)/%: $(B)/%.o $(call obj,$(TEST_C)) $(LIB)
 	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 

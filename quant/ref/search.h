@@ -14,9 +14,20 @@ enum { SRCH_LANES = 16 };
 /* Below this no code but zero can be stored: half of F16's smallest number. */
 #define SRCH_TINY 0x1p-25F
 
+enum { SRCH_F16_MOST = 0x7bff }; /* 65504 */
+
 /* How hard to look. With even weights one look at sixteen scales comes within a few
  * thousandths of the best error; uneven ones have many local optima. */
 enum srch_effort { SRCH_QUICK, SRCH_NORMAL, SRCH_THOROUGH };
+
+/* By effort: batches of sixteen starts, and how often each is fitted to its codes. */
+enum { SRCH_BATCHES = 2 };
+extern const struct srch_tries {
+    int batches, steps;
+} srch_tries[];
+
+/* What a later batch has to win by: more than noise, see lanes_best. */
+#define SRCH_MORE 1.000001F
 
 /* F16 numbers below these bits (2^-11) have so few bits left that rounding a scale to one
  * may cost more than a refit gains. */
@@ -25,6 +36,7 @@ enum { SRCH_F16_COARSE = 0x1000 };
 /* The weight of each squared error: 1 without importance (a constant array is
  * returned), else importance * sqrt(sigma2 + x^2) in w. n <= SRCH_MAX values. */
 enum { SRCH_MAX = 256 };
+extern const float srch_ones[SRCH_MAX]; /* the weights where all are alike */
 struct srch_weighting {
     const float *importance; /* of the whole row; NULL: none */
     float inverse_mean;      /* of importance */
@@ -70,6 +82,9 @@ struct srch_line srch_affine_f16(struct srch_line line, const float *x, const fl
 /* Weighted squared error of sixteen lines, with the codes each leads to. */
 void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[SRCH_LANES],
                         const float *x, const float *w, size_t n, int max_code);
+
+/* The nearest finite F16. */
+uint16_t srch_f16_finite(float v);
 
 /* The smallest F16 >= v (v >= 0), or the largest there is. */
 uint16_t srch_f16_up(float v);
