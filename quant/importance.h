@@ -27,6 +27,12 @@ void importance_free(struct importance *imp); /* accepts NULL */
  * file says nothing of that tensor. */
 const float *importance_row(const struct importance *imp, size_t i, uint64_t r);
 
+/* Warn of matrices that `types` (by source tensor) quantizes and the file says nothing of.
+ * Embeddings and the output matrix may be absent: llama-imatrix never sees the first, and the
+ * second only when asked. */
+int importance_check(const struct importance *imp, const struct source *s, const enum dtype *types,
+                     const struct log *log, struct err *err) WARN_UNUSED;
+
 /* Of the file: for quantize.imatrix.* and pare.imatrix.sha256. */
 const struct imatrix *importance_matrix(const struct importance *imp);
 const char *importance_path(const struct importance *imp);

@@ -1,6 +1,7 @@
 #include "quant/job.h"
 
 #include "formats/base/buf.h"
+#include "formats/base/map.h"
 #include "formats/base/version.h"
 
 #include <stdlib.h>
@@ -26,6 +27,10 @@ static int describe(struct buf *b, const struct job_opts *o, struct err *err)
     buf_str(b, mix_name(o->mix));
     if (o->mix_opts.pure)
         buf_str(b, " pure");
+    if (o->importance)
+        buf_str(b, " imatrix");
+    if (o->effort != EFFORT_NORMAL)
+        buf_fmt(b, " effort=%s", o->effort == EFFORT_FAST ? "fast" : "best");
     if (output)
         buf_fmt(b, " output=%s", output->name);
     if (embedding)
@@ -34,6 +39,29 @@ static int describe(struct buf *b, const struct job_opts *o, struct err *err)
         buf_fmt(b, " %s=%s", o->mix_opts.overrides[i].pattern,
                 dtype_get(o->mix_opts.overrides[i].type)->name);
     return buf_check(b, err);
+}
+
+/* What llama-quantize says of an importance matrix, and which bytes it had. */
+static int set_imatrix(struct meta *m, const struct importance *imp, struct err *err)
+{
+    const struct imatrix *im = importance_matrix(imp);
+    char hex[HASH_HEX_BYTES];
+    struct map map;
+
+    int rc = map_open(&map, importance_path(imp), err);
+    if (rc)
+        return rc;
+    rc = hash_of(map.data, map.size, hex, err);
+    map_release(&map);
+    if (!rc)
+        rc = meta_set_str(m, "quantize.imatrix.file", importance_path(imp), err);
+    if (!rc && im->n_datasets)
+        rc = meta_set_str(m, "quantize.imatrix.dataset", im->dataset[0], err);
+    if (!rc)
+        rc = meta_set_u32(m, "quantize.imatrix.entries_count", (uint32_t)im->n_entries, err);
+    if (!rc && im->chunks)
+        rc = meta_set_u32(m, "quantize.imatrix.chunks_count", im->chunks, err);
+    return rc ? rc : meta_set_str(m, "pare.imatrix.sha256", hex, err);
 }
 
 static int set_provenance(struct job *j, const struct source *s, const struct job_opts *o,
@@ -54,6 +82,8 @@ static int set_provenance(struct job *j, const struct source *s, const struct jo
         rc = describe(&recipe, o, err);
     if (!rc)
         rc = meta_set_str(&j->meta, "pare.recipe", recipe.p, err);
+    if (!rc && o->importance)
+        rc = set_imatrix(&j->meta, o->importance, err);
     buf_release(&recipe);
     return rc;
 }
@@ -71,6 +101,12 @@ static uint32_t file_type(const struct job *j, const struct source *s, const str
     return mix_file_type(mix);
 }
 
+/* Of the encoding that is replaced. */
+static bool of_imatrix(const char *key)
+{
+    return !strncmp(key, "quantize.imatrix.", 17) || !strcmp(key, "pare.imatrix.sha256");
+}
+
 static int set_meta(struct job *j, const struct source *s, const struct job_opts *o,
                     struct err *err)
 {
@@ -81,7 +117,8 @@ static int set_meta(struct job *j, const struct source *s, const struct job_opts
     int rc = 0;
 
     for (size_t i = 0; !rc && i < from->n; i++)
-        rc = meta_set_kv(&j->meta, &from->kv[i], err);
+        if (o->convert != DTYPE_NONE || !of_imatrix(from->kv[i].key))
+            rc = meta_set_kv(&j->meta, &from->kv[i], err);
     if (!rc)
         rc = meta_set_u32(&j->meta, "general.quantization_version", 2, err);
     if (!rc && !(o->convert != DTYPE_NONE && arch && arch->no_file_type))
@@ -102,7 +139,9 @@ static int set_types(struct job *j, const struct source *s, const struct job_opt
     j->order = calloc(n + !n, sizeof(*j->order));
     if (!j->order)
         return err_nomem(err);
-    const int rc = mix_types(j->types, o->mix, s, &o->mix_opts, err);
+    int rc = mix_types(j->types, o->mix, s, &o->mix_opts, err);
+    if (!rc && o->importance)
+        rc = importance_check(o->importance, s, j->types, o->log, err);
     return rc ? rc : pipe_order_by_block(j->order, s, err);
 }
 

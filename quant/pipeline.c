@@ -65,6 +65,7 @@ static int plan_item(struct pipe *p, size_t i, struct err *err)
     p->items[i] = (struct gguf_item){.name = t->name, .type = type, .n_dims = t->n_dims};
     memcpy(p->items[i].dims, t->dims, sizeof(t->dims));
     p->stats[i].t = t;
+    p->stats[i].index = index;
     p->stats[i].type = type;
     for (size_t k = 0; k < t->n_parts; k++)
         p->total += t->part[k].bytes;
@@ -136,6 +137,7 @@ static void batch_fill(struct pipe *p, struct batch *b)
         b->group[b->n++] = (struct pipe_group){
             .t = s->t,
             .item = p->item,
+            .index = s->index,
             .type = s->type,
             .r0 = p->row,
             .n = n,
@@ -214,8 +216,7 @@ static int batch_result(struct pipe *p, struct err *err)
             *err = g->err;
             return g->rc;
         }
-        s->err2 += g->err2;
-        s->sum2 += g->sum2;
+        pipe_sums_add(&s->sums, &g->sums);
         s->seconds += g->seconds;
         size_t row_bytes = 0;
         (void)dtype_row_bytes(&row_bytes, s->t->type, source_row_len(s->t));

@@ -1,11 +1,9 @@
 #include "formats/base/cpu.h"
 #include "quant/codec.h"
-#include "quant/half.h"
-#include "quant/lanes.h"
 #include "quant/pipe/pipe.h"
 #include "quant/rows.h"
+#include "quant/wide.h"
 
-#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -30,40 +28,6 @@ size_t pipe_group_scratch(const struct source_tensor *t)
     return (size_t)((pipe_group_rows(t) + 1) * source_row_len(t));
 }
 
-/* Sums over one row: F32 in sixteen lanes over a strip, the strips in F64, which leaves
- * six digits. */
-WIDE static void row_sums(struct pipe_group *g, const float *x, const float *y, size_t n)
-{
-    enum { STRIP = 256 };
-
-    for (size_t i = 0; i < n;) {
-        const size_t end = n - i < STRIP ? n : i + STRIP;
-        lanes a, b, e = {0}, s = {0};
-        float part[2][LANES];
-        double err2 = 0, sum2 = 0;
-        for (; i + LANES <= end; i += LANES) {
-            lanes_load(&a, x + i);
-            lanes_load(&b, y + i);
-            b -= a;
-            e += b * b;
-            s += a * a;
-        }
-        for (; i < end; i++) {
-            const double d = (double)x[i] - (double)y[i];
-            err2 += d * d;
-            sum2 += (double)x[i] * (double)x[i];
-        }
-        lanes_store(part[0], &e);
-        lanes_store(part[1], &s);
-        for (size_t j = 0; j < LANES; j++) {
-            err2 += (double)part[0][j];
-            sum2 += (double)part[1][j];
-        }
-        g->err2 += err2;
-        g->sum2 += sum2;
-    }
-}
-
 /* Coded weights keep their grid where the type has it. */
 static int encode_row(struct pipe_group *g, const struct codec *c, uint8_t *out, uint64_t row,
                       const float *x, const struct codec_how *how)
@@ -79,7 +43,7 @@ static int encode_row(struct pipe_group *g, const struct codec *c, uint8_t *out,
 static int encode(struct pipe_group *g, const struct pipe_job *job, float *x)
 {
     const struct codec *c = codec_get(g->type, job->cpu);
-    const struct codec_how how = {.effort = job->effort};
+    struct codec_how how = {.effort = job->effort};
     const size_t len = (size_t)source_row_len(g->t);
     const size_t row_bytes = g->n ? g->out_bytes / (size_t)g->n : 0;
     float *back = x + g->n * len;
@@ -90,6 +54,8 @@ static int encode(struct pipe_group *g, const struct pipe_job *job, float *x)
     int rc = rows_read_to_write(x, g->t, g->r0, g->n, &g->err);
     for (uint64_t r = 0; r < g->n && !rc; r++) {
         uint8_t *out = g->out + r * row_bytes;
+        if (job->importance)
+            how.importance = importance_row(job->importance, g->index, g->r0 + r);
         rc = encode_row(g, c, out, g->r0 + r, x + r * len, &how);
         if (rc)
             return err_wrap(&g->err, "tensor %s: row %llu", g->t->name,
@@ -97,7 +63,7 @@ static int encode(struct pipe_group *g, const struct pipe_job *job, float *x)
         if (!job->tensor_report)
             continue;
         c->dec(back, out, len);
-        row_sums(g, x + r * len, back, len);
+        pipe_sums_row(&g->sums, x + r * len, back, how.importance, len);
     }
     return rc;
 }

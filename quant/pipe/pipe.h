@@ -18,20 +18,32 @@
  * on the number of threads. */
 enum { PIPE_GROUP_VALUES = 128 * 1024 };
 
+/* Squared errors and squared values; the same weighted by column. */
+struct pipe_sums {
+    double err2, sum2, weighted_err2, weighted_sum2;
+};
+
 /* Consecutive rows of one tensor. */
 struct pipe_group {
     const struct source_tensor *t;
-    size_t item;       /* position in writing order */
-    enum dtype type;   /* to encode as */
-    uint64_t r0, n;    /* rows */
-    uint8_t *out;      /* in place; out_bytes */
-    size_t out_bytes;  /* of the encoded rows */
-    bool last;         /* of its tensor */
-    double err2, sum2; /* sums of squared errors and squared values */
-    double seconds;    /* spent on it */
-    int rc;            /* with `err` */
+    size_t item;      /* position in writing order */
+    size_t index;     /* source_tensor's */
+    enum dtype type;  /* to encode as */
+    uint64_t r0, n;   /* rows */
+    uint8_t *out;     /* in place; out_bytes */
+    size_t out_bytes; /* of the encoded rows */
+    bool last;        /* of its tensor */
+    struct pipe_sums sums;
+    double seconds; /* spent on it */
+    int rc;         /* with `err` */
     struct err err;
 };
+
+/* Add what a row x[n], read back as y, lost; w[n] are the weights of its columns, NULL: alike.
+ * Order and precision of the sums do not depend on the processor. */
+void pipe_sums_row(struct pipe_sums *sums, const float *x, const float *y, const float *w,
+                   size_t n);
+void pipe_sums_add(struct pipe_sums *to, const struct pipe_sums *from);
 
 /* Rows a group of this tensor holds. */
 uint64_t pipe_group_rows(const struct source_tensor *t);
@@ -49,8 +61,10 @@ void pipe_forget(const struct pipe_group *g, size_t n);
 /* One written tensor. */
 struct pipe_stat {
     const struct source_tensor *t;
+    size_t index; /* source_tensor's */
     enum dtype type;
-    double err2, sum2, seconds;
+    struct pipe_sums sums;
+    double seconds;
     struct hash *hash; /* owned while the tensor is being written */
     char sha256[HASH_HEX_BYTES];
 };

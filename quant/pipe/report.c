@@ -11,6 +11,11 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+static double ratio(double err2, double sum2)
+{
+    return sum2 > 0 ? err2 / sum2 : 0;
+}
+
 int pipe_report(struct buf *b, const char *path, const struct pipe_stat *stats, size_t n,
                 const struct pipe_result *result, struct err *err)
 {
@@ -28,7 +33,8 @@ int pipe_report(struct buf *b, const char *path, const struct pipe_stat *stats, 
         json_put_str(&j, "name", s->t->name);
         json_put_str(&j, "type", dtype_get(s->type)->name);
         json_put_str(&j, "from", dtype_get(s->t->type)->name);
-        json_put_num(&j, "nmse", s->sum2 > 0 ? s->err2 / s->sum2 : 0);
+        json_put_num(&j, "nmse", ratio(s->sums.err2, s->sums.sum2));
+        json_put_num(&j, "weighted_nmse", ratio(s->sums.weighted_err2, s->sums.weighted_sum2));
         json_put_str(&j, "sha256", s->sha256);
         json_put_num(&j, "seconds", s->seconds);
         json_close(&j, '}');
