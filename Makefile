@@ -12,7 +12,7 @@
 #   make clean
 #
 # test-unit test-check test-golden test-cli test-fuzz test-oom test-lint run one kind.
-# CONFIG=release|asan|tsan|fuzz chooses the flags and the folder under build/.
+# CONFIG=release|clang|asan|tsan|fuzz chooses the flags and the folder under build/.
 
 CONFIG ?= release
 PREFIX ?= /usr/local
@@ -23,11 +23,12 @@ MAKEFLAGS += -r
 .SUFFIXES:
 
 FLAGS_release := -O2 -fopenmp
+FLAGS_clang   := -O2 -Wno-unknown-pragmas
 FLAGS_asan    := -O1 -Wno-unknown-pragmas -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan    := -O1 -Wno-unknown-pragmas -fsanitize=thread
 FLAGS_fuzz    := -O1 -Wno-unknown-pragmas -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-$(if $(FLAGS_$(CONFIG)),,$(error CONFIG=$(CONFIG): one of release asan tsan fuzz))
-ifeq ($(CONFIG),fuzz)
+$(if $(FLAGS_$(CONFIG)),,$(error CONFIG=$(CONFIG): one of release clang asan tsan fuzz))
+ifneq ($(filter clang fuzz,$(CONFIG)),)
 CC := clang-14
 endif
 
@@ -141,6 +142,7 @@ test:
 	@sh .ci/packages.sh build test
 	@$(MAKE) --no-print-directory -j$$(nproc) tests WERROR=-Werror
 	@$(MAKE) --no-print-directory -j$$(nproc) tests CONFIG=asan WERROR=-Werror
+	@$(MAKE) --no-print-directory -j$$(nproc) all CONFIG=clang
 	@PARE=$(PARE) sh tests/run.sh unit check golden cli fuzz oom lint
 
 test-%: 

@@ -26,7 +26,7 @@ const struct codec *codec_get(enum dtype t, unsigned cpu)
     const struct codec *table = codec_table_scalar;
 
 #if defined(__x86_64__)
-    if (cpu & CPU_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c"))
+    if (cpu & CPU_AVX2 && __builtin_cpu_supports("avx2"))
         table = codec_table_avx2;
     if (cpu & CPU_AVX512 && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
