@@ -227,7 +227,11 @@ static int from_gguf(struct source *s, const struct source_opts *opts, struct er
     if (!rc)
         rc = strmap_reserve(&s->names, gguf_n_tensors(s->gguf), err);
     for (size_t i = 0; !rc && i < gguf_n_tensors(s->gguf); i++)
-        rc = add_gguf(s, gguf_tensor(s->gguf, i), err);
+        if (!source_is_global(s, gguf_tensor(s->gguf, i)))
+            rc = add_gguf(s, gguf_tensor(s->gguf, i), err);
+    for (size_t i = 0; !rc && i < gguf_n_tensors(s->gguf); i++)
+        if (source_is_global(s, gguf_tensor(s->gguf, i)))
+            rc = source_add_global(s, gguf_tensor(s->gguf, i), err);
     if (!rc && s->arch)
         rc = source_check_complete(s, NULL, err);
     if (!rc)

@@ -58,6 +58,9 @@ struct source_tensor {
     float scale, scale_2;
     size_t n_scales;
     const struct source_scale *scales;
+    const float *global; /* numbers that all values are multiplied by last, one for each of
+                            n_global equal stretches of rows (experts); NULL: none */
+    size_t n_global;
     size_t n_parts; /* rows divide evenly among them */
     const struct source_part *part;
     const struct source_coded *coded; /* one a part; NULL: plain values of `type`. The bytes of

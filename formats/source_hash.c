@@ -93,6 +93,8 @@ static int combine(char hex[HASH_HEX_BYTES], const struct job *j, const struct s
         hash_str(h, t->stored);
         hash_str(h, dtype_get(t->type)->name);
         hash_add(h, t->dims, (size_t)t->n_dims * sizeof(t->dims[0]));
+        if (t->global)
+            hash_add(h, t->global, t->n_global * sizeof(*t->global));
         for (size_t n = pieces_of(t); !rc && n; n--, p++) {
             hash_str(h, p->hex);
             if (p->rc) {

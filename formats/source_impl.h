@@ -38,6 +38,11 @@ int source_check_complete(const struct source *s, const json_val *config,
 /* Fill arch, params, tensors, vocab and metadata from s->ckpt. */
 int source_from_ckpt(struct source *s, const struct source_opts *opts, struct err *err) WARN_UNUSED;
 
+/* Is a GGUF's tensor the scale of another one? Then it is none of the model's own. */
+bool source_is_global(const struct source *s, const struct gguf_tensor *g);
+/* Give it to its weight, which is there already. Errors: ERR_FORMAT (type, shape, no number). */
+int source_add_global(struct source *s, const struct gguf_tensor *g, struct err *err) WARN_UNUSED;
+
 /* "[3, 4]" of dims[0, n), or of their reverse. */
 const char *source_shape(char *dst, size_t size, const uint64_t *dims, int n, bool reverse);
 

@@ -59,7 +59,13 @@ int matrix_init(struct matrix *out, const struct source_tensor *t, struct arena 
     if (!codec || !codec->dec)
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: cannot multiply with type %s", t->name,
                        dtype_get(t->type)->name);
-    *out = (struct matrix){.t = t, .rows = source_n_rows(t), .cols = source_row_len(t)};
+    *out = (struct matrix){
+        .t = t,
+        .rows = source_n_rows(t),
+        .cols = source_row_len(t),
+        .global = t->global,
+        .n_global = t->n_global,
+    };
     if (!dtype_row_bytes(&out->row_bytes, t->type, out->cols))
         return err_set(err, ERR_FORMAT, "tensor %s: rows of %zu values are no whole blocks of %s",
                        t->name, out->cols, dtype_get(t->type)->name);
@@ -72,12 +78,25 @@ struct matrix matrix_slice(const struct matrix *stack, size_t n, size_t e)
 
     m.rows = stack->rows / n;
     m.row0 = stack->row0 + e * m.rows;
+    if (stack->n_global > 1) {
+        m.n_global = stack->n_global / n;
+        m.global = stack->global + e * m.n_global;
+    }
     return m;
+}
+
+/* y[n] of row w.row0 + row and on, times the matrix's own numbers. */
+static void scale_rows(float *y, const struct matrix *w, size_t row, size_t n)
+{
+    for (size_t i = 0; w->global && i < n; i++)
+        y[i] *= w->global[(row + i) / (w->rows / w->n_global)];
 }
 
 void matrix_row(float *dst, const struct matrix *w, const struct kern *k, size_t r)
 {
     k->dec[w->t->type](dst, source_row(w->t, w->row0 + r, w->row_bytes), w->cols);
+    for (size_t i = 0; w->global && i < w->cols; i++)
+        dst[i] *= w->global[r / (w->rows / w->n_global)];
 }
 
 /* ---- the shared state of one product ------------------------------------------ */
@@ -151,6 +170,7 @@ static void vec_piece(void *arg, size_t i, int thread)
     (void)thread;
     find_rows(rows, job->w, row, n);
     w->k->vec[w->math][t](job->y + row, w->k, t, rows, n, w->act, w->cols);
+    scale_rows(job->y + row, job->w, row, n);
 }
 
 static void mm_vec(struct work *w, const struct par *par)
@@ -184,6 +204,8 @@ static void panel_piece(void *arg, size_t i, int thread)
     find_rows(rows, job->w, row, n);
     g->pack(panel, w->k, job->w->t->type, rows, n, w->cols);
     g->mul(job->y + row, job->ld_y, w->act, panel, w->m, n, w->cols);
+    for (size_t k = 0; job->w->global && k < w->m; k++)
+        scale_rows(job->y + k * job->ld_y + row, job->w, row, n);
 }
 
 static void mm_gemm(struct work *w, const struct par *par)

@@ -17,6 +17,8 @@ struct matrix {
     const struct source_tensor *t; /* borrowed; or F32 rows in an arena */
     size_t row0;                   /* the first row is this one of t */
     size_t rows, cols, row_bytes;
+    const float *global; /* of t: each of n_global stretches of rows is multiplied by one */
+    size_t n_global;
 };
 
 /* All rows of t. Those that do not lie in the file as they are (transposed, scaled,

@@ -148,6 +148,16 @@ static void scale(float *x, const struct source_tensor *t, uint64_t r0, uint64_t
     }
 }
 
+static void multiply_global(float *x, const struct source_tensor *t, uint64_t r0, uint64_t n)
+{
+    const uint64_t each = source_n_rows(t) / t->n_global;
+    const size_t len = (size_t)source_row_len(t);
+
+    for (uint64_t r = 0; r < n; r++)
+        for (size_t i = 0; i < len; i++)
+            x[r * len + i] *= t->global[(r0 + r) / each];
+}
+
 /* Rows of a coded tensor: runs that lie one after another are decoded together. */
 static void read_coded(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n)
 {
@@ -234,6 +244,8 @@ static int read_in(float *dst, const struct source_tensor *t, uint64_t r0, uint6
         neg_exp(dst, values, in);
     if (t->scaled)
         scale(dst, t, r0, n, in);
+    if (t->global)
+        multiply_global(dst, t, r0, n);
     return 0;
 }
 

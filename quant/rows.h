@@ -20,7 +20,8 @@ int rows_read(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n
 int rows_read_to_write(float *dst, const struct source_tensor *t, uint64_t r0, uint64_t n,
                        struct err *err) WARN_UNUSED;
 
-/* Would writing the tensor as `type` be a copy of the stored rows? */
+/* Would writing the tensor as `type` be a copy of the stored rows? Its global numbers, if it
+ * has any, are to be written beside them. */
 bool rows_verbatim(const struct source_tensor *t, enum dtype type);
 
 /* Row r of a tensor that is stored coded, written in `type` without loss where it lies on
