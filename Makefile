@@ -5,6 +5,7 @@
 #   make           build build/release/pare
 #   make lint      layers, globals, headers, banned functions, format
 #   make bench     pare beside llama.cpp on real models (see docs/speed.md)
+#   make bench-quantize   pare quantize beside llama-quantize, every type
 #   make fuzz      each fuzz target for FUZZ_SECONDS (60)
 #   make install   pare into $(DESTDIR)$(PREFIX)/bin
 #   make format    rewrite the sources in the house format
@@ -123,6 +124,9 @@ WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=pos
 $(call exe,$(OOM_C)): $(B)/%: $(B)/%.o $(B)/tests/oom/alloc.o $(call obj,$(TEST_C)) $(LIB)
 	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) $(WRAPS) -o $@ $^ $(LIBS)
 
+$(B)/tests/bench/synthetic: $(B)/tests/bench/synthetic.o $(LIB)
+	$(Q)$(if $(V),,echo "  LD    $@";) $(CC) $(FLAGS_$(CONFIG)) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 # With CONFIG=fuzz these explore; with any other they replay the files they are given.
 $(call exe,$(FUZZ_C)): $(B)/%: $(B)/%.o \
 		$(if $(filter fuzz,$(CONFIG)),,$(B)/tests/fuzz/replay.o) $(LIB)
@@ -161,7 +165,10 @@ fuzz:
 	@SECONDS_EACH=$(FUZZ_SECONDS) sh tests/fuzz/explore.sh $(FUZZ_C:.c=)
 
 bench: all
-	@sh tests/bench.sh
+	@sh tests/bench/all.sh
+
+bench-quantize: all $(B)/tests/bench/synthetic
+	@sh tests/bench/quantize.sh
 
 install: all
 	install -D -m 755 $(PARE) $(DESTDIR)$(PREFIX)/bin/pare
@@ -181,7 +188,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 FORCE:
-.PHONY: all tests demo test lint fuzz bench install format docs clean help FORCE
+.PHONY: all tests demo test lint fuzz bench bench-quantize install format docs clean help FORCE
 .SECONDARY:
 
 -include $(foreach l,$(LEVELS),$(REF_C:%.c=$(B)/%.$(l).d))

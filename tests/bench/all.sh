@@ -6,7 +6,7 @@
 #   TEXT         evaluation text    CHUNKS  windows of 512 (default 20)    RUNS  (default 3)
 #   PEER_FLAGS   more options for llama-perplexity (default --no-repack: its AMX path crashes here)
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 PARE=${PARE:-build/release/pare}
 CHECKPOINT=${CHECKPOINT:-/tmp/smol/smollm2-w768}
 PEERS=${PEERS:-$HOME/.cache/pare-peers}
