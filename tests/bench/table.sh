@@ -1,10 +1,10 @@
 #!/bin/sh
 # The README's table: pare's files beside llama.cpp's, from one checkpoint, measured with one yardstick.
-#   tests/table.sh CHECKPOINT       environment: PEERS, TEXT, CHUNKS, TYPES, PEER_FLAGS as in bench.sh
+#   tests/bench/table.sh CHECKPOINT       environment: PEERS, TEXT, CHUNKS, TYPES, PEER_FLAGS as in all.sh
 # Columns: size, seconds to quantize, perplexity and KL divergence by `pare eval` of both programs'
 # files against the checkpoint, and llama-perplexity's own figure and seconds for its file.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 checkpoint=$1
 PARE=${PARE:-build/release/pare}
 PEERS=${PEERS:-$HOME/.cache/pare-peers}
