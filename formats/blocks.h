@@ -101,4 +101,18 @@ struct block_nvfp4 {
 };
 _Static_assert(sizeof(struct block_nvfp4) == 36, "NVFP4 is 36 bytes on disk");
 
+struct block_iq4_nl {
+    uint16_t d;     /* w = d * number[code], numbers in quant/ref/iq4_fit.c */
+    uint8_t qs[16]; /* as Q4_0 */
+};
+_Static_assert(sizeof(struct block_iq4_nl) == 18, "IQ4_NL is 18 bytes on disk");
+
+struct block_iq4_xs {
+    uint16_t d;          /* w = (d * (s - 32)) * number[code], s of each run of 32 values */
+    uint16_t scales_h;   /* upper two bits of s of run k: bits 2 k and 2 k + 1 */
+    uint8_t scales_l[4]; /* low four bits: run k in half k % 2 of byte k / 2 */
+    uint8_t qs[128];     /* of each run 16 bytes as Q4_0 */
+};
+_Static_assert(sizeof(struct block_iq4_xs) == 136, "IQ4_XS is 136 bytes on disk");
+
 #endif /* FORMATS_BLOCKS_H */

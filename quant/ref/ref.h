@@ -25,5 +25,7 @@ codec_dec_fn q4_1_decode, mxfp4_decode, nvfp4_decode;
 
 codec_enc_fn q1_0_encode, q2_0_encode, tq1_0_encode, tq2_0_encode;
 codec_dec_fn q1_0_decode, q2_0_decode, tq1_0_decode, tq2_0_decode;
+codec_enc_fn iq4_nl_encode, iq4_xs_encode;
+codec_dec_fn iq4_nl_decode, iq4_xs_decode;
 
 #endif /* QUANT_REF_REF_H */

@@ -77,11 +77,11 @@ static double error_of(const struct codec *c, const float *x, size_t n, const fl
 static double bound(const struct codec *c)
 {
     static const double bounds[DTYPE_COUNT] = {
-        [DTYPE_F32] = 1e-9,   [DTYPE_F16] = 3e-4,   [DTYPE_BF16] = 2.5e-3, [DTYPE_Q8_0] = 0.007,
-        [DTYPE_Q6_K] = 0.02,  [DTYPE_Q5_0] = 0.05,  [DTYPE_Q5_1] = 0.045,  [DTYPE_Q5_K] = 0.04,
-        [DTYPE_Q4_0] = 0.1,   [DTYPE_Q4_K] = 0.08,  [DTYPE_Q4_1] = 0.09,   [DTYPE_MXFP4] = 0.13,
-        [DTYPE_NVFP4] = 0.11, [DTYPE_TQ1_0] = 0.46, [DTYPE_TQ2_0] = 0.46,  [DTYPE_Q2_0] = 0.38,
-        [DTYPE_Q1_0] = 0.63,
+        [DTYPE_F32] = 1e-9,   [DTYPE_F16] = 3e-4,    [DTYPE_BF16] = 2.5e-3, [DTYPE_Q8_0] = 0.007,
+        [DTYPE_Q6_K] = 0.02,  [DTYPE_Q5_0] = 0.05,   [DTYPE_Q5_1] = 0.045,  [DTYPE_Q5_K] = 0.04,
+        [DTYPE_Q4_0] = 0.1,   [DTYPE_Q4_K] = 0.08,   [DTYPE_Q4_1] = 0.09,   [DTYPE_MXFP4] = 0.13,
+        [DTYPE_NVFP4] = 0.11, [DTYPE_TQ1_0] = 0.46,  [DTYPE_TQ2_0] = 0.46,  [DTYPE_Q2_0] = 0.38,
+        [DTYPE_Q1_0] = 0.63,  [DTYPE_IQ4_NL] = 0.09, [DTYPE_IQ4_XS] = 0.09,
     };
     return bounds[c->type];
 }
@@ -273,15 +273,17 @@ static void test_codec_bytes_are_fixed(void **state)
         enum dtype type;
         const char *plain, *importance;
     } want[] = {
-        {DTYPE_F16,  "03366a071290f069", "03366a071290f069"},
-        {DTYPE_BF16, "f0d7ce08d02388bf", "f0d7ce08d02388bf"},
-        {DTYPE_Q8_0, "5e52073a824426ab", "5e52073a824426ab"},
-        {DTYPE_Q4_0, "3a97b277205bdd3c", "faefe9f83a171628"},
-        {DTYPE_Q5_0, "010d90d01cba06b2", "d18e769070f91c50"},
-        {DTYPE_Q5_1, "cbd9586c03b02ceb", "5eb7ba9618f230a5"},
-        {DTYPE_Q4_K, "74b401e1ce2f083c", "65d3ad82ac5825bb"},
-        {DTYPE_Q5_K, "69c0b7ddbdc0c913", "74d24cadd3696d5c"},
-        {DTYPE_Q6_K, "9a5d1c11ac576c8c", "f0e2db4327513cd5"},
+        {DTYPE_F16,    "03366a071290f069", "03366a071290f069"},
+        {DTYPE_BF16,   "f0d7ce08d02388bf", "f0d7ce08d02388bf"},
+        {DTYPE_Q8_0,   "5e52073a824426ab", "5e52073a824426ab"},
+        {DTYPE_Q4_0,   "3a97b277205bdd3c", "faefe9f83a171628"},
+        {DTYPE_Q5_0,   "010d90d01cba06b2", "d18e769070f91c50"},
+        {DTYPE_Q5_1,   "cbd9586c03b02ceb", "5eb7ba9618f230a5"},
+        {DTYPE_Q4_K,   "74b401e1ce2f083c", "65d3ad82ac5825bb"},
+        {DTYPE_Q5_K,   "69c0b7ddbdc0c913", "74d24cadd3696d5c"},
+        {DTYPE_Q6_K,   "9a5d1c11ac576c8c", "f0e2db4327513cd5"},
+        {DTYPE_IQ4_NL, "cdd3daf77907d3d5", "bfcf99110a6813b4"},
+        {DTYPE_IQ4_XS, "72984221f82201a8", "d8a67fba23e5cd9d"},
     };
     enum { ROWS = 64 };
     int bad = 0;
