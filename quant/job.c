@@ -126,6 +126,28 @@ static int set_meta(struct job *j, const struct source *s, const struct job_opts
     return rc ? rc : set_provenance(j, s, o, err);
 }
 
+/* What some types make of a tensor without weights of its columns is not worth writing. */
+static int check_importance(const struct job *j, const struct source *s, const struct job_opts *o,
+                            struct err *err)
+{
+    for (size_t k = 0; k < source_n_tensors(s); k++) {
+        const size_t i = j->order[k];
+        const struct source_tensor *t = source_tensor(s, i);
+        const enum arch_role role = t->row ? t->row->role : ROLE_NONE;
+        if (j->types[i] == t->type || !mix_needs_importance(o->mix, role, j->types[i]))
+            continue;
+        if (!o->importance)
+            return err_set(err, ERR_ARG,
+                           "%s needs an importance matrix (--imatrix): tensor %.64s becomes %s",
+                           mix_name(o->mix), t->name, dtype_get(j->types[i])->name);
+        if (!importance_row(o->importance, i, 0))
+            return err_set(err, ERR_ARG,
+                           "%s: nothing about tensor %.64s, which needs it to become %s",
+                           importance_path(o->importance), t->name, dtype_get(j->types[i])->name);
+    }
+    return 0;
+}
+
 static int set_types(struct job *j, const struct source *s, const struct job_opts *o,
                      struct err *err)
 {
@@ -139,10 +161,14 @@ static int set_types(struct job *j, const struct source *s, const struct job_opt
     j->order = calloc(n + !n, sizeof(*j->order));
     if (!j->order)
         return err_nomem(err);
-    int rc = mix_types(j->types, o->mix, s, &o->mix_opts, err);
+    struct mix_opts mo = o->mix_opts;
+    mo.have_importance |= o->importance != NULL;
+    int rc = mix_types(j->types, o->mix, s, &mo, err);
     if (!rc && o->importance)
         rc = importance_check(o->importance, s, j->types, o->log, err);
-    return rc ? rc : pipe_order_by_block(j->order, s, err);
+    if (!rc)
+        rc = pipe_order_by_block(j->order, s, err);
+    return rc || o->size_only ? rc : check_importance(j, s, o, err);
 }
 
 int job_new(struct job **out, const struct source *s, const struct job_opts *opts, struct err *err)

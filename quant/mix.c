@@ -1,66 +1,47 @@
 #include "quant/mix.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include "formats/base/buf.h"
+#include "formats/base/nearest.h"
+#include "quant/mix_rules.h"
+#include "quant/patterns.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-/* ---- the mixes ---------------------------------------------------------------- */
-
-/* Sets of mixes, for the rules below. */
-enum {
-    F32 = 1 << 0,
-    F16 = 1 << 1,
-    BF16 = 1 << 2,
-    Q8_0 = 1 << 3,
-    Q4_0 = 1 << 4,
-    Q5_0 = 1 << 5,
-    Q4_K_S = 1 << 6,
-    Q4_K_M = 1 << 7,
-    Q5_K_S = 1 << 8,
-    Q5_K_M = 1 << 9,
-    Q6_K = 1 << 10,
-    Q5_1 = 1 << 11,
-    ANY = -1
-};
-
-struct mix {
-    const char *name, *alias;
-    int set; /* its bit */
-    enum dtype base;
-    uint32_t file_type;
-};
-
-static const struct mix mixes[] = {
-    {"F32",    NULL,   F32,    DTYPE_F32,  0 },
-    {"F16",    NULL,   F16,    DTYPE_F16,  1 },
-    {"BF16",   NULL,   BF16,   DTYPE_BF16, 32},
-    {"Q8_0",   NULL,   Q8_0,   DTYPE_Q8_0, 7 },
-    {"Q6_K",   NULL,   Q6_K,   DTYPE_Q6_K, 18},
-    {"Q5_K_M", "Q5_K", Q5_K_M, DTYPE_Q5_K, 17},
-    {"Q5_K_S", NULL,   Q5_K_S, DTYPE_Q5_K, 16},
-    {"Q5_1",   NULL,   Q5_1,   DTYPE_Q5_1, 9 },
-    {"Q5_0",   NULL,   Q5_0,   DTYPE_Q5_0, 8 },
-    {"Q4_K_M", "Q4_K", Q4_K_M, DTYPE_Q4_K, 15},
-    {"Q4_K_S", NULL,   Q4_K_S, DTYPE_Q4_K, 14},
-    {"Q4_0",   NULL,   Q4_0,   DTYPE_Q4_0, 2 },
-};
-
-enum { N_MIXES = sizeof(mixes) / sizeof(mixes[0]) };
+/* ---- names --------------------------------------------------------------------- */
 
 const struct mix *mix_by_name(const char *name)
 {
-    for (size_t i = 0; i < N_MIXES; i++)
-        if (!strcasecmp(mixes[i].name, name) ||
-            (mixes[i].alias && !strcasecmp(mixes[i].alias, name)))
-            return &mixes[i];
+    for (const struct mix *m = mix_table; m->name; m++)
+        if (!strcasecmp(m->name, name) || (m->alias && !strcasecmp(m->alias, name)))
+            return m;
     return NULL;
+}
+
+int mix_read(const struct mix **out, const char *name, struct err *err)
+{
+    struct nearest near = nearest_init(name);
+    struct buf known = {0};
+
+    *out = mix_by_name(name);
+    if (*out)
+        return 0;
+    for (const struct mix *m = mix_table; m->name; m++) {
+        nearest_look(&near, m->name);
+        buf_fmt(&known, " %s", m->name);
+    }
+    int rc = buf_check(&known, err);
+    if (!rc)
+        rc = err_set(err, ERR_ARG, "unknown mix \"%.40s\"; the nearest is %s; known:%s", name,
+                     near.best, known.p);
+    buf_release(&known);
+    return rc;
 }
 
 const struct mix *mix_at(size_t i)
 {
-    return i < N_MIXES ? &mixes[i] : NULL;
+    return i < mix_count ? &mix_table[i] : NULL;
 }
 
 const char *mix_name(const struct mix *m)
@@ -73,213 +54,193 @@ uint32_t mix_file_type(const struct mix *m)
     return m->file_type;
 }
 
-/* ---- the rules ---------------------------------------------------------------- */
-
-/* What a tensor counts as. */
-enum category {
-    OTHER,
-    OUTPUT, /* or the token embedding that serves as one */
-    EMBEDDING,
-    VALUE,
-    KEY,
-    QUERY,
-    ATTN_OUT,
-    FFN_UP_GATE,
-    FFN_DOWN,
-    CATEGORY_COUNT
-};
-
-static const enum category category_of[ROLE_COUNT] = {
-    [ROLE_OUTPUT] = OUTPUT,
-    [ROLE_TOKEN_EMBD] = EMBEDDING,
-    [ROLE_ATTN_V] = VALUE,
-    [ROLE_ATTN_QKV] = VALUE,
-    [ROLE_ATTN_K] = KEY,
-    [ROLE_ATTN_Q] = QUERY,
-    [ROLE_ATTN_OUT] = ATTN_OUT,
-    [ROLE_FFN_UP] = FFN_UP_GATE,
-    [ROLE_FFN_GATE] = FFN_UP_GATE,
-    [ROLE_FFN_UP_EXPS] = FFN_UP_GATE,
-    [ROLE_FFN_GATE_EXPS] = FFN_UP_GATE,
-    [ROLE_FFN_DOWN] = FFN_DOWN,
-    [ROLE_FFN_DOWN_EXPS] = FFN_DOWN,
-};
-
-/* Conditions; a rule's are all to hold. i of L: which layer of how many; for value
- * matrices which of how many such matrices. */
-enum {
-    ALWAYS = 0,
-    EIGHT_EXPERTS = 1 << 0,
-    SEVENTY_B = 1 << 1, /* 80 layers and grouped key-value heads */
-    FALCON = 1 << 2,
-    NOT_FALCON = 1 << 3,
-    IMPORTANCE = 1 << 4,
-    RAGGED = 1 << 5,     /* a row is no whole number of the base type's blocks */
-    FIRST_4 = 1 << 6,    /* i < 4 */
-    FIRST_16TH = 1 << 7, /* i < L / 16 */
-    FIRST_8TH = 1 << 8,  /* i < L / 8 */
-    SPREAD = 1 << 9      /* the first and last eighth, and every third between */
-};
-
-/* The first rule that fits wins; without one the base type stays. */
-static const struct rule {
-    enum category category;
-    int mixes;
-    unsigned when;
-    enum dtype type;
-} rules[] = {
-    {OUTPUT,   ANY,             FALCON,                     DTYPE_Q8_0},
-    {OUTPUT,   ANY,             RAGGED,                     DTYPE_Q8_0},
-    {OUTPUT,   Q8_0,            ALWAYS,                     DTYPE_Q8_0},
-    {OUTPUT,   ANY,             ALWAYS,                     DTYPE_Q6_K},
-    {VALUE,    ANY,             EIGHT_EXPERTS,              DTYPE_Q8_0},
-    {VALUE,    Q4_K_M | Q5_K_M, SPREAD,                     DTYPE_Q6_K},
-    {VALUE,    Q4_K_S,          FIRST_4,                    DTYPE_Q5_K},
-    {VALUE,    Q4_K_S | Q4_K_M, SEVENTY_B,                  DTYPE_Q5_K},
-    {KEY,      ANY,             EIGHT_EXPERTS,              DTYPE_Q8_0},
-    {ATTN_OUT, Q4_K_S | Q4_K_M, EIGHT_EXPERTS | NOT_FALCON, DTYPE_Q5_K},
-    {FFN_DOWN, Q4_K_M,          FALCON | FIRST_16TH,        DTYPE_Q6_K},
-    {FFN_DOWN, Q4_K_M,          FALCON | SPREAD,            DTYPE_Q5_K},
-    {FFN_DOWN, Q4_K_M,          NOT_FALCON | SPREAD,        DTYPE_Q6_K},
-    {FFN_DOWN, Q5_K_M,          SPREAD,                     DTYPE_Q6_K},
-    {FFN_DOWN, Q4_K_S,          NOT_FALCON | FIRST_8TH,     DTYPE_Q5_K},
-    {FFN_DOWN, Q4_0,            IMPORTANCE | FIRST_8TH,     DTYPE_Q4_1},
-    {FFN_DOWN, Q5_0,            IMPORTANCE | FIRST_8TH,     DTYPE_Q5_1},
-};
-
-/* Where a row is no whole number of blocks; after that F16. */
-static const enum dtype fallback[DTYPE_COUNT] = {
-    [DTYPE_Q4_K] = DTYPE_Q5_0,
-    [DTYPE_Q5_K] = DTYPE_Q5_1,
-    [DTYPE_Q6_K] = DTYPE_Q8_0,
-};
-
-/* Tensors that are special by name, wherever they occur. */
-static const struct special {
-    const char *part;
-    bool convert_f32; /* a converter always writes F32 */
-} specials[] = {
-    {"_norm.weight",              true },
-    {"ffn_gate_inp.weight",       true },
-    {"ffn_gate_inp_shexp.weight", true },
-    {"ffn_gate_tid2eid.weight",   false},
-    {"position_embd.weight",      true },
-    {"token_types.weight",        true },
-    {"ssm_conv1d",                true },
-    {"shortconv.conv.weight",     true },
-    {"time_mix_",                 false},
-    {"attn_rel_b.weight",         false},
-    {"altup",                     false},
-    {"laurel",                    false},
-    {"per_layer_model_proj",      false},
-    {"indexer.k_proj.weight",     false},
-    {"indexer.q_proj.weight",     false},
-};
-
-static const struct special *special_of(const char *name)
-{
-    for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
-        if (strstr(name, specials[i].part))
-            return &specials[i];
-    return NULL;
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-    const size_t n = strlen(s), k = strlen(end);
-
-    return n >= k && !strcmp(s + n - k, end);
-}
-
-/* ---- assigning ---------------------------------------------------------------- */
-
-struct assign {
-    const struct mix *mix;
-    const struct mix_model *m;
-    const struct mix_opts *opts;
-    pcre2_code **patterns; /* opts->n_overrides */
-    bool tied;             /* no output matrix */
-    uint64_t n_value;      /* value matrices in the model */
-    uint64_t seen[CATEGORY_COUNT];
-};
-
-static bool rule_fits(const struct rule *r, const struct assign *a, const struct mix_tensor *t,
-                      uint64_t i, uint64_t n)
-{
-    const struct mix_model *m = a->m;
-    const bool seventy = m->n_layer == 80 && m->n_head_kv < m->n_head;
-    const bool spread = i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2;
-    const unsigned block = dtype_get(a->mix->base)->block;
-
-    return (r->mixes & a->mix->set) && (!(r->when & EIGHT_EXPERTS) || m->n_expert == 8) &&
-           (!(r->when & SEVENTY_B) || seventy) && (!(r->when & FALCON) || m->falcon) &&
-           (!(r->when & NOT_FALCON) || !m->falcon) &&
-           (!(r->when & IMPORTANCE) || a->opts->have_importance) &&
-           (!(r->when & RAGGED) || t->row_len % block) && (!(r->when & FIRST_4) || i < 4) &&
-           (!(r->when & FIRST_16TH) || i < n / 16) && (!(r->when & FIRST_8TH) || i < n / 8) &&
-           (!(r->when & SPREAD) || spread);
-}
-
-static enum dtype by_rules(struct assign *a, const struct mix_tensor *t)
-{
-    enum category c = category_of[t->role];
-    uint64_t i = a->seen[c]++, n = a->m->n_layer;
-
-    if (c == EMBEDDING && a->tied)
-        c = OUTPUT;
-    if (c == VALUE)
-        n = a->n_value;
-    else if (a->m->n_expert > 1 && t->layer >= 0)
-        i = (uint64_t)t->layer;
-    for (size_t k = 0; k < sizeof(rules) / sizeof(rules[0]); k++)
-        if (rules[k].category == c && rule_fits(&rules[k], a, t, i, n))
-            return rules[k].type;
-    return a->mix->base;
-}
-
 static bool is_plain(enum dtype t)
 {
     return t == DTYPE_F32 || t == DTYPE_F16 || t == DTYPE_BF16;
 }
 
-static enum dtype fitting(enum dtype type, uint64_t row_len)
+static bool is_weight_type(enum dtype t)
 {
-    if (row_len % dtype_get(type)->block && fallback[type] != DTYPE_NONE)
-        type = fallback[type];
-    return row_len % dtype_get(type)->block ? DTYPE_F16 : type;
+    return is_plain(t) || (dtype_get(t) && dtype_get(t)->ggml >= 0 && dtype_get(t)->block > 1);
 }
 
-static enum dtype overridden(const struct assign *a, const struct mix_tensor *t)
+int mix_read_type(enum dtype *out, const char *name, struct err *err)
 {
-    enum dtype type = DTYPE_NONE;
+    struct nearest near = nearest_init(name);
+    const enum dtype t = dtype_by_name(name);
 
-    for (size_t i = 0; i < a->opts->n_overrides && type == DTYPE_NONE; i++) {
-        pcre2_match_data *md = pcre2_match_data_create_from_pattern(a->patterns[i], NULL);
-        if (md &&
-            pcre2_match(a->patterns[i], (PCRE2_SPTR)t->name, strlen(t->name), 0, 0, md, NULL) >= 0)
-            type = a->opts->overrides[i].type;
-        pcre2_match_data_free(md);
+    if (is_weight_type(t)) {
+        *out = t;
+        return 0;
     }
-    return type;
+    for (int i = DTYPE_NONE + 1; i < DTYPE_COUNT; i++)
+        if (is_weight_type((enum dtype)i))
+            nearest_look(&near, dtype_get((enum dtype)i)->name);
+    return err_set(err, ERR_ARG, "\"%.40s\" is no type of a matrix; the nearest is %s", name,
+                   near.best);
 }
 
-static enum dtype choose(struct assign *a, const struct mix_tensor *t)
+bool mix_needs_importance(const struct mix *m, enum arch_role role, enum dtype type)
+{
+    const enum mix_category c = mix_category_of(role);
+
+    return c != MIX_OUTPUT && c != MIX_EMBEDDING && mix_type_needs_importance(m, type);
+}
+
+/* ---- one tensor ------------------------------------------------------------------ */
+
+struct assign {
+    const struct mix *mix;
+    const struct mix_model *m;
+    const struct mix_opts *opts;
+    struct patterns *patterns; /* owned; of opts->overrides */
+    bool tied;                 /* no output matrix */
+    uint64_t n_value;          /* value matrices in the model */
+    uint64_t seen[MIX_CATEGORY_COUNT];
+};
+
+/* Which of how many a tensor is, for a rule. */
+struct place {
+    uint64_t met;  /* counted */
+    uint64_t i, n; /* the same, but the layer's number where there are experts */
+};
+
+/* The conditions that hold for a tensor. */
+static unsigned conditions(const struct assign *a, const struct mix_tensor *t,
+                           const struct place *at)
+{
+    const struct mix_model *m = a->m;
+    const uint64_t i = at->i, n = at->n;
+    const bool first = i < n / 8, last = i >= 7 * n / 8;
+    const struct {
+        unsigned when;
+        bool holds;
+    } all[] = {
+        {WHEN_EXPERTS_8,     m->n_expert == 8                                      },
+        {WHEN_EXPERTS_4,     m->n_expert >= 4                                      },
+        {WHEN_GQA_4,         m->n_head_kv && m->n_head / m->n_head_kv >= 4         },
+        {WHEN_SEVENTY_B,     m->n_layer == m->seventy_b && m->n_head_kv < m->n_head},
+        {WHEN_FALCON,        m->falcon                                             },
+        {WHEN_NOT_FALCON,    !m->falcon                                            },
+        {WHEN_IMPORTANCE,    a->opts->have_importance                              },
+        {WHEN_NO_IMPORTANCE, !a->opts->have_importance                             },
+        {WHEN_RAGGED,        t->row_len % dtype_get(a->mix->base)->block != 0      },
+        {WHEN_STACKED,       t->stacked                                            },
+        {WHEN_FIRST_2,       i < 2                                                 },
+        {WHEN_FIRST_4,       i < 4                                                 },
+        {WHEN_FIRST_16TH,    i < n / 16                                            },
+        {WHEN_FIRST_8TH,     first                                                 },
+        {WHEN_FIRST_8TH_MET, at->met < n / 8                                       },
+        {WHEN_SPREAD,        first || last || (i - n / 8) % 3 == 2                 },
+        {WHEN_MIDDLE,        !first && !last                                       },
+    };
+    unsigned set = 0;
+
+    for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
+        set |= all[k].holds ? all[k].when : 0;
+    return set;
+}
+
+static enum dtype by_rules(struct assign *a, const struct mix_tensor *t)
+{
+    enum mix_category c = mix_category_of(t->role);
+    struct place at = {.met = a->seen[c]++, .n = a->m->n_layer};
+
+    if (c == MIX_EMBEDDING && a->tied)
+        c = MIX_OUTPUT;
+    at.i = at.met;
+    if (c == MIX_VALUE)
+        at.n = a->n_value;
+    else if (a->m->n_expert > 1 && t->layer >= 0)
+        at.i = (uint64_t)t->layer;
+    const unsigned holds = conditions(a, t, &at);
+    for (const struct mix_rule *r = mix_rules; r->categories; r++)
+        if (r->categories & 1U << c && r->mixes & a->mix->set && !(r->when & ~holds))
+            return r->type != DTYPE_NONE ? r->type : a->mix->base;
+    return a->mix->base;
+}
+
+static bool fits(enum dtype type, uint64_t row_len)
+{
+    return row_len % dtype_get(type)->block == 0;
+}
+
+static int refuse(const struct mix_tensor *t, enum dtype type, struct err *err)
+{
+    struct buf which = {0};
+
+    for (int i = DTYPE_NONE + 1; i < DTYPE_COUNT; i++)
+        if (is_weight_type((enum dtype)i) && fits((enum dtype)i, t->row_len))
+            buf_fmt(&which, " %s", dtype_get((enum dtype)i)->name);
+    int rc = buf_check(&which, err);
+    if (!rc)
+        rc = err_set(err, ERR_ARG,
+                     "tensor %.64s: rows of %llu values are no whole number of %s blocks (%u), and "
+                     "no type is defined in its place; these fit:%s",
+                     t->name, (unsigned long long)t->row_len, dtype_get(type)->name,
+                     dtype_get(type)->block, which.p);
+    buf_release(&which);
+    return rc;
+}
+
+/* `type`, or what takes its place where a row is no whole number of its blocks. */
+static int fitting(enum dtype *out, enum dtype type, const struct mix_tensor *t, struct err *err)
+{
+    enum { SMALL_BLOCK = 32 };
+    const enum dtype smaller = mix_fallback(type);
+
+    *out = type;
+    if (fits(type, t->row_len))
+        return 0;
+    if (smaller == DTYPE_NONE && dtype_get(type)->block > SMALL_BLOCK)
+        return refuse(t, type, err);
+    *out = smaller != DTYPE_NONE && fits(smaller, t->row_len) ? smaller : DTYPE_F16;
+    return 0;
+}
+
+/* A type that was asked for by name stands as it is. */
+static int named(enum dtype *out, enum dtype type, const struct mix_tensor *t, struct err *err)
+{
+    *out = type;
+    return fits(type, t->row_len) ? 0 : refuse(t, type, err);
+}
+
+static bool quantizable(const struct mix_tensor *t)
+{
+    const size_t n = strlen(t->name), k = sizeof("weight") - 1;
+
+    return t->n_dims >= 2 && n >= k && !strcmp(t->name + n - k, "weight") &&
+           !mix_special_of(t->name);
+}
+
+static int choose(enum dtype *out, struct assign *a, const struct mix_tensor *t, struct err *err)
 {
     const struct mix_opts *o = a->opts;
+    size_t which;
 
-    if (t->n_dims < 2 || !ends_with(t->name, "weight") || special_of(t->name))
-        return t->kept;
-    if (t->role == ROLE_TOKEN_EMBD && o->embedding_type != DTYPE_NONE)
-        return o->embedding_type;
+    *out = t->kept;
+    if (!quantizable(t))
+        return 0;
+    const int rc = patterns_find(&which, a->patterns, t->name, err);
+    if (rc)
+        return rc;
+    const bool user = which < o->n_overrides;
+    if (mix_category_of(t->role) == MIX_EMBEDDING && o->embedding_type != DTYPE_NONE &&
+        !(user && t->role != ROLE_TOKEN_EMBD))
+        return named(out, o->embedding_type, t, err);
     if (t->role == ROLE_OUTPUT && o->output_type != DTYPE_NONE)
-        return o->output_type;
+        return named(out, o->output_type, t, err);
+    if (user)
+        return fitting(out, o->overrides[which].type, t, err);
+    if (mix_category_of(t->role) == MIX_EMBEDDING && a->tied && o->output_type != DTYPE_NONE)
+        return fitting(out, o->output_type, t, err);
     const enum dtype ruled = o->pure || is_plain(a->mix->base) ? a->mix->base : by_rules(a, t);
-    const enum dtype user = overridden(a, t);
-    if (user == DTYPE_NONE && t->kept == DTYPE_MXFP4 && !o->recode)
-        return t->kept;
-    const enum dtype type = user != DTYPE_NONE ? user : ruled;
-    return is_plain(type) ? type : fitting(type, t->row_len);
+    if (t->kept == DTYPE_MXFP4 && !o->recode)
+        return 0;
+    return fitting(out, ruled, t, err);
 }
+
+/* ---- all ------------------------------------------------------------------------- */
 
 /* Rules count tensors by block, then name. */
 struct visit {
@@ -297,52 +258,43 @@ static int visit_cmp(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static int patterns_compile(struct assign *a, struct err *err)
+/* The order of the visits, and what rules want to know beforehand. */
+static int look_over(struct visit **out, struct assign *a, struct err *err)
 {
-    for (size_t i = 0; i < a->opts->n_overrides; i++) {
-        int code;
-        PCRE2_SIZE at;
-        PCRE2_UCHAR why[128];
-        const char *p = a->opts->overrides[i].pattern;
-        a->patterns[i] = pcre2_compile((PCRE2_SPTR)p, PCRE2_ZERO_TERMINATED, 0, &code, &at, NULL);
-        if (a->patterns[i])
-            continue;
-        (void)pcre2_get_error_message(code, why, sizeof(why));
-        return err_set(err, ERR_ARG, "pattern \"%s\": %s at character %zu", p, (const char *)why,
-                       (size_t)at + 1);
+    const struct mix_model *m = a->m;
+    struct visit *v = calloc(m->n_tensors + 1, sizeof(*v));
+
+    *out = v;
+    if (!v)
+        return err_nomem(err);
+    a->tied = true;
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        const struct mix_tensor *t = &m->tensors[i];
+        v[i] = (struct visit){t->layer, t->name, i};
+        a->tied &= t->role != ROLE_OUTPUT;
+        a->n_value += mix_category_of(t->role) == MIX_VALUE && t->n_dims >= 2;
     }
+    qsort(v, m->n_tensors, sizeof(*v), visit_cmp);
     return 0;
 }
 
 int mix_assign(enum dtype *types, const struct mix *mix, const struct mix_model *m,
                const struct mix_opts *opts, struct err *err)
 {
-    struct assign a = {.mix = mix, .m = m, .opts = opts, .tied = true};
-    struct visit *v = calloc(m->n_tensors + 1, sizeof(*v));
-    int rc = 0;
+    struct assign a = {.mix = mix, .m = m, .opts = opts};
+    struct visit *v = NULL;
+    int rc = patterns_new(&a.patterns, opts->n_overrides, err);
 
-    a.patterns = calloc(opts->n_overrides + 1, sizeof(pcre2_code *));
-    if (!v || !a.patterns) {
-        rc = err_nomem(err);
-        goto fail;
-    }
-    rc = patterns_compile(&a, err);
-    if (rc)
-        goto fail;
-    for (size_t i = 0; i < m->n_tensors; i++) {
-        const struct mix_tensor *t = &m->tensors[i];
-        v[i] = (struct visit){t->layer, t->name, i};
-        a.tied &= t->role != ROLE_OUTPUT;
-        a.n_value += category_of[t->role] == VALUE && t->n_dims >= 2;
-    }
-    qsort(v, m->n_tensors, sizeof(*v), visit_cmp);
-    for (size_t i = 0; i < m->n_tensors; i++)
-        types[v[i].index] = choose(&a, &m->tensors[v[i].index]);
-
-fail:
-    for (size_t i = 0; a.patterns && i < opts->n_overrides; i++)
-        pcre2_code_free(a.patterns[i]);
-    free(a.patterns);
+    for (size_t i = 0; !rc && i < opts->n_overrides; i++)
+        rc = patterns_add(a.patterns, opts->overrides[i].pattern, err);
+    if (!rc)
+        rc = look_over(&v, &a, err);
+    for (size_t i = 0; !rc && i < m->n_tensors; i++)
+        rc = choose(&types[v[i].index], &a, &m->tensors[v[i].index], err);
+    if (!rc && patterns_unfound(a.patterns))
+        rc = err_set(err, ERR_ARG, "pattern \"%.100s\" finds no tensor that can be quantized",
+                     patterns_unfound(a.patterns));
+    patterns_free(a.patterns);
     free(v);
     return rc;
 }
@@ -351,13 +303,14 @@ fail:
 
 static enum dtype convert_type(const struct source_tensor *t, enum dtype out_type)
 {
-    const struct special *s = special_of(t->name);
+    const struct mix_special *s = mix_special_of(t->name);
+    const size_t n = strlen(t->name), k = sizeof(".weight") - 1;
 
-    if (t->n_dims < 2 || (s && s->convert_f32) || !ends_with(t->name, ".weight"))
+    if (t->n_dims < 2 || (s && s->convert_f32) || n < k || strcmp(t->name + n - k, ".weight") != 0)
         return DTYPE_F32;
     if (t->type == DTYPE_MXFP4) /* as the reference: no type says it better */
         return DTYPE_MXFP4;
-    return fitting(out_type, source_row_len(t));
+    return fits(out_type, source_row_len(t)) ? out_type : DTYPE_F16;
 }
 
 int mix_convert_types(enum dtype *types, enum dtype out_type, const struct source *s,
@@ -379,6 +332,16 @@ static enum dtype kept_type(const struct source *s, const struct source_tensor *
     return convert_type(t, is_plain(t->type) ? t->type : DTYPE_F32);
 }
 
+/* Without the last ones of 1. */
+static int n_dims(const struct source_tensor *t)
+{
+    int n = t->n_dims;
+
+    while (n > 1 && t->dims[n - 1] == 1)
+        n--;
+    return n;
+}
+
 int mix_types(enum dtype *types, const struct mix *m, const struct source *s,
               const struct mix_opts *opts, struct err *err)
 {
@@ -396,6 +359,7 @@ int mix_types(enum dtype *types, const struct mix *m, const struct source *s,
         model.n_head_kv = arch_int(p, ARCH_N_HEAD_KV, 0);
         model.n_expert = arch_int(p, ARCH_N_EXPERT, 0);
         model.falcon = source_arch(s)->mix_falcon;
+        model.seventy_b = source_arch(s)->mix_70b;
     } else if (!opts->pure && !is_plain(m->base)) {
         rc = err_set(err, ERR_UNSUPPORTED,
                      "%s: unknown architecture: the rules of %s need a known one (--pure gives "
@@ -409,7 +373,8 @@ int mix_types(enum dtype *types, const struct mix *m, const struct source *s,
             .name = from->name,
             .role = from->row ? from->row->role : ROLE_NONE,
             .layer = from->layer,
-            .n_dims = from->n_dims,
+            .n_dims = n_dims(from),
+            .stacked = from->n_dims > 2 && from->dims[2] > 1,
             .row_len = source_row_len(from),
             .kept = kept_type(s, from),
         };

@@ -17,14 +17,24 @@
 
 struct mix;
 
-/* NULL when there is none; matched without case; "Q4_K" is Q4_K_M. */
+/* NULL when there is none; matched without case; "Q4_K" is Q4_K_M. Types that the field has
+ * no mix of (MXFP4, NVFP4) are mixes too. */
 const struct mix *mix_by_name(const char *name);
+/* The same; ERR_ARG names the nearest and all there are. */
+int mix_read(const struct mix **out, const char *name, struct err *err) WARN_UNUSED;
 /* In table order, NULL past the end. */
 const struct mix *mix_at(size_t i);
 const char *mix_name(const struct mix *m);
 uint32_t mix_file_type(const struct mix *m); /* general.file_type */
 
-/* A type for every tensor whose name a pattern (PCRE, searched anywhere) finds. */
+/* A type that a matrix can be given. ERR_ARG names the nearest. */
+int mix_read_type(enum dtype *out, const char *name, struct err *err) WARN_UNUSED;
+
+/* Would a tensor of this role be ruined by the type without an importance matrix? */
+bool mix_needs_importance(const struct mix *m, enum arch_role role, enum dtype type);
+
+/* A type for every tensor that is quantized at all and whose name a pattern (PCRE2, searched
+ * anywhere) finds. */
 struct mix_override {
     const char *pattern;
     enum dtype type;
@@ -48,17 +58,21 @@ struct mix_tensor {
     int n_dims;
     uint64_t row_len;
     enum dtype kept; /* its type where no rule quantizes it */
+    bool stacked;    /* several matrices, one behind another */
 };
 
 struct mix_model {
     const struct mix_tensor *tensors;
     size_t n_tensors;
     uint64_t n_layer, n_head, n_head_kv, n_expert;
-    bool falcon; /* the rules' exceptions for that family */
+    bool falcon;        /* the rules' exceptions for that family */
+    unsigned seventy_b; /* arch's mix_70b */
 };
 
-/* The rules themselves: types[i] of m->tensors[i]. Errors: ERR_ARG (a pattern that
- * does not compile), ERR_NOMEM. */
+/* The rules themselves: types[i] of m->tensors[i]. Where a row is no whole number of
+ * blocks: a type of smaller blocks. Errors: ERR_ARG (a pattern that does not compile, or finds
+ * no tensor that can be quantized; rows that neither the type nor another in its place fits),
+ * ERR_NOMEM. */
 int mix_assign(enum dtype *types, const struct mix *mix, const struct mix_model *m,
                const struct mix_opts *opts, struct err *err) WARN_UNUSED;
 

@@ -19,10 +19,9 @@ struct quantize {
 
 static int read_type(enum dtype *out, const char *option, const char *name, struct err *err)
 {
-    if (!name)
-        return 0;
-    *out = dtype_by_name(name);
-    return dtype_get(*out) ? 0 : err_set(err, ERR_ARG, "--%s: \"%s\" is no type", option, name);
+    const int rc = name ? mix_read_type(out, name, err) : 0;
+
+    return rc ? err_wrap(err, "--%s", option) : 0;
 }
 
 /* PATTERN=TYPE; the last '=' divides. */
@@ -45,24 +44,9 @@ static int read_overrides(struct quantize *q, struct err *err)
     return 0;
 }
 
-static int read_mix(struct quantize *q, const char *name, struct err *err)
-{
-    struct buf known = {0};
-
-    q->opts.mix = mix_by_name(name);
-    if (q->opts.mix)
-        return 0;
-    for (size_t i = 0; mix_at(i); i++)
-        buf_fmt(&known, " %s", mix_name(mix_at(i)));
-    const int rc =
-        err_set(err, ERR_ARG, "unknown mix \"%s\"; known:%s", name, known.p ? known.p : "");
-    buf_release(&known);
-    return rc;
-}
-
 static int read_options(struct quantize *q, const char *mix, struct err *err)
 {
-    int rc = read_mix(q, mix, err);
+    int rc = mix_read(&q->opts.mix, mix, err);
 
     if (!rc && q->effort)
         rc = codec_effort_by_name(&q->opts.effort, q->effort, err);

@@ -48,6 +48,8 @@ struct arch {
                                                  has none; NULL: not scaled, theta as it says */
     bool tied;                                /* tie_word_embeddings where config.json is silent */
     bool mix_falcon;                          /* quantization mixes have exceptions for it */
+    unsigned mix_70b;                         /* layers of the size whose value matrices mixes give
+                                                 more bits where heads share them; 0: there is none */
     bool no_file_type;                        /* its converter does not write general.file_type */
     struct arch_traits traits;
     const struct vocab_rules *vocab; /* formats/vocab_rules.h; NULL: the general rules only */

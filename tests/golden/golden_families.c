@@ -3,6 +3,7 @@
 
 #include "formats/base/cpu.h"
 #include "formats/base/json.h"
+#include "quant/codec.h"
 #include "quant/job.h"
 #include "quant/pipeline.h"
 #include "runtime/model.h"
@@ -65,6 +66,24 @@ static int generate(const struct model *m, struct err *err)
     return rc;
 }
 
+/* Can the mix be tried without an importance matrix, and do the rows fit it? */
+static bool applies(const struct source *s, const struct mix *mix)
+{
+    const struct mix_opts opts = {0};
+    enum dtype *types = calloc(source_n_tensors(s) + 1, sizeof(*types));
+    struct err err;
+    bool yes = types && !mix_types(types, mix, s, &opts, &err);
+
+    for (size_t i = 0; yes && i < source_n_tensors(s); i++) {
+        const struct source_tensor *t = source_tensor(s, i);
+        const struct codec *c = codec_get(types[i], CPU_ALL);
+        yes =
+            c && c->enc && !mix_needs_importance(mix, t->row ? t->row->role : ROLE_NONE, types[i]);
+    }
+    free(types);
+    return yes;
+}
+
 static bool check(const struct source *s, const struct mix *mix, const char *to, struct err *err)
 {
     static const struct log silent;
@@ -97,6 +116,8 @@ static void check_model(struct tap *t, const json_val *entry, const char *dir, c
         return;
     }
     for (size_t i = 0; s && (mix = mix_at(i)); i++) {
+        if (!applies(s, mix))
+            continue;
         n++;
         if (check(s, mix, to, &err))
             good++;

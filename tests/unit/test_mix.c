@@ -5,8 +5,6 @@
 
 #include <cmocka.h>
 
-#include "formats/base/cpu.h"
-#include "quant/codec.h"
 #include "quant/mix.h"
 
 #include <string.h>
@@ -119,10 +117,9 @@ static void test_mix_options(void **state)
     const struct mix_model m = {t, N, LAYERS, 8, 2, 0, false};
     const struct mix_override over[] = {
         {"blk\\.[0-3]\\.ffn_down", DTYPE_Q8_0},
-        {"ffn_down",               DTYPE_Q5_0},
-        {"norm",                   DTYPE_Q8_0}
+        {"ffn_down|norm",          DTYPE_Q5_0}
     };
-    struct mix_opts opts = {.overrides = over, .n_overrides = 3};
+    struct mix_opts opts = {.overrides = over, .n_overrides = 2};
 
     build(t, names, 512);
     assert_int_equal(mix_assign(types, mix_by_name("Q4_K_M"), &m, &opts, &err), 0);
@@ -161,35 +158,179 @@ static void test_mix_bad_pattern(void **state)
     assert_non_null(strstr(err.msg, "\"attn_(v\""));
 }
 
-/* Every base type and fallback can be written, so that no mix fails halfway. */
-static void test_mix_types_have_encoders(void **state)
+static void test_mix_pattern_without_tensor(void **state)
 {
     (void)state;
-    const uint64_t lens[] = {512, 320, 40};
+    struct mix_tensor t[N];
+    char names[N][64];
+    enum dtype types[N];
+    struct err err;
+    const struct mix_model m = {t, N, LAYERS, 8, 2, 0, false};
+    const struct mix_override over[] = {
+        {"ffn_",   DTYPE_Q8_0},
+        {"ffn_d",  DTYPE_Q8_0}, /* finds some, though another has them */
+        {"attn_w", DTYPE_Q8_0}
+    };
+    struct mix_opts opts = {.overrides = over, .n_overrides = 2};
 
-    for (size_t i = 0; mix_at(i); i++)
-        for (size_t k = 0; k < 3; k++) {
-            struct mix_tensor t[N];
-            char names[N][64];
-            enum dtype types[N];
-            struct err err;
-            const struct mix_opts opts = {0};
-            const struct mix_model m = {t, N, LAYERS, 8, 2, k == 2 ? 8 : 0, false};
-            build(t, names, lens[k]);
-            assert_int_equal(mix_assign(types, mix_at(i), &m, &opts, &err), 0);
-            for (size_t j = 0; j < N; j++) {
-                assert_non_null(codec_get(types[j], CPU_ALL));
-                assert_non_null(codec_get(types[j], CPU_ALL)->enc);
-            }
-        }
+    build(t, names, 512);
+    assert_int_equal(mix_assign(types, mix_by_name("Q4_0"), &m, &opts, &err), 0);
+    opts.n_overrides = 3;
+    assert_int_equal(mix_assign(types, mix_by_name("Q4_0"), &m, &opts, &err), ERR_ARG);
+    assert_non_null(strstr(err.msg, "\"attn_w\""));
+    /* one that finds what is never quantized */
+    const struct mix_override norms = {"_norm", DTYPE_Q8_0};
+    opts = (struct mix_opts){.overrides = &norms, .n_overrides = 1};
+    assert_int_equal(mix_assign(types, mix_by_name("Q4_0"), &m, &opts, &err), ERR_ARG);
+    assert_non_null(strstr(err.msg, "\"_norm\""));
+}
+
+/* Tensors that a pattern decides are not among those that rules count. */
+static void test_mix_counts_without_overridden(void **state)
+{
+    (void)state;
+    struct mix_tensor t[N];
+    char names[N][64];
+    enum dtype types[N];
+    struct err err;
+    const struct mix_model m = {t, N, LAYERS, 8, 2, 0, false};
+    const struct mix_override over = {"blk\\.0\\.ffn_down", DTYPE_Q8_0};
+    const struct mix_opts opts = {.overrides = &over, .n_overrides = 1};
+
+    build(t, names, 512);
+    assert_int_equal(mix_assign(types, mix_by_name("Q4_K_S"), &m, &opts, &err), 0);
+    assert_int_equal(type_of(t, types, "blk.0.ffn_down.weight"), DTYPE_Q8_0);
+    assert_int_equal(type_of(t, types, "blk.1.ffn_down.weight"), DTYPE_Q5_K);
+    assert_int_equal(type_of(t, types, "blk.2.ffn_down.weight"), DTYPE_Q4_K);
+}
+
+/* A type without another in its place: the error says which tensor, and what fits. */
+static void test_mix_nothing_fits(void **state)
+{
+    (void)state;
+    struct mix_tensor t[N];
+    char names[N][64];
+    enum dtype types[N];
+    struct err err;
+    const struct mix_model m = {t, N, LAYERS, 8, 2, 0, false};
+    struct mix_opts opts = {0};
+
+    build(t, names, 576);
+    assert_int_equal(mix_assign(types, mix_by_name("Q1_0"), &m, &opts, &err), ERR_ARG);
+    assert_non_null(strstr(err.msg, "token_embd.weight: rows of 576 values"));
+    assert_non_null(strstr(err.msg, " Q8_0 "));
+    assert_null(strstr(err.msg, "Q6_K"));
+    assert_int_equal(mix_assign(types, mix_by_name("NVFP4"), &m, &opts, &err), 0);
+    opts.embedding_type = DTYPE_Q6_K; /* asked for by name: nothing takes its place */
+    assert_int_equal(mix_assign(types, mix_by_name("Q4_0"), &m, &opts, &err), ERR_ARG);
+    assert_non_null(strstr(err.msg, "token_embd.weight"));
+    build(t, names, 544);
+    opts.embedding_type = DTYPE_NONE;
+    assert_int_equal(mix_assign(types, mix_by_name("NVFP4"), &m, &opts, &err), ERR_ARG);
+}
+
+/* The output matrix's type is the embedding's where that serves as one. */
+static void test_mix_tied(void **state)
+{
+    (void)state;
+    struct mix_tensor t[N];
+    char names[N][64];
+    enum dtype types[N];
+    struct err err;
+    const struct mix_model m = {t, N, LAYERS, 8, 2, 0, false};
+    struct mix_opts opts = {.output_type = DTYPE_IQ4_XS};
+
+    build(t, names, 512);
+    t[1] =
+        (struct mix_tensor){"per_layer_token_embd.weight", ROLE_LAYER_EMBD, -1, 2, 512, DTYPE_BF16};
+    assert_int_equal(mix_assign(types, mix_by_name("Q2_K"), &m, &opts, &err), 0);
+    assert_int_equal(type_of(t, types, "token_embd.weight"), DTYPE_IQ4_XS);
+    opts.output_type = DTYPE_NONE;
+    assert_int_equal(mix_assign(types, mix_by_name("IQ2_XXS"), &m, &opts, &err), 0);
+    assert_int_equal(type_of(t, types, "token_embd.weight"), DTYPE_Q5_K);
+    assert_int_equal(type_of(t, types, "per_layer_token_embd.weight"), DTYPE_Q5_K);
+    /* a pattern may name the second table, which else follows the first */
+    const struct mix_override over = {"per_layer|token_embd", DTYPE_Q5_0};
+    opts = (struct mix_opts){.embedding_type = DTYPE_Q8_0, .overrides = &over, .n_overrides = 1};
+    assert_int_equal(mix_assign(types, mix_by_name("IQ2_XXS"), &m, &opts, &err), 0);
+    assert_int_equal(type_of(t, types, "token_embd.weight"), DTYPE_Q8_0);
+    assert_int_equal(type_of(t, types, "per_layer_token_embd.weight"), DTYPE_Q5_0);
+}
+
+static void test_mix_suggests(void **state)
+{
+    (void)state;
+    const struct {
+        const char *word, *nearest;
+    } mixes[] = {
+        {"Q4",     "the nearest is Q4_1"   },
+        {"q4km",   "the nearest is Q4_K_M" },
+        {"IQ2XXS", "the nearest is IQ2_XXS"},
+        {"",       "the nearest is F32"    },
+    };
+    const struct mix *m;
+    enum dtype type;
+    struct err err;
+
+    for (size_t i = 0; i < sizeof(mixes) / sizeof(mixes[0]); i++) {
+        assert_int_equal(mix_read(&m, mixes[i].word, &err), ERR_ARG);
+        assert_non_null(strstr(err.msg, mixes[i].nearest));
+    }
+    assert_int_equal(mix_read(&m, "iq3_m", &err), 0);
+    assert_int_equal(mix_read_type(&type, "iq2_xx", &err), ERR_ARG);
+    assert_non_null(strstr(err.msg, "IQ2_XXS"));
+    assert_int_equal(mix_read_type(&type, "q6_k", &err), 0);
+    assert_int_equal(type, DTYPE_Q6_K);
+    /* a type, but of no matrix */
+    assert_int_equal(mix_read_type(&type, "I32", &err), ERR_ARG);
+    assert_int_equal(mix_read_type(&type, "F8_E4M3", &err), ERR_ARG);
+}
+
+static void test_mix_needs_importance(void **state)
+{
+    (void)state;
+    const struct mix *m = mix_by_name("IQ3_XXS");
+
+    assert_true(mix_needs_importance(m, ROLE_ATTN_V, DTYPE_IQ3_XXS));
+    assert_true(mix_needs_importance(m, ROLE_NONE, DTYPE_IQ1_S));
+    assert_false(mix_needs_importance(m, ROLE_TOKEN_EMBD, DTYPE_IQ3_XXS));
+    assert_false(mix_needs_importance(m, ROLE_LAYER_EMBD, DTYPE_IQ3_XXS));
+    assert_false(mix_needs_importance(m, ROLE_OUTPUT, DTYPE_IQ3_XXS));
+    assert_false(mix_needs_importance(m, ROLE_ATTN_V, DTYPE_IQ3_S));
+    assert_false(mix_needs_importance(m, ROLE_ATTN_V, DTYPE_Q2_K));
+    assert_true(mix_needs_importance(mix_by_name("Q2_K_S"), ROLE_ATTN_V, DTYPE_Q2_K));
+}
+
+/* Every type that a matrix can have is the base of a mix, which has its name where there is
+ * no other of that name. */
+static void test_mix_every_type(void **state)
+{
+    (void)state;
+    for (int t = DTYPE_NONE + 1; t < DTYPE_COUNT; t++) {
+        const struct dtype_info *d = dtype_get((enum dtype)t);
+        enum dtype type;
+        struct err err;
+        if (mix_read_type(&type, d->name, &err))
+            continue;
+        assert_non_null(mix_by_name(d->name));
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mix_names),       cmocka_unit_test(test_mix_counts_by_block),
-        cmocka_unit_test(test_mix_falls_back),  cmocka_unit_test(test_mix_options),
-        cmocka_unit_test(test_mix_bad_pattern), cmocka_unit_test(test_mix_types_have_encoders),
+        cmocka_unit_test(test_mix_names),
+        cmocka_unit_test(test_mix_counts_by_block),
+        cmocka_unit_test(test_mix_falls_back),
+        cmocka_unit_test(test_mix_options),
+        cmocka_unit_test(test_mix_bad_pattern),
+        cmocka_unit_test(test_mix_pattern_without_tensor),
+        cmocka_unit_test(test_mix_counts_without_overridden),
+        cmocka_unit_test(test_mix_nothing_fits),
+        cmocka_unit_test(test_mix_tied),
+        cmocka_unit_test(test_mix_suggests),
+        cmocka_unit_test(test_mix_needs_importance),
+        cmocka_unit_test(test_mix_every_type),
     };
 
     return cmocka_run_group_tests_name("mix", tests, NULL, NULL);

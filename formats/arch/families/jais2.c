@@ -39,5 +39,6 @@ const struct arch arch_jais2 = {
     .keys = key_sets,
     .tensors = row_sets,
     .ignored = arch_ignored_rotary,
+    .mix_70b = 68,
     .traits = {.norm = NORM_LAYER, .position = POS_ROPE_HALVES, .mixer = MIXER_ATTENTION, .ffn = FFN_PLAIN, .act = ACT_RELU2},
 };

@@ -54,6 +54,7 @@ const struct arch arch_llama = {
     .tensors = row_sets,
     .only = only,
     .ignored = arch_ignored_rotary,
+    .mix_70b = 80,
     .traits = {.mixer = MIXER_ATTENTION},
     .vocab = &vocab_rules_llama,
 };
@@ -65,6 +66,7 @@ const struct arch arch_mistral = {
     .tensors = row_sets,
     .only = only,
     .ignored = arch_ignored_rotary,
+    .mix_70b = 80,
     .traits = {.mixer = MIXER_ATTENTION},
     .vocab = &vocab_rules_llama,
 };

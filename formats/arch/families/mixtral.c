@@ -54,5 +54,6 @@ const struct arch arch_mixtral = {
     .only = only,
     .ignored = arch_ignored_rotary,
     .vocab = &vocab_rules_llama,
+    .mix_70b = 80,
     .traits = {.mixer = MIXER_ATTENTION},
 };

@@ -90,6 +90,7 @@ const struct arch arch_olmo = {
     .tensors = olmo_sets,
     .only = only,
     .ignored = arch_ignored_rotary,
+    .mix_70b = 80,
     .traits = {.norm = NORM_LAYER, .norm_plain = true, .mixer = MIXER_ATTENTION},
 };
 

@@ -58,6 +58,7 @@ const struct arch arch_qwen2 = {
     .only = only,
     .ignored = arch_ignored_rotary,
     .choices = choices,
+    .mix_70b = 80,
     .traits = {.mixer = MIXER_ATTENTION, .position = POS_ROPE_HALVES},
 };
 
