@@ -7,11 +7,11 @@
 void kern_init(struct kern *k, unsigned cpu)
 {
     *k = (struct kern){.isa = "scalar"};
-    kern_init_scalar(k);
     for (int t = 0; t < DTYPE_COUNT; t++) {
         const struct codec *c = codec_get((enum dtype)t, cpu);
         k->dec[t] = c ? c->dec : NULL;
     }
+    kern_init_scalar(k); /* has a product for every type with a decoder */
 #if defined(__x86_64__)
     if (cpu & CPU_AVX2) {
         kern_init_avx2_dec(k);
