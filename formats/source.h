@@ -59,7 +59,8 @@ struct source_tensor {
     size_t n_scales;
     const struct source_scale *scales;
     const float *global; /* numbers that all values are multiplied by last, one for each of
-                            n_global equal stretches of rows (experts); NULL: none */
+                            n_global equal stretches of rows (experts), which of
+                            coded values was done; NULL: none */
     size_t n_global;
     size_t n_parts; /* rows divide evenly among them */
     const struct source_part *part;
@@ -112,6 +113,10 @@ const struct source_tensor *source_role(const struct source *s, enum arch_role r
 uint64_t source_stored_len(const struct source_tensor *t);
 uint64_t source_row_len(const struct source_tensor *t);
 uint64_t source_n_rows(const struct source_tensor *t);
+
+/* How many such numbers llama.cpp reads for a tensor of this name and shape: 0, 1, or one for
+ * each matrix of a stack. */
+size_t source_may_have_global(const struct source *s, const struct source_tensor *t);
 
 /* Are its rows stored as such, each in one piece, in whatever order? Then source_row says
  * where row r lies; `row_bytes` is of the stored type. */

@@ -330,6 +330,8 @@ int source_from_ckpt(struct source *s, const struct source_opts *opts, struct er
                      .nested = config != ckpt_config(s->ckpt)};
     rc = add_all(&v, err);
     if (!rc)
+        rc = source_keep_nvfp4(s, err);
+    if (!rc)
         rc =
             vocab_from_checkpoint(&s->vocab, s->ckpt, (size_t)arch_int(&s->params, ARCH_N_VOCAB, 0),
                                   opts->pre, s->arch->vocab, opts->log, err);

@@ -43,6 +43,9 @@ bool source_is_global(const struct source *s, const struct gguf_tensor *g);
 /* Give it to its weight, which is there already. Errors: ERR_FORMAT (type, shape, no number). */
 int source_add_global(struct source *s, const struct gguf_tensor *g, struct err *err) WARN_UNUSED;
 
+/* Weights of a checkpoint that are stored as NVFP4 get that type and their number. */
+int source_keep_nvfp4(struct source *s, struct err *err) WARN_UNUSED;
+
 /* "[3, 4]" of dims[0, n), or of their reverse. */
 const char *source_shape(char *dst, size_t size, const uint64_t *dims, int n, bool reverse);
 

@@ -23,4 +23,8 @@ void coded_cells(float *dst, const struct coded *c, uint64_t r, uint64_t c0, siz
  * whole blocks and scale and zero point fit F16; for MXFP4 and NVFP4 from their like. */
 bool coded_exact(void *dst, enum dtype type, const struct coded *c, uint64_t r, const float *x);
 
+/* Codes and scales of row r as blocks of NVFP4, without the number that multiplies them all.
+ * false: some scale is negative or NaN, which a block does not say, or c is no NVFP4. */
+bool coded_nvfp4(void *dst, const struct coded *c, uint64_t r);
+
 #endif /* QUANT_CODED_H */

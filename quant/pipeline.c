@@ -47,12 +47,12 @@ static const struct source_tensor *tensor_at(const struct pipe_job *job, size_t 
 
 /* ---- planning --------------------------------------------------------------- */
 
-static int plan_item(struct pipe *p, size_t i, struct err *err)
+static int plan_item(struct pipe *p, const struct source_tensor *t, size_t index, enum dtype type,
+                     struct err *err)
 {
-    size_t index, row_bytes;
-    const struct source_tensor *t = tensor_at(p->job, i, &index);
-    const enum dtype type = p->job->types[index];
     const uint64_t rows = pipe_group_rows(t);
+    const size_t i = p->n_items++;
+    size_t row_bytes;
 
     if (!dtype_get(type) || dtype_get(type)->ggml < 0)
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: type %s has no place in a GGUF", t->name,
@@ -76,16 +76,36 @@ static int plan_item(struct pipe *p, size_t i, struct err *err)
     return 0;
 }
 
+/* A source tensor, and the number that has to stand beside it. */
+static int plan_tensor(struct pipe *p, size_t i, struct err *err)
+{
+    size_t index;
+    bool needed = false;
+    const struct source_tensor *t = tensor_at(p->job, i, &index);
+    struct source_tensor *beside = arena_alloc(&p->arena, sizeof(*beside));
+    int rc = plan_item(p, t, index, p->job->types[index], err);
+
+    if (!rc && !beside)
+        rc = err_nomem(err);
+    if (!rc)
+        rc = pipe_global_plan(&needed, beside, &p->stats[p->n_items - 1], p->job->source, &p->arena,
+                              err);
+    if (!rc && needed)
+        rc = plan_item(p, beside, index, DTYPE_F32, err);
+    return rc;
+}
+
 static int plan(struct pipe *p, const struct pipe_job *job, struct err *err)
 {
+    const size_t n = source_n_tensors(job->source);
+
     p->job = job;
-    p->n_items = source_n_tensors(job->source);
-    p->items = arena_array(&p->arena, p->n_items + 1, sizeof(*p->items));
-    p->stats = arena_array(&p->arena, p->n_items + 1, sizeof(*p->stats));
+    p->items = arena_array(&p->arena, 2 * n + 1, sizeof(*p->items));
+    p->stats = arena_array(&p->arena, 2 * n + 1, sizeof(*p->stats));
     if (!p->items || !p->stats)
         return err_nomem(err);
-    for (size_t i = 0; i < p->n_items; i++) {
-        const int rc = plan_item(p, i, err);
+    for (size_t i = 0; i < n; i++) {
+        const int rc = plan_tensor(p, i, err);
         if (rc)
             return rc;
     }
@@ -144,6 +164,8 @@ static void batch_fill(struct pipe *p, struct batch *b)
             .out = b->out + b->out_bytes,
             .out_bytes = (size_t)n * row_bytes,
             .last = p->row + n == rows,
+            .global = s->global,
+            .n_global = s->n_global,
         };
         b->out_bytes += (size_t)n * row_bytes;
         p->row += n;
@@ -296,6 +318,9 @@ int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job 
     if (rc)
         goto fail;
     rc = reserve(&p, err);
+    if (rc)
+        goto fail;
+    rc = pipe_global_find(p.stats, p.n_items, job, p.scratch, p.scratch_values, err);
     if (rc)
         goto fail;
     rc = gguf_writer_new(&p.writer, path, job->meta, p.items, p.n_items, job->split_bytes, err);

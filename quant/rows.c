@@ -244,7 +244,7 @@ static int read_in(float *dst, const struct source_tensor *t, uint64_t r0, uint6
         neg_exp(dst, values, in);
     if (t->scaled)
         scale(dst, t, r0, n, in);
-    if (t->global)
+    if (t->global && !t->coded)
         multiply_global(dst, t, r0, n);
     return 0;
 }
@@ -275,4 +275,14 @@ bool rows_exact(void *dst, enum dtype type, const struct source_tensor *t, uint6
         return false;
     const uint64_t row = source_locate(t, r, &part);
     return coded_exact(dst, type, t->coded[part].how, t->coded[part].row0 + row, x);
+}
+
+bool rows_codes(void *dst, const struct source_tensor *t, uint64_t r)
+{
+    size_t part;
+
+    if (!t->coded || t->type != DTYPE_NVFP4)
+        return false;
+    const uint64_t row = source_locate(t, r, &part);
+    return coded_nvfp4(dst, t->coded[part].how, t->coded[part].row0 + row);
 }

@@ -30,4 +30,9 @@ bool rows_verbatim(const struct source_tensor *t, enum dtype type);
 bool rows_exact(void *dst, enum dtype type, const struct source_tensor *t, uint64_t r,
                 const float *x);
 
+/* The codes and scales of row r of a tensor that is NVFP4 by another library's layout, as blocks
+ * that its global number belongs to. false: not such a tensor, or its scales are no E4M3 that a
+ * block can hold; dst is undefined then. */
+bool rows_codes(void *dst, const struct source_tensor *t, uint64_t r);
+
 #endif /* QUANT_ROWS_H */

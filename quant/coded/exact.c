@@ -243,6 +243,27 @@ static bool float4_row(uint8_t *dst, const struct coded *c, const struct float4 
     return same;
 }
 
+bool coded_nvfp4(void *dst, const struct coded *c, uint64_t r)
+{
+    const size_t bytes = dtype_get(DTYPE_NVFP4)->bytes, block = dtype_get(DTYPE_NVFP4)->block;
+    uint8_t *at = dst;
+
+    if (!fits(c, &nvfp4))
+        return false;
+    for (uint64_t c0 = 0; c0 < c->cols; c0 += CODED_STRIP) {
+        const size_t k = c->cols - c0 < CODED_STRIP ? (size_t)(c->cols - c0) : CODED_STRIP;
+        uint8_t code[CODED_STRIP];
+        coded_unpack(code, c, r, 1, c0, k);
+        for (size_t i = 0; i < k; i += block, at += bytes) {
+            put_runs(at, c, &nvfp4, r, code + i, c0 + i);
+            for (unsigned j = 0; j < nvfp4.runs; j++)
+                if (at[j] >= 0x7f)
+                    return false;
+        }
+    }
+    return true;
+}
+
 bool coded_exact(void *dst, enum dtype type, const struct coded *c, uint64_t r, const float *x)
 {
     if (c->round_to == DTYPE_BF16 || c->round_to == DTYPE_F16 || c->scale_kind == CODED_SCALE_127)

@@ -40,6 +40,20 @@ static int encode_row(struct pipe_group *g, const struct codec *c, uint8_t *out,
     return rc;
 }
 
+/* Blocks that hold x divided by the tensor's own number; `scaled` is room for a row. */
+static int encode_scaled(struct pipe_group *g, const struct codec *c, uint8_t *out, uint64_t row,
+                         const float *x, const struct codec_how *how, float *scaled)
+{
+    const size_t len = (size_t)source_row_len(g->t);
+    const float by = pipe_global_at(g->t, g->global, g->n_global, row);
+
+    if (rows_codes(out, g->t, row))
+        return 0;
+    for (size_t i = 0; i < len; i++)
+        scaled[i] = x[i] / by;
+    return codec_encode_row(c, out, scaled, len, how, &g->err);
+}
+
 static int encode(struct pipe_group *g, const struct pipe_job *job, float *x)
 {
     const struct codec *c = codec_get(g->type, job->cpu);
@@ -56,13 +70,18 @@ static int encode(struct pipe_group *g, const struct pipe_job *job, float *x)
         uint8_t *out = g->out + r * row_bytes;
         if (job->importance)
             how.importance = importance_row(job->importance, g->index, g->r0 + r);
-        rc = encode_row(g, c, out, g->r0 + r, x + r * len, &how);
+        if (g->global)
+            rc = encode_scaled(g, c, out, g->r0 + r, x + r * len, &how, back);
+        else
+            rc = encode_row(g, c, out, g->r0 + r, x + r * len, &how);
         if (rc)
             return err_wrap(&g->err, "tensor %s: row %llu", g->t->name,
                             (unsigned long long)(g->r0 + r));
         if (!job->tensor_report)
             continue;
         c->dec(back, out, len);
+        for (size_t i = 0; g->global && i < len; i++)
+            back[i] *= pipe_global_at(g->t, g->global, g->n_global, g->r0 + r);
         pipe_sums_row(&g->sums, x + r * len, back, how.importance, len);
     }
     return rc;

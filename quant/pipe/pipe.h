@@ -4,6 +4,7 @@
 /* The pieces of quant/pipeline.c: row groups, and what is known of each tensor
  * when it has been written. */
 
+#include "formats/base/arena.h"
 #include "formats/base/buf.h"
 #include "formats/base/err.h"
 #include "formats/base/hash.h"
@@ -26,13 +27,15 @@ struct pipe_sums {
 /* Consecutive rows of one tensor. */
 struct pipe_group {
     const struct source_tensor *t;
-    size_t item;      /* position in writing order */
-    size_t index;     /* source_tensor's */
-    enum dtype type;  /* to encode as */
-    uint64_t r0, n;   /* rows */
-    uint8_t *out;     /* in place; out_bytes */
-    size_t out_bytes; /* of the encoded rows */
-    bool last;        /* of its tensor */
+    size_t item;         /* position in writing order */
+    size_t index;        /* source_tensor's */
+    enum dtype type;     /* to encode as */
+    uint64_t r0, n;      /* rows */
+    uint8_t *out;        /* in place; out_bytes */
+    size_t out_bytes;    /* of the encoded rows */
+    bool last;           /* of its tensor */
+    const float *global; /* n_global numbers its values are divided by; NULL: none */
+    size_t n_global;
     struct pipe_sums sums;
     double seconds; /* spent on it */
     int rc;         /* with `err` */
@@ -63,11 +66,25 @@ struct pipe_stat {
     const struct source_tensor *t;
     size_t index; /* source_tensor's */
     enum dtype type;
+    float *global; /* numbers written beside it, one for each of n_global stretches of rows */
+    size_t n_global;
     struct pipe_sums sums;
     double seconds;
     struct hash *hash; /* owned while the tensor is being written */
     char sha256[HASH_HEX_BYTES];
 };
+
+/* Does a tensor need a number beside it as it is to be written? Then s->global gets room for
+ * it, and `beside` is the tensor that will hold it, for the writer's list. */
+int pipe_global_plan(bool *needed, struct source_tensor *beside, struct pipe_stat *s,
+                     const struct source *from, struct arena *arena, struct err *err) WARN_UNUSED;
+/* Find the numbers of n tensors: reads those it has to, once. scratch: of every thread,
+ * scratch_values each. */
+int pipe_global_find(struct pipe_stat *stats, size_t n, const struct pipe_job *job, float *scratch,
+                     size_t scratch_values, struct err *err) WARN_UNUSED;
+
+/* That of row r. */
+float pipe_global_at(const struct source_tensor *t, const float *global, size_t n, uint64_t r);
 
 /* The text of OUT.gguf.json. */
 int pipe_report(struct buf *b, const char *path, const struct pipe_stat *stats, size_t n,
