@@ -115,4 +115,42 @@ struct block_iq4_xs {
 };
 _Static_assert(sizeof(struct block_iq4_xs) == 136, "IQ4_XS is 136 bytes on disk");
 
+/* The codebook types: w = d * (1/2 + s) * unit * entry * sign with a 4-bit s. */
+struct block_iq2_xxs {
+    uint16_t d;
+    uint8_t qs[64]; /* per 32 values four indices and a word: 7 bits of signs each, s on top */
+};
+_Static_assert(sizeof(struct block_iq2_xxs) == 66, "IQ2_XXS is 66 bytes on disk");
+
+struct block_iq2_xs {
+    uint16_t d;
+    uint16_t qs[32];   /* per 8 values nine bits of index, seven of signs */
+    uint8_t scales[8]; /* s per 16 values, low half first */
+};
+_Static_assert(sizeof(struct block_iq2_xs) == 74, "IQ2_XS is 74 bytes on disk");
+
+struct block_iq2_s {
+    uint16_t d;
+    uint8_t qs[32], signs[32]; /* per 8 values */
+    uint8_t qh[8];             /* bits 8 and 9 of four indices */
+    uint8_t scales[8];         /* as IQ2_XS */
+};
+_Static_assert(sizeof(struct block_iq2_s) == 82, "IQ2_S is 82 bytes on disk");
+
+struct block_iq3_xxs {
+    uint16_t d;
+    uint8_t qs[64];    /* per 4 values */
+    uint8_t words[32]; /* per 32 values as IQ2_XXS */
+};
+_Static_assert(sizeof(struct block_iq3_xxs) == 98, "IQ3_XXS is 98 bytes on disk");
+
+struct block_iq3_s {
+    uint16_t d;
+    uint8_t qs[64];    /* per 4 values */
+    uint8_t qh[8];     /* bit 8 of eight indices */
+    uint8_t signs[32]; /* per 8 values */
+    uint8_t scales[4]; /* s per 32 values, low half first */
+};
+_Static_assert(sizeof(struct block_iq3_s) == 110, "IQ3_S is 110 bytes on disk");
+
 #endif /* FORMATS_BLOCKS_H */

@@ -1,0 +1,295 @@
+#include "quant/ref/grid_fit.h"
+
+#include "formats/blocks.h"
+#include "quant/half.h"
+#include "quant/ref/grid_vec.h"
+#include "quant/ref/search.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { OCTETS = QK_K / 8, RUNS_MOST = 16, INDEX_MOST = 15, TRIES = 16 };
+
+/* A run as the sum of its octets, all with the candidates for the same scale. */
+struct run {
+    float a[GRID_SCALES], b[GRID_SCALES];
+    float best; /* the scale of greatest gain */
+};
+
+struct search {
+    const struct grid *g;
+    int runs;
+    float most_scale; /* of all runs */
+    float back;       /* values were multiplied by 1 / back, a power of two */
+    struct run run[RUNS_MOST];
+    struct octet octet[OCTETS];
+};
+
+/* Which index and which candidates, for one d. */
+struct choice {
+    uint16_t d;
+    float gain;
+    uint8_t scale[RUNS_MOST], pick[OCTETS];
+};
+
+/* ---- scales of runs -------------------------------------------------------------------- */
+
+static float weighted_square(const float *x, const float *w, int n)
+{
+    float sum = 0, all = 0;
+
+    for (int i = 0; i < n; i++) {
+        sum += w[i] * x[i] * x[i];
+        all += w[i];
+    }
+    return sum / all;
+}
+
+static void run_sum(struct run *r, const struct octet *o, const struct grid *g)
+{
+    float most = 0;
+
+    *r = (struct run){0};
+    for (int i = 0; i < g->run; i++)
+        for (int j = 0; j < g->scales; j++) {
+            r->a[j] += o[i].a[j];
+            r->b[j] += o[i].b[j];
+        }
+    for (int j = 0; j < g->scales; j++)
+        if (r->a[j] > 0 && r->a[j] * r->a[j] > most * r->b[j]) {
+            most = r->a[j] * r->a[j] / r->b[j];
+            r->best = r->a[j] / r->b[j];
+        }
+}
+
+static void scan_all(struct search *s, const float *x, const float *w)
+{
+    const struct grid *g = s->g;
+    const int n = 8 * g->run;
+    float middle[RUNS_MOST], most = 0;
+
+    for (int k = 0; k < s->runs; k++) {
+        middle[k] = g->middle * sqrtf(weighted_square(x + n * k, w + n * k, n));
+        most = middle[k] > most ? middle[k] : most;
+    }
+    s->most_scale = 0;
+    for (int k = 0; k < s->runs; k++) {
+        float scale[GRID_SCALES];
+        /* the least index is as far below the greatest */
+        scale[0] = middle[k] > most * (1.0F / 32) ? middle[k] : most * (1.0F / 32);
+        for (int j = 0; j < g->scales / 2; j++)
+            scale[0] /= g->ratio;
+        for (int j = 1; j < g->scales; j++)
+            scale[j] = scale[j - 1] * g->ratio;
+        for (int i = g->run * k; i < g->run * (k + 1); i++)
+            grid_scan(&s->octet[i], g, x + 8 * i, w + 8 * i, scale);
+        run_sum(&s->run[k], s->octet + g->run * k, g);
+        s->most_scale = s->run[k].best > s->most_scale ? s->run[k].best : s->most_scale;
+    }
+}
+
+/* ---- the scale of all ------------------------------------------------------------------- */
+
+static uint16_t stored(const struct search *s, float d)
+{
+    const uint16_t h = f16_from_f32(d * s->back);
+
+    return h > SRCH_F16_MOST ? SRCH_F16_MOST : h;
+}
+
+static float restored(const struct search *s, uint16_t h)
+{
+    return f32_from_f16(h) / s->back;
+}
+
+/* The gain of the run at each of VEC scales. */
+INLINE vec run_gain(const struct run *r, vec s, int n)
+{
+    vec m = vec_all(-INFINITY);
+
+    for (int j = 0; j < n; j++)
+        m = vec_max(m, vec_all(2.0F * r->a[j]) - s * vec_all(r->b[j]));
+    return m * s;
+}
+
+/* gain[i] of d[i], every run with the best of the three indices around its best scale. */
+static void try_all(float gain[TRIES], const struct search *s, const float d[TRIES])
+{
+    const vec zero = vec_all(0), most = vec_all(INDEX_MOST), half = vec_all(0.5F);
+    float inverse[TRIES];
+
+    for (int i = 0; i < TRIES; i++)
+        inverse[i] = d[i] > 0 ? 1.0F / (s->g->unit * d[i]) : 0;
+    for (int i = 0; i < TRIES; i += VEC) {
+        const vec step = vec_load(d + i) * s->g->unit;
+        vec sum = zero;
+        for (int k = 0; k < s->runs; k++) {
+            const vec at = s->run[k].best * vec_load(inverse + i) - half;
+            const vec near = (at + VEC_ROUND) - VEC_ROUND;
+            vec best = vec_all(-INFINITY);
+            for (int off = -1; off <= 1; off++) {
+                vec index = near + (float)off;
+                index = vec_min(vec_max(index, zero), most);
+                const vec scale = (index + half) * step;
+                best = vec_max(best, run_gain(&s->run[k], scale, s->g->scales));
+            }
+            sum += best;
+        }
+        vec_store(gain + i, sum);
+    }
+}
+
+/* The best of 48 scales: the widest run's best one lands from far above the last index, which
+ * cuts an outlier, to half of it. */
+static uint16_t first_d(const struct search *s)
+{
+    static const float lowest[3] = {0.15F, 0.77F, 1.1F}, ratio[3] = {1.107F, 1.0224F, 1.04F};
+    const float last = s->most_scale / (s->g->unit * ((float)INDEX_MOST + 0.5F));
+    float most = 0;
+    uint16_t best = 0;
+
+    for (int batch = 0; batch < 3; batch++) {
+        uint16_t h[TRIES];
+        float d[TRIES], gain[TRIES], at = last * lowest[batch];
+        for (int i = 0; i < TRIES; i++) {
+            h[i] = stored(s, at);
+            d[i] = restored(s, h[i]);
+            at *= ratio[batch];
+        }
+        try_all(gain, s, d);
+        for (int i = 0; i < TRIES; i++)
+            if (gain[i] > most) {
+                most = gain[i];
+                best = h[i];
+            }
+    }
+    return best;
+}
+
+/* ---- indices and candidates --------------------------------------------------------------- */
+
+/* gain[i] of index i, every octet with its best candidate. */
+static void index_gains(float gain[INDEX_MOST + 1], const struct octet *o, const struct grid *g,
+                        float step)
+{
+    static const float half[INDEX_MOST + 1] = {0.5F,  1.5F,  2.5F,  3.5F, 4.5F,  5.5F,
+                                               6.5F,  7.5F,  8.5F,  9.5F, 10.5F, 11.5F,
+                                               12.5F, 13.5F, 14.5F, 15.5F};
+
+    for (int i = 0; i <= INDEX_MOST; i += VEC) {
+        const vec scale = vec_load(half + i) * step;
+        vec sum = vec_all(0);
+        for (int k = 0; k < g->run; k++) {
+            vec m = vec_all(-INFINITY);
+            for (int j = 0; j < g->scales; j++)
+                m = vec_max(m, vec_all(2.0F * o[k].a[j]) - scale * vec_all(o[k].b[j]));
+            sum += m;
+        }
+        vec_store(gain + i, sum * scale);
+    }
+}
+
+static int best_candidate(const struct octet *o, int n, float scale)
+{
+    float most = -INFINITY;
+    int best = 0;
+
+    for (int j = 0; j < n; j++) {
+        const float gain = 2.0F * o->a[j] - scale * o->b[j];
+        if (gain > most) {
+            most = gain;
+            best = j;
+        }
+    }
+    return best;
+}
+
+/* Indices and candidates for d; returns the d of least squares for them. */
+static float choose(struct choice *c, const struct search *s, uint16_t h)
+{
+    const struct grid *g = s->g;
+    const float step = restored(s, h) * g->unit;
+    float above = 0, below = 0;
+
+    c->d = h;
+    c->gain = 0;
+    for (int k = 0; k < s->runs; k++) {
+        float gain[INDEX_MOST + 1];
+        int best = 0;
+        index_gains(gain, s->octet + g->run * k, g, step);
+        for (int i = 1; i <= INDEX_MOST; i++)
+            best = gain[i] > gain[best] ? i : best;
+        c->scale[k] = (uint8_t)best;
+        c->gain += gain[best];
+        const float u = ((float)best + 0.5F) * g->unit;
+        for (int i = g->run * k; i < g->run * (k + 1); i++) {
+            const struct octet *o = &s->octet[i];
+            const int j = best_candidate(o, g->scales, ((float)best + 0.5F) * step);
+            c->pick[i] = (uint8_t)j;
+            above += u * o->a[j];
+            below += u * u * o->b[j];
+        }
+    }
+    return below > 0 ? above / below : 0;
+}
+
+static void choose_best(struct choice *best, const struct search *s)
+{
+    float d = choose(best, s, first_d(s));
+
+    for (int step = 0; step < 2 && best->d; step++) {
+        struct choice next;
+        const uint16_t h = stored(s, d);
+        if (h == best->d)
+            break;
+        d = choose(&next, s, h);
+        if (next.gain <= best->gain)
+            break;
+        *best = next;
+    }
+}
+
+/* ---- a block ------------------------------------------------------------------------------- */
+
+/* x times the power of two that brings its largest magnitude to [1, 2); 0: it holds nothing
+ * that can be stored. */
+static float normalize(float y[QK_K], const float *x)
+{
+    const float most = fabsf(srch_extreme(x, QK_K));
+
+    if (most < SRCH_TINY)
+        return 0;
+    const float power = f32_from_bits(f32_bits(most) & 0x7f800000U);
+    const float inverse = 1.0F / power;
+    for (int i = 0; i < QK_K; i++)
+        y[i] = x[i] * inverse;
+    return power;
+}
+
+void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const float *w,
+              enum codec_effort effort)
+{
+    struct search s;
+    struct choice c;
+    float y[QK_K];
+
+    (void)effort;
+    memset(f, 0, sizeof(*f));
+    s.g = g;
+    s.runs = OCTETS / g->run;
+    s.back = normalize(y, x);
+    if (!(s.back > 0))
+        return;
+    scan_all(&s, y, w);
+    choose_best(&c, &s);
+    if (!c.d)
+        return;
+    f->d = c.d;
+    memcpy(f->scale, c.scale, (size_t)s.runs);
+    for (int i = 0; i < OCTETS; i++) {
+        const int j = c.pick[i];
+        f->entry[i][0] = s.octet[i].entry[j][0];
+        f->entry[i][1] = g->dim == 4 ? s.octet[i].entry[j][1] : 0;
+        f->signs[i] = s.octet[i].signs[j];
+    }
+}

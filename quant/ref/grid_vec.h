@@ -1,0 +1,118 @@
+#ifndef QUANT_REF_GRID_VEC_H
+#define QUANT_REF_GRID_VEC_H
+
+/* What quant/vec.h lacks for loops over the entries of a codebook: 16-bit halves of the lanes,
+ * and the maximum of floats. The plain versions are the definition. */
+
+#include "quant/vec.h"
+
+#include <math.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512BW__)
+
+#define vec_max(a, b)      ((vec)_mm512_max_ps(a, b))
+#define vec_min(a, b)      ((vec)_mm512_min_ps(a, b))
+#define ivec_dot16(a, b)   ((ivec)_mm512_madd_epi16((__m512i)(a), (__m512i)(b)))
+#define ivec_mul16(a, b)   ((ivec)_mm512_mullo_epi16((__m512i)(a), (__m512i)(b)))
+#define ivec_mulhi16(a, b) ((ivec)_mm512_mulhi_epi16((__m512i)(a), (__m512i)(b)))
+#define ivec_min16(a, b)   ((ivec)_mm512_min_epi16((__m512i)(a), (__m512i)(b)))
+#define ivec_left16(a, n)  ((ivec)_mm512_slli_epi16((__m512i)(a), n))
+
+#elif defined(__AVX2__)
+
+#define vec_max(a, b)      ((vec)_mm256_max_ps(a, b))
+#define vec_min(a, b)      ((vec)_mm256_min_ps(a, b))
+#define ivec_dot16(a, b)   ((ivec)_mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
+#define ivec_mul16(a, b)   ((ivec)_mm256_mullo_epi16((__m256i)(a), (__m256i)(b)))
+#define ivec_mulhi16(a, b) ((ivec)_mm256_mulhi_epi16((__m256i)(a), (__m256i)(b)))
+#define ivec_min16(a, b)   ((ivec)_mm256_min_epi16((__m256i)(a), (__m256i)(b)))
+#define ivec_left16(a, n)  ((ivec)_mm256_slli_epi16((__m256i)(a), n))
+
+#else
+
+/* Of no NaN. */
+INLINE vec vec_max(vec a, vec b)
+{
+    return vec_pick(a > b, a, b);
+}
+
+INLINE vec vec_min(vec a, vec b)
+{
+    return vec_pick(a < b, a, b);
+}
+
+/* The halves of each lane as numbers, and back. */
+INLINE ivec ivec_low16(ivec v)
+{
+    return (v << 16) >> 16;
+}
+
+INLINE ivec ivec_halves16(ivec low, ivec high)
+{
+    return (low & 0xffff) | high << 16;
+}
+
+/* Sum of both products. */
+INLINE ivec ivec_dot16(ivec a, ivec b)
+{
+    return ivec_low16(a) * ivec_low16(b) + (a >> 16) * (b >> 16);
+}
+
+/* Each product, its low bits. */
+INLINE ivec ivec_mul16(ivec a, ivec b)
+{
+    return ivec_halves16(ivec_low16(a) * ivec_low16(b), (a >> 16) * (b >> 16));
+}
+
+/* Each product, its upper 16 bits. */
+INLINE ivec ivec_mulhi16(ivec a, ivec b)
+{
+    return ivec_halves16((ivec_low16(a) * ivec_low16(b)) >> 16, ((a >> 16) * (b >> 16)) >> 16);
+}
+
+INLINE ivec ivec_min16(ivec a, ivec b)
+{
+    return ivec_halves16(ivec_min(ivec_low16(a), ivec_low16(b)), ivec_min(a >> 16, b >> 16));
+}
+
+#define ivec_left16(a, n) ivec_halves16(ivec_low16(a) << (n), ((a) >> 16) << (n))
+
+#endif
+
+INLINE ivec ivec_load(const int32_t *p)
+{
+    ivec v;
+
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+/* v, the last bits of which are a mark. */
+INLINE vec vec_mark(vec v, ivec keep, ivec mark)
+{
+    return (vec)(((ivec)v & keep) | mark);
+}
+
+/* The greatest of VEC numbers, whatever the order. */
+INLINE float vec_most(vec v)
+{
+#if defined(__AVX512BW__)
+    return _mm512_reduce_max_ps(v);
+#elif defined(__AVX2__)
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+#else
+    float a[VEC], most;
+    vec_store(a, v);
+    most = a[0];
+    for (int i = 1; i < VEC; i++)
+        most = a[i] > most ? a[i] : most;
+    return most;
+#endif
+}
+
+#endif /* QUANT_REF_GRID_VEC_H */

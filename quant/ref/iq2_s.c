@@ -1,0 +1,60 @@
+/* IQ2_S: 256 values in sixteen runs of 16, w = d * (1/2 + s) / 4 * entry * sign. An octet has
+ * ten bits of index and all eight signs. */
+
+#include "formats/blocks.h"
+#include "quant/half.h"
+#include "quant/ref/grid_fit.h"
+#include "quant/ref/ref.h"
+#include "quant/ref/search.h"
+
+enum { RUNS = 16, OCTETS = 32 };
+
+static void pack(struct block_iq2_s *b, const struct grid_fit *f)
+{
+    b->d = f->d;
+    for (int k = 0; k < OCTETS / 4; k++) {
+        unsigned high = 0;
+        for (int t = 0; t < 4; t++) {
+            b->qs[4 * k + t] = (uint8_t)f->entry[4 * k + t][0];
+            b->signs[4 * k + t] = f->signs[4 * k + t];
+            high |= (unsigned)f->entry[4 * k + t][0] >> 8 << 2 * t;
+        }
+        b->qh[k] = (uint8_t)high;
+    }
+    for (int k = 0; k < RUNS / 2; k++)
+        b->scales[k] = (uint8_t)(f->scale[2 * k] | f->scale[2 * k + 1] << 4);
+}
+
+void iq2_s_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
+{
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
+    struct grid g = {.entries = 1024,
+                     .dim = 8,
+                     .scales = 8,
+                     .ratio = 1.1F,
+                     .middle = 0.055F,
+                     .unit = 0.25F,
+                     .run = 2};
+    struct grid_fit f;
+    struct block_iq2_s *b = dst;
+    float w[QK_K];
+
+    grid_init(&g, grid_iq2s, &grid_levels_2);
+    for (size_t i = 0; i < n; i += QK_K) {
+        grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
+        pack(b++, &f);
+    }
+}
+
+void iq2_s_decode(float *dst, const void *src, size_t n)
+{
+    const struct block_iq2_s *b = src;
+
+    for (size_t i = 0; i < n / QK_K; i++)
+        for (int t = 0; t < OCTETS; t++, dst += 8) {
+            const int s = b[i].scales[t / 4] >> t % 4 / 2 * 4 & 15;
+            const int q = b[i].qs[t] | (b[i].qh[t / 4] >> t % 4 * 2 & 3) << 8;
+            grid_octet(dst, f32_from_f16(b[i].d) * (0.5F + (float)s) * 0.25F, grid_iq2s[q],
+                       b[i].signs[t]);
+        }
+}

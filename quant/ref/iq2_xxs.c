@@ -1,0 +1,61 @@
+/* IQ2_XXS: 256 values in eight runs of 32, w = d * (1/2 + s) / 4 * entry * sign. A run's four
+ * octets have a byte of index and seven bits of signs each. */
+
+#include "formats/blocks.h"
+#include "quant/half.h"
+#include "quant/ref/grid_fit.h"
+#include "quant/ref/ref.h"
+#include "quant/ref/search.h"
+
+enum { RUNS = 8 };
+
+static void pack(struct block_iq2_xxs *b, const struct grid_fit *f)
+{
+    b->d = f->d;
+    for (int k = 0; k < RUNS; k++) {
+        uint32_t word = (uint32_t)f->scale[k] << 28;
+        for (int t = 0; t < 4; t++) {
+            b->qs[8 * k + t] = (uint8_t)f->entry[4 * k + t][0];
+            word |= (uint32_t)(f->signs[4 * k + t] & 127) << 7 * t;
+        }
+        for (int t = 0; t < 4; t++)
+            b->qs[8 * k + 4 + t] = (uint8_t)(word >> 8 * t);
+    }
+}
+
+void iq2_xxs_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
+{
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
+    struct grid g = {.entries = 256,
+                     .dim = 8,
+                     .even = 1,
+                     .scales = 16,
+                     .ratio = 1.06F,
+                     .middle = 0.055F,
+                     .unit = 0.25F,
+                     .run = 4};
+    struct grid_fit f;
+    struct block_iq2_xxs *b = dst;
+    float w[QK_K];
+
+    grid_init(&g, grid_iq2xxs, &grid_levels_2);
+    for (size_t i = 0; i < n; i += QK_K) {
+        grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
+        pack(b++, &f);
+    }
+}
+
+void iq2_xxs_decode(float *dst, const void *src, size_t n)
+{
+    const struct block_iq2_xxs *b = src;
+
+    for (size_t i = 0; i < n / QK_K; i++)
+        for (int k = 0; k < RUNS; k++) {
+            const uint8_t *q = b[i].qs + 8 * k;
+            const uint32_t word =
+                (uint32_t)q[4] | (uint32_t)q[5] << 8 | (uint32_t)q[6] << 16 | (uint32_t)q[7] << 24;
+            const float d = f32_from_f16(b[i].d) * (0.5F + (float)(word >> 28)) * 0.25F;
+            for (int t = 0; t < 4; t++, dst += 8)
+                grid_octet(dst, d, grid_iq2xxs[q[t]], grid_signs(word >> 7 * t & 127));
+        }
+}
