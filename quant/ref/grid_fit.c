@@ -19,6 +19,7 @@ struct run {
 struct search {
     const struct grid *g;
     int runs;
+    int n;            /* candidates of each octet */
     float most_scale; /* of all runs */
     float back;       /* values were multiplied by 1 / back, a power of two */
     struct run run[RUNS_MOST];
@@ -45,9 +46,11 @@ static float weighted_square(const float *x, const float *w, int n)
     return sum / all;
 }
 
-static void run_sum(struct run *r, const struct octet *o, const struct grid *g)
+/* Returns how far from the nearest end of the scales the best of them lies. */
+static int run_sum(struct run *r, const struct octet *o, const struct grid *g)
 {
     float most = 0;
+    int at = 0;
 
     *r = (struct run){0};
     for (int i = 0; i < g->run; i++)
@@ -59,31 +62,58 @@ static void run_sum(struct run *r, const struct octet *o, const struct grid *g)
         if (r->a[j] > 0 && r->a[j] * r->a[j] > most * r->b[j]) {
             most = r->a[j] * r->a[j] / r->b[j];
             r->best = r->a[j] / r->b[j];
+            at = j;
         }
+    return at < g->scales - 1 - at ? at : g->scales - 1 - at;
 }
 
-static void scan_all(struct search *s, const float *x, const float *w)
+/* Look around `middle`, and again around the best scale where that lies at the end. */
+static void scan_run(struct search *s, int k, float middle, const float *x, const float *w)
 {
     const struct grid *g = s->g;
-    const int n = 8 * g->run;
-    float middle[RUNS_MOST], most = 0;
+    struct octet *o = s->octet + g->run * k;
 
-    for (int k = 0; k < s->runs; k++) {
-        middle[k] = g->middle * sqrtf(weighted_square(x + n * k, w + n * k, n));
-        most = middle[k] > most ? middle[k] : most;
-    }
-    s->most_scale = 0;
-    for (int k = 0; k < s->runs; k++) {
-        float scale[GRID_SCALES];
-        /* the least index is as far below the greatest */
-        scale[0] = middle[k] > most * (1.0F / 32) ? middle[k] : most * (1.0F / 32);
+    for (int again = 0; again < 3; again++) {
+        float scale[GRID_SCALES] = {middle};
         for (int j = 0; j < g->scales / 2; j++)
             scale[0] /= g->ratio;
         for (int j = 1; j < g->scales; j++)
             scale[j] = scale[j - 1] * g->ratio;
-        for (int i = g->run * k; i < g->run * (k + 1); i++)
-            grid_scan(&s->octet[i], g, x + 8 * i, w + 8 * i, scale);
-        run_sum(&s->run[k], s->octet + g->run * k, g);
+        for (int i = 0; i < g->run; i++)
+            grid_scan(&o[i], g, x + 8 * i, w + 8 * i, scale, g->scales);
+        if (run_sum(&s->run[k], o, g) > 0 || !(s->run[k].best > 0))
+            break;
+        middle = s->run[k].best;
+    }
+}
+
+/* Where to look first: values of about one size are all the lowest level. */
+static float first_middle(const struct grid *g, const float *x, const float *w, int n)
+{
+    float least = INFINITY, most = 0;
+
+    for (int i = 0; i < n; i++) {
+        const float v = fabsf(x[i]);
+        least = v < least ? v : least;
+        most = v > most ? v : most;
+    }
+    return (least >= 0.8F * most ? 1.0F / g->base : g->middle) * sqrtf(weighted_square(x, w, n));
+}
+
+static void scan_all(struct search *s, const float *x, const float *w)
+{
+    const int n = 8 * s->g->run;
+    float middle[RUNS_MOST], most = 0;
+
+    for (int k = 0; k < s->runs; k++) {
+        middle[k] = first_middle(s->g, x + n * k, w + n * k, n);
+        most = middle[k] > most ? middle[k] : most;
+    }
+    s->most_scale = 0;
+    for (int k = 0; k < s->runs; k++) {
+        /* the least index is as far below the greatest */
+        const float least = most * (1.0F / 32);
+        scan_run(s, k, middle[k] > least ? middle[k] : least, x + n * k, w + n * k);
         s->most_scale = s->run[k].best > s->most_scale ? s->run[k].best : s->most_scale;
     }
 }
@@ -169,7 +199,7 @@ static uint16_t first_d(const struct search *s)
 /* ---- indices and candidates --------------------------------------------------------------- */
 
 /* gain[i] of index i, every octet with its best candidate. */
-static void index_gains(float gain[INDEX_MOST + 1], const struct octet *o, const struct grid *g,
+static void index_gains(float gain[INDEX_MOST + 1], const struct octet *o, int octets, int n,
                         float step)
 {
     static const float half[INDEX_MOST + 1] = {0.5F,  1.5F,  2.5F,  3.5F, 4.5F,  5.5F,
@@ -179,9 +209,9 @@ static void index_gains(float gain[INDEX_MOST + 1], const struct octet *o, const
     for (int i = 0; i <= INDEX_MOST; i += VEC) {
         const vec scale = vec_load(half + i) * step;
         vec sum = vec_all(0);
-        for (int k = 0; k < g->run; k++) {
+        for (int k = 0; k < octets; k++) {
             vec m = vec_all(-INFINITY);
-            for (int j = 0; j < g->scales; j++)
+            for (int j = 0; j < n; j++)
                 m = vec_max(m, vec_all(2.0F * o[k].a[j]) - scale * vec_all(o[k].b[j]));
             sum += m;
         }
@@ -216,7 +246,7 @@ static float choose(struct choice *c, const struct search *s, uint16_t h)
     for (int k = 0; k < s->runs; k++) {
         float gain[INDEX_MOST + 1];
         int best = 0;
-        index_gains(gain, s->octet + g->run * k, g, step);
+        index_gains(gain, s->octet + g->run * k, g->run, s->n, step);
         for (int i = 1; i <= INDEX_MOST; i++)
             best = gain[i] > gain[best] ? i : best;
         c->scale[k] = (uint8_t)best;
@@ -224,7 +254,7 @@ static float choose(struct choice *c, const struct search *s, uint16_t h)
         const float u = ((float)best + 0.5F) * g->unit;
         for (int i = g->run * k; i < g->run * (k + 1); i++) {
             const struct octet *o = &s->octet[i];
-            const int j = best_candidate(o, g->scales, ((float)best + 0.5F) * step);
+            const int j = best_candidate(o, s->n, ((float)best + 0.5F) * step);
             c->pick[i] = (uint8_t)j;
             above += u * o->a[j];
             below += u * u * o->b[j];
@@ -233,19 +263,43 @@ static float choose(struct choice *c, const struct search *s, uint16_t h)
     return below > 0 ? above / below : 0;
 }
 
-static void choose_best(struct choice *best, const struct search *s)
+/* Fit d to the choice, as long as that gains. */
+static void settle(struct choice *best, const struct search *s, uint16_t h)
 {
-    float d = choose(best, s, first_d(s));
+    float d = choose(best, s, h);
 
     for (int step = 0; step < 2 && best->d; step++) {
         struct choice next;
-        const uint16_t h = stored(s, d);
+        h = stored(s, d);
         if (h == best->d)
             break;
         d = choose(&next, s, h);
         if (next.gain <= best->gain)
             break;
         *best = next;
+    }
+}
+
+/* New candidates: the best entries for the indices about the chosen ones. */
+enum { NEAR = 4 };
+static void look_closer(struct search *s, const struct choice *c, const float *x, const float *w)
+{
+    const struct grid *g = s->g;
+    const float step = restored(s, c->d) * g->unit;
+
+    s->n = NEAR;
+    for (int k = 0; k < s->runs; k++) {
+        float scale[NEAR];
+        for (int j = 0; j < NEAR; j++) {
+            const int index = c->scale[k] + j - NEAR / 2;
+            scale[j] = ((float)(index < 0            ? 0
+                                : index > INDEX_MOST ? INDEX_MOST
+                                                     : index) +
+                        0.5F) *
+                       step;
+        }
+        for (int i = g->run * k; i < g->run * (k + 1); i++)
+            grid_scan(&s->octet[i], g, x + 8 * i, w + 8 * i, scale, NEAR);
     }
 }
 
@@ -273,7 +327,6 @@ void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const fl
     struct choice c;
     float y[QK_K];
 
-    (void)effort;
     memset(f, 0, sizeof(*f));
     s.g = g;
     s.runs = OCTETS / g->run;
@@ -281,9 +334,14 @@ void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const fl
     if (!(s.back > 0))
         return;
     scan_all(&s, y, w);
-    choose_best(&c, &s);
+    s.n = g->scales;
+    settle(&c, &s, first_d(&s));
     if (!c.d)
         return;
+    if (effort != EFFORT_FAST) {
+        look_closer(&s, &c, y, w);
+        settle(&c, &s, c.d);
+    }
     f->d = c.d;
     memcpy(f->scale, c.scale, (size_t)s.runs);
     for (int i = 0; i < OCTETS; i++) {

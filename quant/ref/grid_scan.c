@@ -10,7 +10,7 @@ enum { NUMBER_MOST = 32767 };
 
 /* What a quad or octet of the values contributes to each entry. */
 struct products {
-    float a[GRID_MOST];    /* sum w |x| g */
+    float a[GRID_MOST];    /* sum w |x| g - center */
     float b[GRID_MOST];    /* sum w g^2 */
     float flip[GRID_MOST]; /* a with the cheapest sign reversed */
 };
@@ -19,12 +19,14 @@ struct numbers {
     int16_t p[8], q[8]; /* w |x| / p_unit, w / q_unit */
     float p_unit, q_unit;
     unsigned signs;
+    int center[2]; /* what the best entry of each half comes to, nearly */
 };
 
 void grid_init(struct grid *g, const uint16_t *digits, const struct grid_levels *l)
 {
     const int bits = g->dim == 8 ? 2 : 3, mask = (1 << bits) - 1;
 
+    g->base = (float)l->base;
     for (int k = 0; k < g->dim / 2; k++)
         for (int e = 0; e < g->entries; e++) {
             const int d = digits[e] >> 2 * bits * k;
@@ -59,7 +61,7 @@ INLINE int32_t both(const int16_t *two)
 
 /* pairs: how many of p and q; flips: whether to compute them. */
 INLINE void products_loop(struct products *out, const struct grid *g, const int16_t *p,
-                          const int16_t *q, int pairs, int flips)
+                          const int16_t *q, int center, int pairs, int flips)
 {
     ivec pp[4], qq[4];
 
@@ -77,6 +79,7 @@ INLINE void products_loop(struct products *out, const struct grid *g, const int1
             b += ivec_dot16(ivec_mul16(t, t), qq[k]);
             least = ivec_min16(least, ivec_mulhi16(ivec_left16(t, 9), pp[k]));
         }
+        a -= center;
         vec_store(&out->a[e], __builtin_convertvector(a, vec));
         vec_store(&out->b[e], __builtin_convertvector(b, vec));
         if (flips) {
@@ -87,16 +90,16 @@ INLINE void products_loop(struct products *out, const struct grid *g, const int1
 }
 
 static void products_set(struct products *out, const struct grid *g, const int16_t *p,
-                         const int16_t *q, int flips)
+                         const int16_t *q, int center, int flips)
 {
     if (g->dim == 4 && flips)
-        products_loop(out, g, p, q, 2, 1);
+        products_loop(out, g, p, q, center, 2, 1);
     else if (g->dim == 4)
-        products_loop(out, g, p, q, 2, 0);
+        products_loop(out, g, p, q, center, 2, 0);
     else if (flips)
-        products_loop(out, g, p, q, 4, 1);
+        products_loop(out, g, p, q, center, 4, 1);
     else
-        products_loop(out, g, p, q, 4, 0);
+        products_loop(out, g, p, q, center, 4, 0);
 }
 
 /* best[j]: the entry of greatest a - s[j] * b. Its number takes the place of the last bits of
@@ -149,14 +152,26 @@ static int cheapest(int *where, const struct grid *g, int entry, const int16_t *
 
 /* Scales in units of what the products are counted in; kept from overflowing where the
  * values are nothing beside their run's. */
-static void relative_scales(float *out, const struct grid *g, const struct numbers *n,
-                            const float *s)
+static void relative_scales(float *out, const struct numbers *n, const float *s, int count)
 {
     const float unit = n->p_unit > 0 ? 0.5F * n->q_unit / n->p_unit : 1e9F;
 
-    for (int j = 0; j < g->scales; j++) {
+    for (int j = 0; j < count; j++) {
         const float v = s[j] * unit;
         out[j] = v < 1e9F ? v : 1e9F;
+    }
+}
+
+/* An entry that left no error would have a - s b / 2 = sum w x^2 / (2 s) in these units. Sums
+ * counted from there are small for good entries: marks in their last bits cost nothing. */
+static void center_set(struct numbers *n, const float *x, const float *w, float s)
+{
+    for (int h = 0; h < 2; h++) {
+        float sum = 0;
+        for (int i = 4 * h; i < 4 * h + 4; i++)
+            sum += w[i] * x[i] * x[i];
+        const float c = n->p_unit > 0 ? sum / (2.0F * s * n->p_unit) : 0;
+        n->center[h] = (int)(c < 0x1p23F ? c : 0x1p23F);
     }
 }
 
@@ -169,37 +184,38 @@ static void candidate(struct octet *o, int j, const struct numbers *n, float a, 
 }
 
 static void scan_eight(struct octet *o, const struct grid *g, const struct numbers *n,
-                       const float *s, int odd)
+                       const float *s, int count, int odd)
 {
+    const int center = n->center[0] + n->center[1];
     struct products t;
     int best[GRID_SCALES];
 
-    products_set(&t, g, n->p, n->q, odd);
-    best_entries(best, odd ? t.flip : t.a, t.b, g->entries, s, g->scales);
-    for (int j = 0; j < g->scales; j++) {
+    products_set(&t, g, n->p, n->q, center, odd);
+    best_entries(best, odd ? t.flip : t.a, t.b, g->entries, s, count);
+    for (int j = 0; j < count; j++) {
         const int e = best[j];
         int where = 0, cost = 0;
         if (odd)
             cost = cheapest(&where, g, e, n->p);
-        candidate(o, j, n, t.a[e] - (float)cost, t.b[e], odd ? 1U << where : 0);
+        candidate(o, j, n, t.a[e] + (float)(center - cost), t.b[e], odd ? 1U << where : 0);
         o->entry[j][0] = (uint16_t)e;
     }
 }
 
 /* Two entries; where the signs are odd, either may have one reversed. */
 static void scan_four(struct octet *o, const struct grid *g, const struct numbers *n,
-                      const float *s, int odd)
+                      const float *s, int count, int odd)
 {
     struct products t[2];
     int best[2][GRID_SCALES], bent[2][GRID_SCALES];
 
     for (int h = 0; h < 2; h++) {
-        products_set(&t[h], g, n->p + 4 * h, n->q + 4 * h, odd);
-        best_entries(best[h], t[h].a, t[h].b, g->entries, s, g->scales);
+        products_set(&t[h], g, n->p + 4 * h, n->q + 4 * h, n->center[h], odd);
+        best_entries(best[h], t[h].a, t[h].b, g->entries, s, count);
         if (odd)
-            best_entries(bent[h], t[h].flip, t[h].b, g->entries, s, g->scales);
+            best_entries(bent[h], t[h].flip, t[h].b, g->entries, s, count);
     }
-    for (int j = 0; j < g->scales; j++) {
+    for (int j = 0; j < count; j++) {
         float a = 0, b = 0, gain = -INFINITY;
         unsigned flip = 0;
         for (int h = 0; h < 1 + odd; h++) {
@@ -218,21 +234,22 @@ static void scan_four(struct octet *o, const struct grid *g, const struct number
                 o->entry[j][1] = (uint16_t)e1;
             }
         }
-        candidate(o, j, n, a, b, flip);
+        candidate(o, j, n, a + (float)(n->center[0] + n->center[1]), b, flip);
     }
 }
 
 void grid_scan(struct octet *o, const struct grid *g, const float *x, const float *w,
-               const float s[GRID_SCALES])
+               const float *s, int count)
 {
     struct numbers n;
     float relative[GRID_SCALES];
 
     numbers_set(&n, x, w);
-    relative_scales(relative, g, &n, s);
+    center_set(&n, x, w, s[count / 2]);
+    relative_scales(relative, &n, s, count);
     const int odd = g->even && grid_signs(n.signs & 127) != n.signs;
     if (g->dim == 8)
-        scan_eight(o, g, &n, relative, odd);
+        scan_eight(o, g, &n, relative, count, odd);
     else
-        scan_four(o, g, &n, relative, odd);
+        scan_four(o, g, &n, relative, count, odd);
 }

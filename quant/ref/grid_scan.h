@@ -23,6 +23,7 @@ struct grid {
     float middle;     /* the best scale of most runs, times the values' root mean square */
     float unit;       /* a run's scale is d * unit * (index + 1/2) */
     int run;          /* octets that share an index */
+    float base;       /* the lowest level */
     int32_t pair[4][GRID_MOST];
 };
 
@@ -36,8 +37,9 @@ struct octet {
     uint8_t signs[GRID_SCALES];
 };
 
-/* o: the best entries at each of s[g->scales]; x, w: eight values and weights. */
+/* o: the best entries at each of s[count], a multiple of 4, best distinguished where s[count /
+ * 2] is near the best scale; x, w: eight values and weights > 0. */
 void grid_scan(struct octet *o, const struct grid *g, const float *x, const float *w,
-               const float s[GRID_SCALES]);
+               const float *s, int count);
 
 #endif /* QUANT_REF_GRID_SCAN_H */

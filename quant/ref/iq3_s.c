@@ -32,7 +32,7 @@ void iq3_s_encode(void *dst, const float *src, size_t n, const struct codec_how 
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct grid g = {.entries = 512,
                      .dim = 4,
-                     .scales = 8,
+                     .scales = 16,
                      .ratio = 1.07F,
                      .middle = 0.17F,
                      .unit = 2.0F,
