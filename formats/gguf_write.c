@@ -277,6 +277,33 @@ int gguf_writer_put(struct gguf_writer *w, const void *data, size_t n, struct er
     return 0;
 }
 
+/* Where in the first file the pair `kv` of its metadata ends. */
+static int end_of_pair(uint64_t *end, const struct meta *m, const struct meta_kv *kv,
+                       struct err *err)
+{
+    enum { HEAD_BYTES = 24 }; /* magic, version, two counts */
+    struct buf b = {0};
+
+    for (const struct meta_kv *k = m->kv; k <= kv; k++)
+        meta_write(&b, k);
+    *end = HEAD_BYTES + b.n;
+    const int rc = buf_check(&b, err);
+    buf_release(&b);
+    return rc;
+}
+
+int gguf_writer_amend(struct gguf_writer *w, const char *key, const char *text, struct err *err)
+{
+    const struct meta_kv *kv = meta_get(w->meta, key);
+    const size_t n = strlen(text);
+    uint64_t end;
+
+    if (!kv || kv->type != META_STR || kv->v.str.n != n)
+        return err_set(err, ERR_ARG, "%s: no text of %zu bytes to replace", key, n);
+    const int rc = end_of_pair(&end, w->meta, kv, err);
+    return rc ? rc : out_amend(&w->part[0].out, end - n, text, n, err);
+}
+
 int gguf_writer_commit(struct gguf_writer *w, struct err *err)
 {
     if (w->item < w->n_items)

@@ -33,6 +33,12 @@ int gguf_writer_new(struct gguf_writer **out, const char *path, const struct met
 /* Append tensor data; pads where a tensor ends. ERR_ARG past the last one. */
 int gguf_writer_put(struct gguf_writer *w, const void *data, size_t n, struct err *err) WARN_UNUSED;
 
+/* Another text of the same length for a key of `meta` that is a string, any time before the
+ * commit: what is known only when all has been read. Errors: ERR_ARG (no such key, another
+ * length), ERR_IO (the output is a pipe). */
+int gguf_writer_amend(struct gguf_writer *w, const char *key, const char *text,
+                      struct err *err) WARN_UNUSED;
+
 /* Check that every tensor is complete, then make the files appear. */
 int gguf_writer_commit(struct gguf_writer *w, struct err *err) WARN_UNUSED;
 

@@ -64,18 +64,15 @@ static int set_imatrix(struct meta *m, const struct importance *imp, struct err 
     return rc ? rc : meta_set_str(m, "pare.imatrix.sha256", hex, err);
 }
 
-static int set_provenance(struct job *j, const struct source *s, const struct job_opts *o,
-                          struct err *err)
+static int set_provenance(struct job *j, const struct job_opts *o, struct err *err)
 {
     char hex[HASH_HEX_BYTES];
     const char *digest = o->source_sha256;
     struct buf recipe = {0};
     int rc = meta_set_str(&j->meta, "pare.version", PARE_VERSION, err);
 
-    memset(hex, '0', sizeof(hex)); /* for sizes, digits count and not which */
+    memset(hex, '0', sizeof(hex)); /* until the source has been read */
     hex[HASH_HEX_BYTES - 1] = '\0';
-    if (!rc && !o->size_only && !digest)
-        rc = source_sha256(hex, s, &o->par, o->log, err);
     if (!rc)
         rc = meta_set_str(&j->meta, "pare.source.sha256", digest ? digest : hex, err);
     if (!rc)
@@ -123,7 +120,7 @@ static int set_meta(struct job *j, const struct source *s, const struct job_opts
         rc = meta_set_u32(&j->meta, "general.quantization_version", 2, err);
     if (!rc && !(o->convert != DTYPE_NONE && arch && arch->no_file_type))
         rc = meta_set_u32(&j->meta, "general.file_type", file_type(j, s, o, mix), err);
-    return rc ? rc : set_provenance(j, s, o, err);
+    return rc ? rc : set_provenance(j, o, err);
 }
 
 /* What some types make of a tensor without weights of its columns is not worth writing. */
@@ -191,6 +188,7 @@ int job_new(struct job **out, const struct source *s, const struct job_opts *opt
                                 .order = j->order,
                                 .types = j->types,
                                 .split_bytes = opts->split_bytes,
+                                .source_digest = !opts->source_sha256 && !opts->size_only,
                                 .tensor_report = opts->tensor_report,
                                 .importance = opts->importance,
                                 .effort = opts->effort,

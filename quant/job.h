@@ -21,8 +21,8 @@ struct job_opts {
     enum dtype convert;
     const struct mix *mix;
     struct mix_opts mix_opts;
-    const char *source_sha256; /* of source_sha256; NULL: not known yet, computed */
-    bool size_only;            /* for pipe_size: an unknown digest is not computed */
+    const char *source_sha256; /* of source_sha256; NULL: not known yet, taken while reading */
+    bool size_only;            /* for pipe_size, not pipe_write */
     uint64_t split_bytes;      /* as in struct pipe_job */
     bool tensor_report;
     const struct importance *importance; /* as in struct pipe_job */

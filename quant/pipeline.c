@@ -10,35 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Encoded bytes in a batch, and its groups: enough for every core to find work
- * while the batch before is being written. */
-enum { BATCH_BYTES = 8 << 20, BATCH_GROUPS = 256 };
-
-struct batch {
-    struct pipe_group *group; /* BATCH_GROUPS */
-    size_t n;
-    uint8_t *out;
-    size_t out_bytes;
-};
-
-struct pipe {
-    const struct pipe_job *job;
-    struct arena arena;
-    size_t n_items;
-    struct gguf_item *items; /* in writing order, as everything here */
-    struct pipe_stat *stats;
-    struct gguf_writer *writer;
-    struct batch batch[2];
-    struct batch *now, *before; /* being encoded; being written */
-    float *scratch;             /* scratch_values per thread */
-    size_t scratch_values, group_bytes;
-    size_t item;          /* next group: of this item */
-    uint64_t row;         /* from this row */
-    uint64_t done, total; /* source bytes */
-    int write_rc, hash_rc;
-    struct err write_err, hash_err;
-};
-
 static const struct source_tensor *tensor_at(const struct pipe_job *job, size_t item, size_t *index)
 {
     *index = job->order ? job->order[item] : item;
@@ -68,7 +39,8 @@ static int plan_item(struct pipe *p, const struct source_tensor *t, size_t index
     p->stats[i].index = index;
     p->stats[i].type = type;
     for (size_t k = 0; k < t->n_parts; k++)
-        p->total += t->part[k].bytes;
+        p->stats[i].bytes += t->part[k].bytes;
+    p->total += p->stats[i].bytes;
     if (row_bytes * rows > p->group_bytes)
         p->group_bytes = row_bytes * (size_t)rows;
     if (pipe_group_scratch(t) > p->scratch_values)
@@ -115,14 +87,13 @@ static int plan(struct pipe *p, const struct pipe_job *job, struct err *err)
 static int reserve(struct pipe *p, struct err *err)
 {
     const size_t threads = (size_t)p->job->par.n_threads;
+    size_t bytes;
 
     for (int i = 0; i < 2; i++) {
-        p->batch[i].group = arena_array(&p->arena, BATCH_GROUPS, sizeof(*p->batch[i].group));
-        p->batch[i].out = malloc(BATCH_BYTES + p->group_bytes);
-        if (!p->batch[i].group || !p->batch[i].out)
-            return err_nomem(err);
+        const int rc = pipe_batch_reserve(&p->batch[i], &p->arena, p->group_bytes, err);
+        if (rc)
+            return rc;
     }
-    size_t bytes;
     if (!mul_ok(&bytes, p->scratch_values * sizeof(*p->scratch), threads))
         return err_nomem(err);
     p->scratch = malloc(bytes + 1);
@@ -134,91 +105,15 @@ static void pipe_release(struct pipe *p)
     for (size_t i = 0; p->stats && i < p->n_items; i++)
         hash_free(p->stats[i].hash);
     gguf_writer_free(p->writer);
+    source_digest_free(p->digest);
+    meta_release(&p->meta);
     free(p->batch[0].out);
     free(p->batch[1].out);
     free(p->scratch);
     arena_release(&p->arena);
 }
 
-/* ---- one batch ---------------------------------------------------------------- */
-
-/* Cut the next groups into `b`, until it is full or nothing is left. */
-static void batch_fill(struct pipe *p, struct batch *b)
-{
-    b->n = 0;
-    b->out_bytes = 0;
-    while (p->item < p->n_items && b->n < BATCH_GROUPS && b->out_bytes < BATCH_BYTES) {
-        const struct pipe_stat *s = &p->stats[p->item];
-        const uint64_t rows = source_n_rows(s->t), most = pipe_group_rows(s->t);
-        const uint64_t n = rows - p->row < most ? rows - p->row : most;
-        size_t row_bytes = 0;
-
-        (void)dtype_row_bytes(&row_bytes, s->type, source_row_len(s->t));
-        b->group[b->n++] = (struct pipe_group){
-            .t = s->t,
-            .item = p->item,
-            .index = s->index,
-            .type = s->type,
-            .r0 = p->row,
-            .n = n,
-            .out = b->out + b->out_bytes,
-            .out_bytes = (size_t)n * row_bytes,
-            .last = p->row + n == rows,
-            .global = s->global,
-            .n_global = s->n_global,
-        };
-        b->out_bytes += (size_t)n * row_bytes;
-        p->row += n;
-        if (p->row == rows) {
-            p->item++;
-            p->row = 0;
-        }
-    }
-}
-
-static void batch_write(struct pipe *p)
-{
-    const struct batch *b = p->before;
-
-    for (size_t i = 0; i < b->n && !p->write_rc; i++)
-        p->write_rc =
-            gguf_writer_put(p->writer, b->group[i].out, b->group[i].out_bytes, &p->write_err);
-}
-
-static void batch_hash(struct pipe *p)
-{
-    const struct batch *b = p->before;
-
-    for (size_t i = 0; i < b->n && !p->hash_rc; i++) {
-        const struct pipe_group *g = &b->group[i];
-        struct pipe_stat *s = &p->stats[g->item];
-        if (!g->r0)
-            p->hash_rc = hash_new(&s->hash, &p->hash_err);
-        if (!p->hash_rc)
-            hash_add(s->hash, g->out, g->out_bytes);
-        if (!p->hash_rc && g->last) {
-            p->hash_rc = hash_hex(s->hash, s->sha256, &p->hash_err);
-            hash_free(s->hash);
-            s->hash = NULL;
-        }
-    }
-}
-
-/* Pieces 0 and 1 finish the batch before, the others encode this one. */
-static void piece(void *arg, size_t i, int thread)
-{
-    struct pipe *p = arg;
-
-    if (i == 0) {
-        batch_write(p);
-    } else if (i == 1) {
-        if (p->job->tensor_report)
-            batch_hash(p);
-    } else {
-        pipe_group_encode(&p->now->group[i - 2], p->job,
-                          p->scratch + (size_t)thread * p->scratch_values);
-    }
-}
+/* ---- streaming -------------------------------------------------------------- */
 
 /* The first failure in file order, whatever thread met it. */
 static int batch_result(struct pipe *p, struct err *err)
@@ -240,9 +135,7 @@ static int batch_result(struct pipe *p, struct err *err)
         }
         pipe_sums_add(&s->sums, &g->sums);
         s->seconds += g->seconds;
-        size_t row_bytes = 0;
-        (void)dtype_row_bytes(&row_bytes, s->t->type, source_row_len(s->t));
-        p->done += g->n * row_bytes;
+        p->done += g->in_bytes;
     }
     log_progress(p->job->log, "bytes", p->done, p->total);
     return log_stop(p->job->log, err);
@@ -253,17 +146,61 @@ static int stream(struct pipe *p, struct err *err)
     p->now = &p->batch[0];
     p->before = &p->batch[1];
     do {
-        batch_fill(p, p->now);
-        par_for(&p->job->par, p->now->n + 2, piece, p);
+        pipe_batch_fill(p, p->now);
+        pipe_batch_run(p);
         pipe_forget(p->now->group, p->now->n);
         const int rc = batch_result(p, err);
         if (rc)
             return rc;
-        struct batch *b = p->before;
+        struct pipe_batch *b = p->before;
         p->before = p->now;
         p->now = b;
     } while (p->before->n);
     return 0;
+}
+
+/* ---- the source's digest ------------------------------------------------------ */
+
+static const char digest_key[] = "pare.source.sha256";
+
+/* Where the header can't be changed later, all is read for the digest first. */
+static int digest_first(struct pipe *p, struct err *err)
+{
+    const struct meta *m = p->job->meta;
+    char hex[HASH_HEX_BYTES];
+    int rc = source_sha256(hex, p->job->source, &p->job->par, p->job->log, err);
+
+    for (size_t i = 0; i < m->n && !rc; i++)
+        rc = meta_set_kv(&p->meta, &m->kv[i], err);
+    return rc ? rc : meta_set_str(&p->meta, digest_key, hex, err);
+}
+
+/* Open the file; the digest that its header shall hold is taken on the way. */
+static int begin(struct pipe *p, const char *path, struct err *err)
+{
+    const struct pipe_job *job = p->job;
+    const struct meta *meta = job->meta;
+    int rc = 0;
+
+    if (job->source_digest && out_is_device(path)) {
+        rc = digest_first(p, err);
+        meta = &p->meta;
+    } else if (job->source_digest) {
+        rc = source_digest_new(&p->digest, job->source, err);
+    }
+    return rc ? rc
+              : gguf_writer_new(&p->writer, path, meta, p->items, p->n_items, job->split_bytes,
+                                err);
+}
+
+static int amend_digest(struct pipe *p, struct err *err)
+{
+    char hex[HASH_HEX_BYTES];
+
+    if (!p->digest)
+        return 0;
+    const int rc = source_digest_hex(p->digest, hex, err);
+    return rc ? rc : gguf_writer_amend(p->writer, digest_key, hex, err);
 }
 
 /* ---- the whole ---------------------------------------------------------------- */
@@ -323,13 +260,16 @@ int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job 
     rc = pipe_global_find(p.stats, p.n_items, job, p.scratch, p.scratch_values, err);
     if (rc)
         goto fail;
-    rc = gguf_writer_new(&p.writer, path, job->meta, p.items, p.n_items, job->split_bytes, err);
+    rc = begin(&p, path, err);
     if (rc)
         goto fail;
     result.bytes = gguf_writer_bytes(p.writer);
     result.n_files = gguf_writer_files(p.writer);
     result.params = count_params(&p);
     rc = stream(&p, err);
+    if (rc)
+        goto fail;
+    rc = amend_digest(&p, err);
     if (rc)
         goto fail;
     rc = commit(&p, path, &result, err);

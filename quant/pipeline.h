@@ -23,7 +23,10 @@ struct pipe_job {
     const size_t *order;     /* source tensor indices in writing order; NULL: as they are */
     const enum dtype *types; /* by source tensor index */
     uint64_t split_bytes;    /* 0: one file */
-    bool tensor_report;      /* also write "<path>.json": type, NMSE, sha256, seconds each */
+    /* "pare.source.sha256" of meta holds as many zeros as a digest has digits: put the source's
+     * there, which is taken as the source is read. */
+    bool source_digest;
+    bool tensor_report; /* also write "<path>.json": type, NMSE, sha256, seconds each */
     const struct importance *importance; /* NULL: every column counts alike */
     enum codec_effort effort;
     unsigned cpu; /* flags of formats/base/cpu.h the encoders may use */

@@ -123,6 +123,23 @@ int out_write(struct out *o, const void *data, size_t n, struct err *err)
     return 0;
 }
 
+int out_amend(struct out *o, uint64_t offset, const void *data, size_t n, struct err *err)
+{
+    const char *p = data;
+
+    while (n) {
+        const ssize_t w = pwrite(o->fd, p, n, (off_t)offset);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return err_errno(err, o->part);
+        p += w;
+        n -= (size_t)w;
+        offset += (uint64_t)w;
+    }
+    return 0;
+}
+
 int out_pad(struct out *o, size_t n, struct err *err)
 {
     static const char zeros[4096];

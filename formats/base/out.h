@@ -35,6 +35,11 @@ int out_write(struct out *o, const void *data, size_t n, struct err *err) WARN_U
 /* n zero bytes. */
 int out_pad(struct out *o, size_t n, struct err *err) WARN_UNUSED;
 
+/* Write again n bytes that were written at `offset`. Errors: ERR_IO (also where bytes cannot
+ * be taken back: a pipe). */
+int out_amend(struct out *o, uint64_t offset, const void *data, size_t n,
+              struct err *err) WARN_UNUSED;
+
 /* fsync, close, rename. On failure the part file is removed. */
 int out_commit(struct out *o, struct err *err) WARN_UNUSED;
 

@@ -8,7 +8,9 @@
 #include "formats/base/buf.h"
 #include "formats/base/err.h"
 #include "formats/base/hash.h"
+#include "formats/gguf_write.h"
 #include "formats/source.h"
+#include "formats/source_digest.h"
 #include "quant/pipeline.h"
 
 #include <stdbool.h>
@@ -33,6 +35,7 @@ struct pipe_group {
     uint64_t r0, n;      /* rows */
     uint8_t *out;        /* in place; out_bytes */
     size_t out_bytes;    /* of the encoded rows */
+    size_t in_bytes;     /* of the source, about */
     bool last;           /* of its tensor */
     const float *global; /* n_global numbers its values are divided by; NULL: none */
     size_t n_global;
@@ -68,6 +71,7 @@ struct pipe_stat {
     enum dtype type;
     float *global; /* numbers written beside it, one for each of n_global stretches of rows */
     size_t n_global;
+    uint64_t bytes; /* of the source */
     struct pipe_sums sums;
     double seconds;
     struct hash *hash; /* owned while the tensor is being written */
@@ -85,6 +89,53 @@ int pipe_global_find(struct pipe_stat *stats, size_t n, const struct pipe_job *j
 
 /* That of row r. */
 float pipe_global_at(const struct source_tensor *t, const float *global, size_t n, uint64_t r);
+
+/* Pieces [first, end) of the source's digest. */
+struct pipe_pieces {
+    size_t first, end;
+};
+
+/* Groups that are worked on together, while those before are being written. */
+struct pipe_batch {
+    struct pipe_group *group;
+    size_t n;
+    struct pipe_pieces *digest; /* of the bytes that the groups are read from, about */
+    size_t n_digests;
+    uint8_t *out; /* owned; in the groups' order */
+    size_t out_bytes;
+    uint64_t in_bytes; /* that were read for it */
+};
+
+/* One job under way. */
+struct pipe {
+    const struct pipe_job *job;
+    struct arena arena;
+    struct meta meta; /* owned; instead of the job's, where the digest had to come first */
+    size_t n_items;
+    struct gguf_item *items; /* in writing order, as everything here */
+    struct pipe_stat *stats;
+    struct gguf_writer *writer;
+    struct source_digest *digest; /* NULL: none to take */
+    struct pipe_batch batch[2];
+    struct pipe_batch *now, *before; /* being encoded; being written */
+    float *scratch;                  /* scratch_values per thread */
+    size_t scratch_values, group_bytes;
+    size_t item;          /* next group: of this item */
+    uint64_t row;         /* from this row */
+    uint64_t done, total; /* source bytes */
+    int write_rc, hash_rc;
+    struct err write_err, hash_err;
+};
+
+/* Room for groups of up to group_bytes; pipe_release frees `out`. */
+int pipe_batch_reserve(struct pipe_batch *b, struct arena *arena, size_t group_bytes,
+                       struct err *err) WARN_UNUSED;
+
+/* Cut the next groups into `b`, until it is full or nothing is left. */
+void pipe_batch_fill(struct pipe *p, struct pipe_batch *b);
+
+/* On every core: encode p->now, write and hash p->before, read what the digest wants. */
+void pipe_batch_run(struct pipe *p);
 
 /* The text of OUT.gguf.json. */
 int pipe_report(struct buf *b, const char *path, const struct pipe_stat *stats, size_t n,
