@@ -36,7 +36,7 @@ static void add_digest(struct pipe_batch *b, const struct pipe *p, const struct 
     const uint64_t rows = source_n_rows(g->t);
     size_t first = 0;
 
-    if (!p->digest)
+    if (!p->digest || g->t != source_tensor(p->job->source, g->index))
         return;
     const uint64_t n = source_digest_of(p->digest, g->index, &first) - first;
     const struct pipe_pieces of = {first + (size_t)before(g->r0, rows, n),
