@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #if defined(__AVX512F__)
 enum { VEC = 16 };
 #elif defined(__AVX2__)
@@ -50,6 +54,28 @@ INLINE ivec ivec_all(int32_t x)
     return x - (ivec){0};
 }
 
+/* The smaller and the greater in each lane. Compilers make two operations of a comparison. */
+#if defined(__AVX512F__)
+INLINE ivec ivec_min(ivec a, ivec b)
+{
+    return (ivec)_mm512_min_epi32((__m512i)a, (__m512i)b);
+}
+
+INLINE ivec ivec_max(ivec a, ivec b)
+{
+    return (ivec)_mm512_max_epi32((__m512i)a, (__m512i)b);
+}
+#elif defined(__AVX2__)
+INLINE ivec ivec_min(ivec a, ivec b)
+{
+    return (ivec)_mm256_min_epi32((__m256i)a, (__m256i)b);
+}
+
+INLINE ivec ivec_max(ivec a, ivec b)
+{
+    return (ivec)_mm256_max_epi32((__m256i)a, (__m256i)b);
+}
+#else
 INLINE ivec ivec_min(ivec a, ivec b)
 {
     const ivec m = a < b;
@@ -63,6 +89,7 @@ INLINE ivec ivec_max(ivec a, ivec b)
 
     return (a & m) | (b & ~m);
 }
+#endif
 
 /* m ? a : b, m all ones or zero in each lane. */
 INLINE vec vec_pick(ivec m, vec a, vec b)
