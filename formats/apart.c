@@ -3,6 +3,7 @@
 #include "formats/base/buf.h"
 #include "formats/gguf_split.h"
 
+#include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -91,6 +92,34 @@ static bool among_parts(const char *out, const char *in, bool split, struct buf 
     return yes;
 }
 
+/* Is the existing file `out` one of those that `in` is read from, by whatever name: a link
+ * to one of the folder's, or to one of the parts? */
+static bool among_files(const char *out, const char *in, struct buf *tmp)
+{
+    const char *name = base_name(in);
+    const size_t folder_n = (size_t)(name - in);
+    struct buf folder = {0};
+    size_t prefix_n = 0;
+    bool yes = false;
+
+    const bool split = gguf_split_prefix(&prefix_n, in);
+    if (split)
+        buf_put(&folder, in, folder_n);
+    buf_str(&folder, split ? "." : in);
+    DIR *dir = folder.bad ? NULL : opendir(folder.p);
+    for (struct dirent *e; dir && !yes && (e = readdir(dir));) {
+        tmp->n = 0;
+        buf_fmt(tmp, "%s/%s", folder.p, e->d_name);
+        yes = !tmp->bad && same(out, tmp->p) &&
+              (split ? !strncmp(e->d_name, name, prefix_n - folder_n) : of_checkpoint(tmp->p));
+    }
+    if (dir)
+        (void)closedir(dir);
+    tmp->bad = tmp->bad || folder.bad;
+    buf_release(&folder);
+    return yes;
+}
+
 int apart(const char *out, const char *in, bool split, struct err *err)
 {
     struct buf tmp = {0};
@@ -100,7 +129,7 @@ int apart(const char *out, const char *in, bool split, struct err *err)
     buf_fmt(&tmp, "%s.part", out);
     const bool replaces =
         !tmp.bad && (same(out, in) || same(tmp.p, in) || among_parts(out, in, split, &tmp) ||
-                     (lies_in(out, in, &tmp) && of_checkpoint(out)));
+                     (lies_in(out, in, &tmp) && of_checkpoint(out)) || among_files(out, in, &tmp));
     int rc = buf_check(&tmp, err);
     if (!rc && replaces)
         rc = err_set(err, ERR_ARG, "%s: would replace what is read from %s", out, in);

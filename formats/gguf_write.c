@@ -85,7 +85,7 @@ static int read_alignment(struct gguf_writer *w, struct err *err)
 }
 
 /* gguf-split's rule: a new file where the padded data would pass the limit; a tensor
- * larger than that is a file of its own. Returns the number of files, and fills
+ * larger than that is a file of its own. Or where an item starts one. Returns the number of files, and fills
  * part[] unless it is NULL. */
 static size_t cut(const struct gguf_writer *w, uint64_t split_bytes, struct part *part)
 {
@@ -94,7 +94,8 @@ static size_t cut(const struct gguf_writer *w, uint64_t split_bytes, struct part
 
     for (size_t i = 0; i < w->n_items; i++) {
         const uint64_t bytes = w->bytes[i] + padding(w->bytes[i], w->alignment);
-        if (split_bytes && i > first && (sum > split_bytes || bytes > split_bytes - sum)) {
+        const bool full = split_bytes && (sum > split_bytes || bytes > split_bytes - sum);
+        if (i > first && (full || w->items[i].starts_part)) {
             if (part)
                 part[n - 1].end = i;
             n++;
@@ -184,14 +185,14 @@ static void put_header(struct buf *b, uint64_t *data, const struct gguf_writer *
     }
 }
 
-/* Open part i and write its header. */
+/* Open part i and write its header; path NULL: only measure it. */
 static int start_part(struct gguf_writer *w, const char *path, size_t i, struct err *err)
 {
     struct meta own = {0};
     struct buf *name = &w->part[i].name, head = {0};
     uint64_t data = 0;
 
-    gguf_split_file(name, path, i, w->n_parts);
+    gguf_split_file(name, path ? path : "", i, w->n_parts);
     int rc = buf_check(name, err);
     if (!rc)
         rc = part_meta(&own, w, i, err);
@@ -199,9 +200,9 @@ static int start_part(struct gguf_writer *w, const char *path, size_t i, struct 
         put_header(&head, &data, w, i, &own);
     if (!rc)
         rc = buf_check(&head, err);
-    if (!rc)
+    if (!rc && path)
         rc = out_open(&w->part[i].out, name->p, err);
-    if (!rc)
+    if (!rc && path)
         rc = out_write(&w->part[i].out, head.p, head.n, err);
     w->total += head.n + data;
     buf_release(&head);
@@ -244,7 +245,7 @@ int gguf_writer_new(struct gguf_writer **out, const char *path, const struct met
         rc = plan(w, split_bytes, err);
     for (size_t i = 0; i < w->n_parts && !rc; i++)
         rc = start_part(w, path, i, err);
-    if (!rc)
+    if (!rc && path)
         rc = settle(w, err);
     if (rc)
         goto fail;

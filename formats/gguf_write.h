@@ -10,6 +10,7 @@
 #include "formats/gguf.h"
 #include "formats/meta.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,13 +19,15 @@ struct gguf_item {
     enum dtype type;
     int n_dims;
     uint64_t dims[GGUF_MAX_DIMS]; /* fastest first */
+    bool starts_part;             /* a new file starts with it */
 };
 
 struct gguf_writer;
 
-/* Plan the file(s) and write the first header. split_bytes = 0: one file;
- * otherwise parts named by gguf-split's rule, each starting a new file when its
- * data would pass split_bytes. `meta` and `items` are borrowed until free.
+/* Plan the file(s) and write the first header. split_bytes = 0: one file (but where items
+ * start parts); otherwise parts named by gguf-split's rule, each starting a new file when its
+ * data would pass split_bytes. path NULL: nothing is written, the sizes are known all the
+ * same. `meta` and `items` are borrowed until free.
  * Errors: ERR_IO, ERR_ARG (a row that is no whole number of blocks), ERR_NOMEM. */
 int gguf_writer_new(struct gguf_writer **out, const char *path, const struct meta *meta,
                     const struct gguf_item *items, size_t n_items, uint64_t split_bytes,

@@ -3,6 +3,7 @@
 #include "formats/base/buf.h"
 #include "formats/base/map.h"
 #include "formats/base/version.h"
+#include "quant/keep_split.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ struct job {
     struct meta meta;
     enum dtype *types; /* owned; by source tensor */
     size_t *order;     /* owned; NULL: the source's */
+    bool *starts;      /* owned; NULL: one file, or cut by size */
 };
 
 /* "Q4_K_M", "Q4_K_M pure", "convert BF16": how the types came about. */
@@ -161,11 +163,17 @@ static int set_types(struct job *j, const struct source *s, const struct job_opt
     struct mix_opts mo = o->mix_opts;
     mo.have_importance |= o->importance != NULL;
     int rc = mix_types(j->types, o->mix, s, &mo, err);
-    if (!rc && o->importance)
-        rc = importance_check(o->importance, s, j->types, o->log, err);
     if (!rc)
         rc = pipe_order_by_block(j->order, s, err);
-    return rc || o->size_only ? rc : check_importance(j, s, o, err);
+    if (!rc && o->keep_split) {
+        j->starts = calloc(n + !n, sizeof(*j->starts));
+        rc = j->starts ? keep_split(j->order, j->starts, s, err) : err_nomem(err);
+    }
+    if (!rc && !o->size_only)
+        rc = check_importance(j, s, o, err);
+    if (!rc && o->importance)
+        rc = importance_check(o->importance, s, j->types, o->log, err);
+    return rc;
 }
 
 int job_new(struct job **out, const struct source *s, const struct job_opts *opts, struct err *err)
@@ -188,6 +196,7 @@ int job_new(struct job **out, const struct source *s, const struct job_opts *opt
                                 .order = j->order,
                                 .types = j->types,
                                 .split_bytes = opts->split_bytes,
+                                .starts = j->starts,
                                 .source_digest = !opts->source_sha256 && !opts->size_only,
                                 .tensor_report = opts->tensor_report,
                                 .importance = opts->importance,
@@ -211,5 +220,6 @@ void job_free(struct job *j)
     meta_release(&j->meta);
     free(j->types);
     free(j->order);
+    free(j->starts);
     free(j);
 }

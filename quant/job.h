@@ -24,6 +24,7 @@ struct job_opts {
     const char *source_sha256; /* of source_sha256; NULL: not known yet, taken while reading */
     bool size_only;            /* for pipe_size, not pipe_write */
     uint64_t split_bytes;      /* as in struct pipe_job */
+    bool keep_split;           /* as many files as the source has; by `mix` only */
     bool tensor_report;
     const struct importance *importance; /* as in struct pipe_job */
     enum codec_effort effort;
@@ -35,7 +36,8 @@ struct job_opts {
 struct job;
 
 /* `s` and what opts point to must outlive *out. Errors: those of mix_types and
- * mix_convert_types, ERR_INTERRUPTED, ERR_NOMEM. */
+ * mix_convert_types, ERR_ARG (a tensor would be ruined without an importance matrix; not when
+ * size_only), ERR_INTERRUPTED, ERR_NOMEM. */
 int job_new(struct job **out, const struct source *s, const struct job_opts *opts,
             struct err *err) WARN_UNUSED;
 void job_free(struct job *j); /* accepts NULL */

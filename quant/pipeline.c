@@ -1,10 +1,12 @@
 #include "quant/pipeline.h"
 
 #include "formats/base/arena.h"
+#include "formats/base/cpu.h"
 #include "formats/base/out.h"
 #include "formats/base/rd.h"
 #include "formats/gguf_write.h"
 #include "quant/pipe/pipe.h"
+#include "quant/rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +35,10 @@ static int plan_item(struct pipe *p, const struct source_tensor *t, size_t index
                        "tensor %s: rows of %llu values are no whole number of %s blocks (%u)",
                        t->name, (unsigned long long)source_row_len(t), dtype_get(type)->name,
                        dtype_get(type)->block);
+    const struct codec *c = codec_get(type, CPU_ALL);
+    if (!rows_verbatim(t, type) && !(c && c->enc))
+        return err_set(err, ERR_UNSUPPORTED, "tensor %s: pare cannot write %s", t->name,
+                       dtype_get(type)->name);
     p->items[i] = (struct gguf_item){.name = t->name, .type = type, .n_dims = t->n_dims};
     memcpy(p->items[i].dims, t->dims, sizeof(t->dims));
     p->stats[i].t = t;
@@ -59,6 +65,8 @@ static int plan_tensor(struct pipe *p, size_t i, struct err *err)
 
     if (!rc && !beside)
         rc = err_nomem(err);
+    if (!rc)
+        p->items[p->n_items - 1].starts_part = p->job->starts && p->job->starts[i];
     if (!rc)
         rc = pipe_global_plan(&needed, beside, &p->stats[p->n_items - 1], p->job->source, &p->arena,
                               err);
@@ -290,7 +298,7 @@ int pipe_size(uint64_t *out, const struct pipe_job *job, struct err *err)
     int rc = plan(&p, job, err);
     if (rc)
         goto fail;
-    rc = gguf_writer_new(&p.writer, "/dev/null", job->meta, p.items, p.n_items, 0, err);
+    rc = gguf_writer_new(&p.writer, NULL, job->meta, p.items, p.n_items, job->split_bytes, err);
     if (rc)
         goto fail;
     *out = gguf_writer_bytes(p.writer);

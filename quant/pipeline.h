@@ -23,6 +23,7 @@ struct pipe_job {
     const size_t *order;     /* source tensor indices in writing order; NULL: as they are */
     const enum dtype *types; /* by source tensor index */
     uint64_t split_bytes;    /* 0: one file */
+    const bool *starts;      /* in writing order: does a new file start there? NULL: nowhere */
     /* "pare.source.sha256" of meta holds as many zeros as a digest has digits: put the source's
      * there, which is taken as the source is read. */
     bool source_digest;
@@ -45,8 +46,7 @@ struct pipe_result {
 int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job *job,
                struct err *err) WARN_UNUSED;
 
-/* Exact bytes of the one file that pipe_write would write; parts of a split one add
- * a header each. */
+/* Exact bytes of the file or files that pipe_write would write, headers included. */
 int pipe_size(uint64_t *out, const struct pipe_job *job, struct err *err) WARN_UNUSED;
 
 /* llama-quantize's writing order: tensors outside blocks first, then by block number,
