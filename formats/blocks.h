@@ -41,6 +41,21 @@ struct block_q8_0 {
 };
 _Static_assert(sizeof(struct block_q8_0) == 34, "Q8_0 is 34 bytes on disk");
 
+struct block_q2_k {
+    uint8_t scales[16]; /* of 16 values: s in the low half, m in the high */
+    uint8_t qs[64];     /* 128 values per 32 bytes: two bits for each 32 of them */
+    uint16_t d, dmin;   /* w = (d * s) * code - dmin * m */
+};
+_Static_assert(sizeof(struct block_q2_k) == 84, "Q2_K is 84 bytes on disk");
+
+struct block_q3_k {
+    uint8_t hmask[32];  /* bit i / 32 of byte i % 32: 4 is not subtracted from code i */
+    uint8_t qs[64];     /* as Q2_K */
+    uint8_t scales[12]; /* sixteen 6-bit s, packed */
+    uint16_t d;         /* w = (d * (s - 32)) * code, s per 16 values */
+};
+_Static_assert(sizeof(struct block_q3_k) == 110, "Q3_K is 110 bytes on disk");
+
 struct block_q4_k {
     uint16_t d, dmin;   /* w = (d * s) * code - (dmin * m), s and m per 32 values */
     uint8_t scales[12]; /* eight 6-bit s and m, packed */

@@ -5,34 +5,33 @@
 #include "quant/half.h"
 #include "quant/ref/k_fit.h"
 #include "quant/ref/k_scales.h"
+#include "quant/ref/k_weights.h"
 #include "quant/ref/ref.h"
 #include "quant/ref/search.h"
 
 static void block_encode(struct block_q4_k *b, const float *x, const float *w,
-                         enum srch_effort effort)
+                         enum codec_effort effort)
 {
     struct k_fit f;
 
-    k_fit(&f, x, w, 15, effort);
+    q4_k_fit(&f, x, w, effort);
     b->d = f.d;
     b->dmin = f.dmin;
     k_scales_put(b->scales, f.s, f.m);
     for (int j = 0; j < 128; j++) {
-        const int8_t *code = f.code + j / 32 * 64 + j % 32;
+        const uint8_t *code = f.code + j / 32 * 64 + j % 32;
         b->qs[j] = (uint8_t)(code[0] | code[32] << 4);
     }
 }
 
 void q4_k_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    struct srch_weighting s = srch_weighting(src, how->importance, n);
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct block_q4_k *b = dst;
     float w[QK_K];
 
-    for (size_t i = 0; i < n; i += QK_K) {
-        s.sigma2 = 2 * srch_mean_square(src + i, QK_K);
-        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK_K), srch_effort(&s, SRCH_NORMAL));
-    }
+    for (size_t i = 0; i < n; i += QK_K)
+        block_encode(b++, src + i, k_weights(w, &s, src, i, K_FLAT), how->effort);
 }
 
 void q4_k_decode(float *dst, const void *src, size_t n)

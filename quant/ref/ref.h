@@ -17,6 +17,8 @@ codec_dec_fn u64_decode, u32_decode, u16_decode, u8_decode, bool_decode;
 
 codec_enc_fn q4_0_encode, q5_0_encode, q5_1_encode, q8_0_encode;
 codec_dec_fn q4_0_decode, q5_0_decode, q5_1_decode, q8_0_decode;
+codec_enc_fn q2_k_encode, q3_k_encode;
+codec_dec_fn q2_k_decode, q3_k_decode;
 codec_enc_fn q4_k_encode, q5_k_encode, q6_k_encode;
 codec_dec_fn q4_k_decode, q5_k_decode, q6_k_decode;
 

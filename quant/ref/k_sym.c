@@ -1,0 +1,207 @@
+#include "quant/ref/k_sym.h"
+
+#include "quant/half.h"
+#include "quant/ref/k_tile.h"
+
+#include <math.h>
+
+struct shape {
+    int levels;      /* codes are -levels .. levels - 1 */
+    int least, most; /* of s */
+    float head;      /* the first d, in what the widest run asks for */
+    float top;       /* largest scale tried, of the one that meets the largest value */
+    int scales;      /* how many are tried */
+    int near;        /* and later, to either side */
+    int rounds;
+};
+
+enum { RUN = 16, RUNS = 16 };
+
+struct pick {
+    float s[VEC_ALL], error[VEC_ALL];
+};
+
+struct part {
+    vec s, error;
+};
+
+INLINE struct part try_scale(struct part best, vec s, float d, const struct k_tile *t, int at,
+                             const struct shape *k, bool even)
+{
+    const ivec lo = vec_bound(-k->levels), hi = vec_bound(k->levels - 1);
+    const vec scale = s * d, inverse = vec_all(1.0F) / scale;
+    vec e2 = {0};
+
+    for (int i = 0; i < RUN; i++) {
+        const vec place = vec_load(t->x + VEC_ALL * i + at) * inverse;
+        const vec e = place - vec_code(place, lo, hi);
+        e2 += even ? e * e : e * e * vec_load(t->w + VEC_ALL * i + at);
+    }
+    const vec error = scale * scale * e2; /* NaN where s is 0 */
+    const ivec is = error < best.error;
+    return (struct part){vec_pick(is, s, best.s), vec_pick(is, error, best.error)};
+}
+
+/* All codes zero. */
+INLINE struct part all_zero(const struct k_tile *t, int at, bool even)
+{
+    struct part p = {{0}, {0}};
+
+    for (int i = 0; i < RUN; i++) {
+        const vec x = vec_load(t->x + VEC_ALL * i + at);
+        p.error += even ? x * x : x * x * vec_load(t->w + VEC_ALL * i + at);
+    }
+    return p;
+}
+
+/* Scales of both signs, downwards from where the largest value is the last code. */
+INLINE struct part search_wide(struct part best, float d, vec extreme, const struct k_tile *t,
+                               int at, const struct shape *k, bool even)
+{
+    const float inverse = 1.0F / d;
+    const vec first = k_whole(extreme * (-k->top * inverse / (float)k->levels), k->least, k->most);
+    const vec second =
+        k_whole(extreme * (k->top * inverse / (float)(k->levels - 1)), k->least, k->most);
+    const vec step = vec_pick(first < 0.0F, vec_all(1.0F), vec_all(-1.0F));
+
+    for (int j = 0; j < k->scales; j++) {
+        best = try_scale(best, first + step * (float)j, d, t, at, k, even);
+        best = try_scale(best, second - step * (float)j, d, t, at, k, even);
+    }
+    return best;
+}
+
+INLINE struct part search_near(struct part best, vec from, float d, const struct k_tile *t, int at,
+                               const struct shape *k, bool even)
+{
+    for (int j = -k->near; j <= k->near; j++)
+        best = try_scale(best, k_whole(from + (float)j, k->least, k->most), d, t, at, k, even);
+    return best;
+}
+
+INLINE bool refit(uint16_t *d, const struct pick *p, const struct k_tile *t, const struct shape *k,
+                  bool even)
+{
+    const ivec lo = vec_bound(-k->levels), hi = vec_bound(k->levels - 1);
+    const float from = f32_from_f16(*d);
+    float above[VEC_ALL], below[VEC_ALL];
+
+    for (int at = 0; at < VEC_ALL; at += VEC) {
+        const vec s = vec_load(p->s + at), inverse = k_inverse(s * from);
+        vec c2 = {0}, xc = {0};
+        for (int i = 0; i < RUN; i++) {
+            const vec x = vec_load(t->x + VEC_ALL * i + at);
+            const vec code = vec_code(x * inverse, lo, hi);
+            const vec wc = even ? code : code * vec_load(t->w + VEC_ALL * i + at);
+            c2 += wc * code;
+            xc += wc * x;
+        }
+        vec_store(above + at, s * xc);
+        vec_store(below + at, s * s * c2);
+    }
+    const float a = k_sum(above), b = k_sum(below);
+    if (!(b > 0))
+        return false;
+    *d = f16_from_f32(a / b);
+    return *d >= SRCH_F16_COARSE && *d < 0x7c00;
+}
+
+INLINE void set_codes(struct k_sym *f, const float *x, const struct shape *k)
+{
+    const float d = f32_from_f16(f->d), lo = (float)-k->levels, hi = (float)(k->levels - 1);
+
+    for (int r = 0; r < RUNS; r++) {
+        const float scale = d * (float)f->s[r], inverse = scale != 0.0F ? 1.0F / scale : 0;
+        for (int i = 0; i < RUN; i++) {
+            float c = (x[RUN * r + i] * inverse + VEC_ROUND) - VEC_ROUND;
+            c = c < lo ? lo : c;
+            c = c > hi ? hi : c;
+            f->code[RUN * r + i] = (int8_t)(int32_t)c;
+        }
+    }
+}
+
+INLINE void take(struct k_sym *f, const struct pick *p, uint16_t d)
+{
+    f->d = d;
+    for (int r = 0; r < RUNS; r++)
+        f->s[r] = (int8_t)(int32_t)p->s[r];
+}
+
+INLINE void fit(struct k_sym *f, const float *x, const struct k_tile *t, const struct shape *k,
+                bool even)
+{
+    struct pick now = {{0}, {0}}, zero;
+    float extreme[VEC_ALL], size[VEC_ALL], error = 0;
+
+    for (int at = 0; at < VEC_ALL; at += VEC) {
+        vec least, greatest;
+        k_tile_bounds(&least, &greatest, t, at, RUN);
+        const vec v = vec_pick(greatest < -least, least, greatest);
+        vec_store(extreme + at, v);
+        vec_store(size + at, (vec)((ivec)v & 0x7fffffff));
+        const struct part p = all_zero(t, at, even);
+        vec_store(zero.s + at, p.s);
+        vec_store(zero.error + at, p.error);
+    }
+    uint16_t d = srch_f16_up(k_most(size) * (k->head / (float)(k->levels * k->most)));
+    for (int round = 0;; round++) {
+        const float unit = f32_from_f16(d);
+        for (int at = 0; at < VEC_ALL; at += VEC) {
+            struct part p = {vec_load(zero.s + at), vec_load(zero.error + at)};
+            if (d && !round)
+                p = search_wide(p, unit, vec_load(extreme + at), t, at, k, even);
+            else if (d)
+                p = search_near(p, vec_load(now.s + at), unit, t, at, k, even);
+            vec_store(now.s + at, p.s);
+            vec_store(now.error + at, p.error);
+        }
+        const float all = k_sum(now.error);
+        if (!round || all < error) {
+            take(f, &now, d);
+            error = all;
+        }
+        if (round == k->rounds || !d || !refit(&d, &now, t, k, even))
+            break;
+    }
+    set_codes(f, x, k);
+}
+
+#ifndef P3
+#define P3 1.0F, 1.05F, 7, 1, 1
+#endif
+#ifndef P3W
+#define P3W 1.2F, 1.25F, 16, 2, 2
+#endif
+#ifndef P6
+#define P6 1.2F, 1.04F, 24, 6, 2
+#endif
+#ifndef P6W
+#define P6W P6
+#endif
+
+void q3_k_fit(struct k_sym *f, const float *x, const float *w, enum codec_effort effort)
+{
+    static const struct shape even = {4, -32, 31, P3}, uneven = {4, -32, 31, P3W};
+    struct k_tile t;
+
+    (void)effort;
+    k_tile_fill(&t, x, w, RUN);
+    if (t.even)
+        fit(f, x, &t, &even, true);
+    else
+        fit(f, x, &t, &uneven, false);
+}
+
+void q6_k_fit(struct k_sym *f, const float *x, const float *w, enum codec_effort effort)
+{
+    static const struct shape even = {32, -128, 127, P6}, uneven = {32, -128, 127, P6W};
+    struct k_tile t;
+
+    (void)effort;
+    k_tile_fill(&t, x, w, RUN);
+    if (t.even)
+        fit(f, x, &t, &even, true);
+    else
+        fit(f, x, &t, &uneven, false);
+}
