@@ -342,6 +342,14 @@ static int n_dims(const struct source_tensor *t)
     return n;
 }
 
+/* The input of delta nets has the name of fused attention, and in a GGUF rules go by names. */
+static enum arch_role role_of(const struct source_tensor *t)
+{
+    const enum arch_role role = t->row ? t->row->role : ROLE_NONE;
+
+    return role == ROLE_SSM_IN && strstr(t->name, "attn_qkv.weight") ? ROLE_ATTN_QKV : role;
+}
+
 int mix_types(enum dtype *types, const struct mix *m, const struct source *s,
               const struct mix_opts *opts, struct err *err)
 {
@@ -371,7 +379,7 @@ int mix_types(enum dtype *types, const struct mix *m, const struct source *s,
         const struct source_tensor *from = source_tensor(s, i);
         t[i] = (struct mix_tensor){
             .name = from->name,
-            .role = from->row ? from->row->role : ROLE_NONE,
+            .role = role_of(from),
             .layer = from->layer,
             .n_dims = n_dims(from),
             .stacked = from->n_dims > 2 && from->dims[2] > 1,
