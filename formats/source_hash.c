@@ -3,58 +3,94 @@
 
 #include "formats/source_digest.h"
 
+#include "formats/base/hash_many.h"
+#include "formats/base/sha256.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 enum { PIECE = 16 << 20 };
 
-struct piece {
-    const uint8_t *data;   /* in place */
-    const struct map *map; /* NULL: nothing to forget */
-    size_t bytes;
-    char hex[HASH_HEX_BYTES]; /* "": not read, or it failed */
-};
-
 struct source_digest {
     const struct source *s;
-    struct piece *piece; /* owned */
+    char (*hex)[HASH_HEX_BYTES]; /* owned; of every piece */
     size_t n;
-    size_t *end; /* owned; by tensor: one past its last piece */
+    size_t *end;                  /* owned; by tensor: one past its last piece */
+    struct hash_stretch *stretch; /* owned; the pieces in the order of reading */
+    size_t n_cut;
+    struct hash_many **reader; /* owned */
+    size_t n_readers;
 };
 
-/* Cut a stretch; without pieces yet, only count. */
-static void cut_bytes(struct source_digest *d, const struct source_part *p)
+/* Pieces of a stretch, the first of them number `at`; without room for them, only count. */
+static size_t cut_bytes(struct source_digest *d, const struct source_part *p, size_t at)
 {
-    for (size_t at = 0; at < p->bytes; at += PIECE, d->n++)
-        if (d->piece)
-            d->piece[d->n] = (struct piece){
-                .data = p->data + at,
+    for (size_t from = 0; from < p->bytes; from += PIECE, at++)
+        if (d->stretch)
+            d->stretch[d->n_cut++] = (struct hash_stretch){
+                .data = p->data + from,
+                .n = p->bytes - from < PIECE ? p->bytes - from : PIECE,
                 .map = p->map,
-                .bytes = p->bytes - at < PIECE ? p->bytes - at : PIECE,
+                .hex = d->hex[at],
             };
+    return at;
 }
 
 /* All bytes of a tensor: of each part, and what belongs to its codes. */
-static void cut_tensor(struct source_digest *d, const struct source_tensor *t)
+static size_t cut_tensor(struct source_digest *d, const struct source_tensor *t, size_t at)
 {
     for (size_t k = 0; k < t->n_parts; k++) {
-        cut_bytes(d, &t->part[k]);
+        at = cut_bytes(d, &t->part[k], at);
         const struct coded *c = t->coded && t->part[k].bytes ? t->coded[k].how : NULL;
-        for (size_t i = 0; c && i < c->n_side; i++)
-            cut_bytes(d, &(struct source_part){c->side[i].data, c->side[i].bytes, c->side[i].map});
+        for (size_t i = 0; c && i < c->n_side; i++) {
+            const struct source_part side = {c->side[i].data, c->side[i].bytes, c->side[i].map};
+            at = cut_bytes(d, &side, at);
+        }
     }
+    return at;
 }
 
-static void cut(struct source_digest *d)
+static int cut(struct source_digest *d, const size_t *order, struct err *err)
 {
-    d->n = 0;
-    for (size_t i = 0; i < source_n_tensors(d->s); i++) {
-        cut_tensor(d, source_tensor(d->s, i));
-        d->end[i] = d->n;
+    const size_t n = source_n_tensors(d->s);
+
+    d->end = calloc(n + 1, sizeof(*d->end));
+    if (!d->end)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        d->end[i] = d->n = cut_tensor(d, source_tensor(d->s, i), d->n);
+    d->hex = calloc(d->n + 1, sizeof(*d->hex));
+    d->stretch = calloc(d->n + 1, sizeof(*d->stretch));
+    if (!d->hex || !d->stretch)
+        return err_nomem(err);
+    for (size_t k = 0; k < n; k++) {
+        const size_t i = order ? order[k] : k;
+        (void)cut_tensor(d, source_tensor(d->s, i), i ? d->end[i - 1] : 0);
     }
+    return 0;
 }
 
-int source_digest_new(struct source_digest **out, const struct source *s, struct err *err)
+/* Every reader gets every so-manieth piece. */
+static int deal(struct source_digest *d, size_t readers, struct err *err)
+{
+    struct hash_stretch *share = calloc(d->n + 1, sizeof(*share));
+    int rc = 0;
+
+    d->reader = calloc(readers, sizeof(*d->reader));
+    if (!share || !d->reader)
+        rc = err_nomem(err);
+    for (; d->n_readers < readers && !rc; d->n_readers++) {
+        size_t n = 0;
+        for (size_t k = d->n_readers; k < d->n; k += readers)
+            share[n++] = d->stretch[k];
+        rc = hash_many_new(&d->reader[d->n_readers], share, n, err);
+    }
+    free(share);
+    return rc;
+}
+
+int source_digest_new(struct source_digest **out, const struct source *s, const size_t *order,
+                      size_t readers, struct err *err)
 {
     struct source_digest *d = calloc(1, sizeof(*d));
 
@@ -62,57 +98,40 @@ int source_digest_new(struct source_digest **out, const struct source *s, struct
     if (!d)
         return err_nomem(err);
     d->s = s;
-    d->end = calloc(source_n_tensors(s) + 1, sizeof(*d->end));
-    if (!d->end)
-        goto fail;
-    cut(d);
-    d->piece = calloc(d->n + !d->n, sizeof(*d->piece));
-    if (!d->piece)
-        goto fail;
-    cut(d);
+    int rc = cut(d, order, err);
+    if (!rc)
+        rc = deal(d, readers, err);
+    if (rc) {
+        source_digest_free(d);
+        return rc;
+    }
     *out = d;
     return 0;
-
-fail:
-    source_digest_free(d);
-    return err_nomem(err);
 }
 
 void source_digest_free(struct source_digest *d)
 {
     if (!d)
         return;
-    free(d->piece);
+    for (size_t i = 0; i < d->n_readers; i++)
+        hash_many_free(d->reader[i]);
+    free(d->reader);
+    free(d->stretch);
+    free(d->hex);
     free(d->end);
     free(d);
 }
 
-size_t source_digest_pieces(const struct source_digest *d)
+size_t source_digest_readers(int n_threads)
 {
-    return d->n;
+    const size_t n = (size_t)n_threads;
+
+    return sha256_wide_native() ? (n + 3) / 4 : (n + 1) / 2;
 }
 
-size_t source_digest_of(const struct source_digest *d, size_t i, size_t *first)
+bool source_digest_read(struct source_digest *d, size_t reader, uint64_t bytes)
 {
-    *first = i ? d->end[i - 1] : 0;
-    return d->end[i];
-}
-
-void source_digest_read(struct source_digest *d, size_t k)
-{
-    struct piece *p = &d->piece[k];
-    struct err err;
-
-    if (hash_of(p->data, p->bytes, p->hex, &err))
-        p->hex[0] = '\0';
-}
-
-void source_digest_forget(const struct source_digest *d, size_t k)
-{
-    const struct piece *p = &d->piece[k];
-
-    if (p->map)
-        map_forget(p->map, (size_t)(p->data - p->map->data), p->bytes);
+    return hash_many_step(d->reader[reader], bytes);
 }
 
 int source_digest_hex(const struct source_digest *d, char hex[HASH_HEX_BYTES], struct err *err)
@@ -129,8 +148,8 @@ int source_digest_hex(const struct source_digest *d, char hex[HASH_HEX_BYTES], s
         if (t->global)
             hash_add(h, t->global, t->n_global * sizeof(*t->global));
         for (; !rc && k < d->end[i]; k++) {
-            hash_str(h, d->piece[k].hex);
-            if (!d->piece[k].hex[0])
+            hash_str(h, d->hex[k]);
+            if (!d->hex[k][0])
                 rc = err_set(err, ERR_NOMEM, "tensor %s: SHA-256 failed", t->name);
         }
     }
@@ -145,26 +164,25 @@ struct whole {
     const struct log *log;
 };
 
-static void read_piece(void *arg, size_t k, int thread)
+static void read_share(void *arg, size_t i, int thread)
 {
     const struct whole *w = arg;
     struct err err;
 
     (void)thread;
-    if (log_stop(w->log, &err))
-        return;
-    source_digest_read(w->d, k);
-    source_digest_forget(w->d, k);
+    while (!log_stop(w->log, &err) && source_digest_read(w->d, i, PIECE))
+        continue;
 }
 
 int source_sha256(char hex[HASH_HEX_BYTES], const struct source *s, const struct par *par,
                   const struct log *log, struct err *err)
 {
+    const size_t readers = (size_t)par->n_threads;
     struct whole w = {.log = log};
-    int rc = source_digest_new(&w.d, s, err);
+    int rc = source_digest_new(&w.d, s, NULL, readers, err);
 
     if (!rc) {
-        par_for(par, w.d->n, read_piece, &w);
+        par_for(par, readers, read_share, &w);
         rc = log_stop(log, err);
     }
     if (!rc)

@@ -194,7 +194,8 @@ static int begin(struct pipe *p, const char *path, struct err *err)
         rc = digest_first(p, err);
         meta = &p->meta;
     } else if (job->source_digest) {
-        rc = source_digest_new(&p->digest, job->source, err);
+        p->n_readers = source_digest_readers(job->par.n_threads);
+        rc = source_digest_new(&p->digest, job->source, job->order, p->n_readers, err);
     }
     return rc ? rc
               : gguf_writer_new(&p->writer, path, meta, p->items, p->n_items, job->split_bytes,

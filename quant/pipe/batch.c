@@ -17,9 +17,8 @@ int pipe_batch_reserve(struct pipe_batch *b, struct arena *arena, size_t group_b
                        struct err *err)
 {
     b->group = arena_array(arena, BATCH_GROUPS, sizeof(*b->group));
-    b->digest = arena_array(arena, BATCH_GROUPS, sizeof(*b->digest));
     b->out = malloc(BATCH_OUT_BYTES + group_bytes);
-    return b->group && b->digest && b->out ? 0 : err_nomem(err);
+    return b->group && b->out ? 0 : err_nomem(err);
 }
 
 /* How many of n things belong to the rows before r: none to none, all to all. */
@@ -28,21 +27,6 @@ static uint64_t before(uint64_t r, uint64_t rows, uint64_t n)
     for (; rows > UINT32_MAX; r >>= 1) /* products must fit */
         rows >>= 1;
     return rows ? n / rows * r + (n % rows * r + rows - 1) / rows : 0;
-}
-
-/* The digest's pieces that start within a group. */
-static void add_digest(struct pipe_batch *b, const struct pipe *p, const struct pipe_group *g)
-{
-    const uint64_t rows = source_n_rows(g->t);
-    size_t first = 0;
-
-    if (!p->digest || g->t != source_tensor(p->job->source, g->index))
-        return;
-    const uint64_t n = source_digest_of(p->digest, g->index, &first) - first;
-    const struct pipe_pieces of = {first + (size_t)before(g->r0, rows, n),
-                                   first + (size_t)before(g->r0 + g->n, rows, n)};
-    if (of.first < of.end)
-        b->digest[b->n_digests++] = of;
 }
 
 static void add_group(struct pipe *p, struct pipe_batch *b)
@@ -75,13 +59,11 @@ static void add_group(struct pipe *p, struct pipe_batch *b)
         p->item++;
         p->row = 0;
     }
-    add_digest(b, p, g);
 }
 
 void pipe_batch_fill(struct pipe *p, struct pipe_batch *b)
 {
     b->n = 0;
-    b->n_digests = 0;
     b->out_bytes = 0;
     b->in_bytes = 0;
     while (p->item < p->n_items && b->n < BATCH_GROUPS && b->out_bytes < BATCH_OUT_BYTES &&
@@ -116,28 +98,33 @@ static void batch_hash(struct pipe *p)
     }
 }
 
+/* The digest goes a little faster than the encoding, and ends before it. */
+static uint64_t share(const struct pipe *p)
+{
+    const uint64_t bytes = p->now->in_bytes ? p->now->in_bytes : UINT64_MAX / 2;
+
+    return (bytes + bytes / 4) / p->n_readers;
+}
+
 static void task(void *arg, size_t i, int thread)
 {
     enum { WRITE, HASH, FIXED };
     struct pipe *p = arg;
-    const struct pipe_batch *b = p->now;
 
     if (i == WRITE) {
         batch_write(p);
     } else if (i == HASH) {
         if (p->job->tensor_report)
             batch_hash(p);
-    } else if (i - FIXED < b->n_digests) {
-        const struct pipe_pieces *of = &b->digest[i - FIXED];
-        for (size_t k = of->first; k < of->end; k++)
-            source_digest_read(p->digest, k);
+    } else if (i - FIXED < p->n_readers) {
+        (void)source_digest_read(p->digest, i - FIXED, share(p));
     } else {
-        pipe_group_encode(&b->group[i - FIXED - b->n_digests], p->job,
+        pipe_group_encode(&p->now->group[i - FIXED - p->n_readers], p->job,
                           p->scratch + (size_t)thread * p->scratch_values);
     }
 }
 
 void pipe_batch_run(struct pipe *p)
 {
-    par_for(&p->job->par, p->now->n + p->now->n_digests + 2, task, p);
+    par_for(&p->job->par, p->now->n + p->n_readers + 2, task, p);
 }

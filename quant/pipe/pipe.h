@@ -90,17 +90,10 @@ int pipe_global_find(struct pipe_stat *stats, size_t n, const struct pipe_job *j
 /* That of row r. */
 float pipe_global_at(const struct source_tensor *t, const float *global, size_t n, uint64_t r);
 
-/* Pieces [first, end) of the source's digest. */
-struct pipe_pieces {
-    size_t first, end;
-};
-
 /* Groups that are worked on together, while those before are being written. */
 struct pipe_batch {
     struct pipe_group *group;
     size_t n;
-    struct pipe_pieces *digest; /* of the bytes that the groups are read from, about */
-    size_t n_digests;
     uint8_t *out; /* owned; in the groups' order */
     size_t out_bytes;
     uint64_t in_bytes; /* that were read for it */
@@ -116,6 +109,7 @@ struct pipe {
     struct pipe_stat *stats;
     struct gguf_writer *writer;
     struct source_digest *digest; /* NULL: none to take */
+    size_t n_readers;             /* of it */
     struct pipe_batch batch[2];
     struct pipe_batch *now, *before; /* being encoded; being written */
     float *scratch;                  /* scratch_values per thread */
