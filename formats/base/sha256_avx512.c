@@ -108,7 +108,6 @@ INLINE void load_words(__m512i w[16], const uint8_t *const p[SHA256_WIDTH], size
 #pragma GCC unroll 4
     for (int k = 0; k < 4; k++)
         transpose_quarters(&w[k], &w[4 + k], &w[8 + k], &w[12 + k]);
-    /* quarter q of digests 4 j .. lies in w[4 q + ..] now */
 }
 
 INLINE void rounds(__m512i v[8], __m512i w[16])
