@@ -1,6 +1,7 @@
 #include "eval/eval.h"
 
 #include "eval/score.h"
+#include "eval/windows.h"
 #include "formats/base/rd.h"
 #include "runtime/session.h"
 
@@ -24,9 +25,7 @@ struct lane {
 struct run {
     const struct eval_opts *opts;
     struct kern kern;
-    struct tok_ids ids;
-    bool add_bos;
-    int32_t bos;
+    struct windows text;
     size_t n_vocab, n_windows;
     size_t first, each; /* of a window: the first scored position, and how many */
     size_t piece;       /* positions whose logits are held at a time */
@@ -52,45 +51,24 @@ static const char *name_of(const struct model *m)
 
 /* ---- what is scored ----------------------------------------------------------- */
 
-static int run_tokenize(struct run *r, const struct model *m, const char *text, size_t n,
-                        struct err *err)
-{
-    const struct tok *tok = model_tok(m);
-    struct tok_ids empty = {0};
-    int rc;
-
-    if (!tok)
-        return err_set(err, ERR_UNSUPPORTED, "%s: has no tokenizer, so text can't be measured",
-                       name_of(m));
-    /* what the tokenizer puts before nothing is what it puts before every text */
-    rc = tok_encode(&empty, tok, "", 0, TOK_ADD_SPECIAL, err);
-    r->bos = tok_vocab(tok)->bos;
-    r->add_bos = !rc && r->bos >= 0 && empty.n && empty.id[0] == r->bos;
-    tok_ids_release(&empty);
-    if (!rc)
-        rc = tok_encode(&r->ids, tok, text, n && text[n - 1] == '\n' ? n - 1 : n, TOK_ADD_SPECIAL,
-                        err);
-    return rc ? err_wrap(err, "%s", name_of(m)) : 0;
-}
-
-static int run_windows(struct run *r, struct err *err)
+static int run_cut(struct run *r, const struct model *m, const char *text, size_t n,
+                   struct err *err)
 {
     const size_t n_ctx = r->opts->n_ctx;
+    /* one window alone would begin at the text's start, whatever it is: as llama-perplexity */
+    const struct windows_opts how = {.text_name = r->opts->text_name,
+                                     .n_ctx = n_ctx,
+                                     .least = 2 * n_ctx,
+                                     .most = r->opts->n_chunks};
 
     if (n_ctx < EVAL_CTX_MIN)
         return err_set(err, ERR_ARG, "windows of %zu tokens: expected %d or more", n_ctx,
                        EVAL_CTX_MIN);
-    /* one window alone would begin at the text's start, whatever it is: as llama-perplexity */
-    if (r->ids.n / 2 < n_ctx)
-        return err_set(err, ERR_FORMAT,
-                       "%s: too short a text: %zu tokens, and windows of %zu need %zu",
-                       r->opts->text_name, r->ids.n, n_ctx, 2 * n_ctx);
-    r->n_windows = r->ids.n / n_ctx;
-    if (r->opts->n_chunks && r->opts->n_chunks < r->n_windows)
-        r->n_windows = r->opts->n_chunks;
+    const int rc = windows_cut(&r->text, m, text, n, &how, err);
+    r->n_windows = r->text.n;
     r->first = n_ctx / 2;
     r->each = n_ctx - 1 - r->first;
-    return 0;
+    return rc;
 }
 
 static int same_vocab(const struct model *a, const struct model *b, struct err *err)
@@ -160,7 +138,7 @@ static void run_release(struct run *r)
     free(r->lane);
     free(r->logits);
     free(r->window);
-    tok_ids_release(&r->ids);
+    windows_release(&r->text);
 }
 
 /* ---- scoring ---------------------------------------------------------------------- */
@@ -209,7 +187,7 @@ static int lane_piece(struct run *r, struct lane *l, size_t w, size_t begin, siz
     struct piece p = {.run = r,
                       .logits = logits,
                       .own = against ? against->logits : NULL,
-                      .next = r->ids.id + w * r->opts->n_ctx + r->first + begin + 1,
+                      .next = r->text.ids.id + w * r->opts->n_ctx + r->first + begin + 1,
                       .ref = against ? against->score + at : NULL,
                       .out = l->score + at};
 
@@ -227,9 +205,7 @@ static int run_window(struct run *r, size_t w, struct err *err)
 {
     const size_t n_ctx = r->opts->n_ctx;
 
-    memcpy(r->window, r->ids.id + w * n_ctx, n_ctx * sizeof(*r->window));
-    if (r->add_bos)
-        r->window[0] = r->bos;
+    windows_get(r->window, &r->text, w);
     for (size_t begin = 0; begin < r->each; begin += r->piece) {
         const size_t n = r->each - begin < r->piece ? r->each - begin : r->piece;
         for (size_t i = 0; i < r->n_lanes; i++) {
@@ -284,9 +260,7 @@ static int eval_group(struct eval_result *results, struct eval_result *original_
     r.n_vocab = model_n_vocab(r.lane[0].model);
     kern_init(&r.kern, opts->cpu);
 
-    rc = run_tokenize(&r, r.lane[0].model, text, text_bytes, err);
-    if (!rc)
-        rc = run_windows(&r, err);
+    rc = run_cut(&r, r.lane[0].model, text, text_bytes, err);
     for (size_t i = 1; !rc && i < r.n_lanes; i++)
         rc = same_vocab(r.lane[0].model, r.lane[i].model, err);
     if (!rc)

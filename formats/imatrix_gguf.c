@@ -239,16 +239,17 @@ static int set_items(struct gguf_item *item, const struct imatrix *im, struct ar
     for (size_t i = 0; i < im->n_entries; i++) {
         const struct imatrix_entry *e = &im->entry[i];
         struct gguf_item *sums = &item[2 * i], *counts = sums + 1;
+        const int n_dims = e->matrices > 1 ? 2 : 1; /* trailing ones are not written */
         *sums = (struct gguf_item){
             .name = arena_fmt(names, "%s%s", e->name, sums_end),
             .type = DTYPE_F32,
-            .n_dims = 2,
+            .n_dims = n_dims,
             .dims = {e->columns, e->matrices}
         };
         *counts = (struct gguf_item){
             .name = arena_fmt(names, "%s%s", e->name, counts_end),
             .type = DTYPE_F32,
-            .n_dims = 2,
+            .n_dims = n_dims,
             .dims = {1, e->matrices}
         };
         if (!sums->name || !counts->name)

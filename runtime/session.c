@@ -183,6 +183,26 @@ void sess_free(struct sess *s)
     free(s);
 }
 
+int sess_watch(struct sess *s, const struct sess_watch *w, struct err *err)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < s->m->n_layer; i++) {
+        const struct part *parts[LAYER_PARTS];
+        const size_t n = layer_parts(parts, &s->m->layer[i]);
+        for (size_t p = 0; p < n; p++)
+            if (parts[p]->watch_floats)
+                most = max(most, parts[p]->watch_floats(s->m, i));
+    }
+    if (!s->seen) {
+        const int rc = floats(&s->seen, s, s->n_batch, most, err);
+        if (rc)
+            return rc;
+    }
+    s->watch = *w;
+    return 0;
+}
+
 /* ---- running ----------------------------------------------------------------- */
 
 /* Start anew. */
@@ -248,13 +268,16 @@ static void turn(struct sess *s, size_t total)
 {
     const size_t near = s->m->rope_near, n = s->n;
     const bool far = near && total > near;
+    const struct sess_watch watch = s->watch;
 
     if (far == s->far)
         return;
     fill_ropes(s, far);
     forget(s);
+    s->watch.fn = NULL; /* each token is told of once */
     for (size_t i = 0; i < n; i += s->n_batch)
         append(s, s->ids + i, n - i < s->n_batch ? n - i : s->n_batch);
+    s->watch = watch;
 }
 
 int sess_eval(struct sess *s, const int32_t *ids, size_t n, float *logits, size_t n_logits,
@@ -270,6 +293,7 @@ int sess_eval(struct sess *s, const int32_t *ids, size_t n, float *logits, size_
         return rc;
     turn(s, s->n + n);
     append(s, ids, n);
+    forward_head_tell(s, n);
     return n_logits ? sess_logits(s, n - n_logits, n_logits, logits, err) : 0;
 }
 

@@ -9,8 +9,10 @@
 
 #include "formats/base/err.h"
 #include "formats/base/par.h"
+#include "quant/matmul.h"
 #include "runtime/model.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,5 +45,26 @@ int sess_logits(struct sess *s, size_t row0, size_t n, float *logits, struct err
  * last one (NULL: none). Errors as sess_eval. */
 int sess_feed(struct sess *s, const int32_t *ids, size_t n, float *logits,
               struct err *err) WARN_UNUSED;
+
+/* Rows that meet weights in a product, told before they do. Of a stacked weight's matrices
+ * (experts, heads) each is told alone, as a slice; those that meet no rows are not told. */
+struct sess_input {
+    const struct mm_job *job; /* n_jobs products of the same rows; only .w is set */
+    size_t n_jobs;
+    const float *x; /* [n, job[0].w->cols], rows ld_x apart */
+    size_t ld_x, n;
+    bool together; /* the weight's other matrices meet these tokens as well: heads */
+};
+typedef void sess_watch_fn(void *arg, const struct sess_input *in);
+
+struct sess_watch {
+    sess_watch_fn *fn; /* on the caller's thread, between products; NULL: nobody watches */
+    void *arg;
+    size_t n_layers; /* no blocks after these are computed, nor logits; SIZE_MAX: all */
+};
+
+/* From now on tell *w what meets every weight matrix, the output's too: all tokens of
+ * each sess_eval, whether or not it asks for logits. Errors: ERR_NOMEM. */
+int sess_watch(struct sess *s, const struct sess_watch *w, struct err *err) WARN_UNUSED;
 
 #endif /* RUNTIME_SESSION_H */

@@ -70,6 +70,7 @@ small() {
     convert) set -- convert "$2" "$d/to/o.gguf" ;;
     quantize) set -- quantize "$2" "$d/to/o.gguf" Q4_K_M ;;
     eval) set -- eval "$2" --text "$d/text" --ctx 32 --chunks 1 --json "$d/to/o.json" ;;
+    imatrix) set -- imatrix "$2" "$d/text" "$d/to/o.gguf" --ctx 16 --chunks 1 ;;
     generate) set -- generate "$2" -p "Once upon" -n 2 ;;
     logits) set -- logits "$2" --ids "$d/ids.json" "$d/to/o.bin" ;;
     bench) set -- bench "$2" -p 2 -n 2 --runs 1 --json "$d/to/o.json" ;;
@@ -88,7 +89,7 @@ small() {
 # each WORDS MODEL: every command that takes a model fails with these words, or survives when
 # there are none. `inspect` and `tokenize` read only its head or tokenizer, and must survive.
 each() {
-    commands="quantize eval generate logits bench run" bad=0
+    commands="quantize eval imatrix generate logits bench run" bad=0
     [ ! -d "$2" ] || commands="convert $commands"
     for command in $commands inspect tokenize; do
         words=$1

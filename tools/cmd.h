@@ -40,6 +40,7 @@ cmd_fn cmd_codec;
 cmd_fn cmd_convert;
 cmd_fn cmd_eval;
 cmd_fn cmd_generate;
+cmd_fn cmd_imatrix;
 cmd_fn cmd_inspect;
 cmd_fn cmd_logits;
 cmd_fn cmd_quantize;

@@ -274,6 +274,8 @@ static void route(const struct moe *e)
         .w = &e->l->w.mat[ROLE_FFN_ROUTER], .y = e->score, .ld_y = e->n_expert};
     struct moe arg = *e;
 
+    sess_tell(s, &(struct sess_input){
+                     .job = &job, .n_jobs = 1, .x = s->xn, .ld_x = s->m->n_embd, .n = e->n});
     mm(&s->m->kern, KERN_F32, &job, 1, s->xn, s->m->n_embd, e->n, &s->par, s->mm_scratch);
     span_for(&s->par, e->n, route_span, &arg);
     sort_pairs(e);
@@ -310,7 +312,8 @@ static const float *bias_of(const struct moe *e, enum arch_role role, size_t exp
     return all ? all + expert * n : NULL;
 }
 
-/* hidden = act(gate) * up of one pair, in place. */
+/* hidden = act(gate) * up of one pair, in place. weight: of the input, where its products
+ * were made without. */
 static void activate(const struct moe *e, float *hidden, size_t expert, float weight)
 {
     const struct model *m = e->s->m;
@@ -319,7 +322,7 @@ static void activate(const struct moe *e, float *hidden, size_t expert, float we
     float *up = hidden + e->n_ff;
 
     /* a weight on the input is one on the products of the input */
-    for (size_t i = gated ? 0 : e->n_ff; m->traits.expert_weight_first && i < 2 * e->n_ff; i++)
+    for (size_t i = gated ? 0 : e->n_ff; weight != 1.0f && i < 2 * e->n_ff; i++)
         hidden[i] *= weight;
     bias_add(m, up, bias_of(e, ROLE_FFN_UP_EXPS_BIAS, expert, e->n_ff), e->n_ff);
     if (gated)
@@ -342,9 +345,12 @@ static void gather_span(void *arg, size_t i0, size_t i1)
     const struct moe *e = arg;
     const size_t n_embd = e->s->m->n_embd;
 
-    for (size_t i = i0; i < i1; i++)
-        memcpy(e->x + i * n_embd, e->s->xn + e->pair_e[i] / e->n_used * n_embd,
-               n_embd * sizeof(float));
+    for (size_t i = i0; i < i1; i++) {
+        float *x = e->x + i * n_embd;
+        memcpy(x, e->s->xn + e->pair_e[i] / e->n_used * n_embd, n_embd * sizeof(float));
+        for (size_t j = 0; e->s->m->traits.expert_weight_first && j < n_embd; j++)
+            x[j] *= e->weight[e->pair_e[i]];
+    }
 }
 
 static void activate_span(void *arg, size_t i0, size_t i1)
@@ -352,7 +358,7 @@ static void activate_span(void *arg, size_t i0, size_t i1)
     const struct moe *e = arg;
 
     for (size_t i = i0; i < i1; i++)
-        activate(e, e->hidden + i * 2 * e->n_ff, e->e, e->weight[e->pair_e[i]]);
+        activate(e, e->hidden + i * 2 * e->n_ff, e->e, 1.0f);
 }
 
 static void collect_span(void *arg, size_t i0, size_t i1)
@@ -404,7 +410,8 @@ static void run_token(const struct moe *e)
     }
     for (size_t k = 0; k < e->n_used; k++) {
         float *hidden = e->hidden + k * 2 * e->n_ff;
-        activate(e, hidden, e->expert[k], e->weight[k]);
+        activate(e, hidden, e->expert[k],
+                 e->s->m->traits.expert_weight_first ? e->weight[k] : 1.0f);
         slice[0] = matrix_slice(&e->l->w.mat[ROLE_FFN_DOWN_EXPS], e->n_expert, e->expert[k]);
         jobs[0] = (struct mm_job){.w = &slice[0], .y = e->x, .ld_y = n_embd};
         sess_mm(s, jobs, 1, hidden, 2 * e->n_ff, 1);
@@ -442,6 +449,21 @@ static void shared_gate_span(void *arg, size_t i0, size_t i1)
     }
 }
 
+/* The gate's weights are a matrix of one row. */
+static void tell_gate(const struct moe *e)
+{
+    struct sess *s = e->s;
+    const struct matrix w = {
+        .t = source_role(s->m->source, ROLE_FFN_SHARED_ROUTER, (int)e->layer),
+        .rows = 1,
+        .cols = s->m->n_embd,
+    };
+    const struct mm_job job = {.w = &w};
+
+    sess_tell(
+        s, &(struct sess_input){.job = &job, .n_jobs = 1, .x = s->xn, .ld_x = w.cols, .n = e->n});
+}
+
 /* y = shared expert, or zeros. */
 static void run_shared(struct moe *e)
 {
@@ -462,8 +484,11 @@ static void run_shared(struct moe *e)
     sess_mm(s, in, gated ? 2 : 1, s->xn, n_embd, e->n);
     span_for(&s->par, e->n, shared_act_span, e);
     sess_mm(s, &out, 1, e->hidden, 2 * e->n_shared, e->n);
-    if (w->vec[ROLE_FFN_SHARED_ROUTER])
+    if (w->vec[ROLE_FFN_SHARED_ROUTER]) {
+        if (s->watch.fn)
+            tell_gate(e);
         span_for(&s->par, e->n, shared_gate_span, e);
+    }
 }
 
 static void run(struct sess *s, size_t layer, size_t n)
@@ -472,7 +497,7 @@ static void run(struct sess *s, size_t layer, size_t n)
 
     route(&e);
     run_shared(&e);
-    if (n == 1) {
+    if (n == 1 && !s->watch.fn) {
         run_token(&e);
         return;
     }

@@ -36,9 +36,16 @@ float *sess_thread_floats(const struct sess *s, int thread)
     return (float *)(void *)(s->attn_scratch + (size_t)thread * s->attn_each + s->attn_bytes);
 }
 
+void sess_tell(struct sess *s, const struct sess_input *in)
+{
+    if (s->watch.fn)
+        s->watch.fn(s->watch.arg, in);
+}
+
 void sess_mm(struct sess *s, const struct mm_job *jobs, size_t n_jobs, const float *x, size_t ld_x,
              size_t n)
 {
+    sess_tell(s, &(struct sess_input){.job = jobs, .n_jobs = n_jobs, .x = x, .ld_x = ld_x, .n = n});
     mm(&s->m->kern, s->m->math, jobs, n_jobs, x, ld_x, n, &s->par, s->mm_scratch);
 }
 
@@ -252,7 +259,7 @@ static void block(struct sess *s, size_t layer, size_t n)
 void forward_blocks(struct sess *s, size_t n)
 {
     residual((struct residual){.s = s, .next = norm_first(s->m, 0)}, n);
-    for (size_t l = 0; l < s->m->n_layer; l++)
+    for (size_t l = 0; l < s->m->n_layer && (!s->watch.fn || l < s->watch.n_layers); l++)
         block(s, l, n);
 }
 
@@ -303,6 +310,18 @@ void forward_head(struct sess *s, float *logits, size_t row0, size_t n)
     const struct mm_job job = {.w = m->head, .y = logits, .ld_y = m->n_vocab};
 
     span_for(&s->par, n, head_norm_span, &h);
-    sess_mm(s, &job, 1, s->xn, m->n_embd, n);
+    mm(&m->kern, m->math, &job, 1, s->xn, m->n_embd, n, &s->par, s->mm_scratch);
     span_for(&s->par, n, finish_span, &h);
+}
+
+void forward_head_tell(struct sess *s, size_t n)
+{
+    struct head h = {.s = s};
+    const struct mm_job job = {.w = s->m->head};
+
+    if (!s->watch.fn || s->watch.n_layers < s->m->n_layer)
+        return;
+    span_for(&s->par, n, head_norm_span, &h);
+    sess_tell(s, &(struct sess_input){
+                     .job = &job, .n_jobs = 1, .x = s->xn, .ld_x = s->m->n_embd, .n = n});
 }

@@ -56,6 +56,8 @@ struct part {
     /* Floats kept for the sequence: s->state[layer], zeros before its first token.
      * NULL: none. A sequence with state cannot be cut short. */
     size_t (*state_floats)(const struct model *m, size_t layer);
+    /* Floats kept for one token when somebody watches: s->seen. NULL: none. */
+    size_t (*watch_floats)(const struct model *m, size_t layer);
     void (*run)(struct sess *s, size_t layer, size_t n);
 };
 
@@ -154,6 +156,8 @@ struct sess {
     float *inputs; /* [n_batch, n_layer, n_embd_layer] the layers' own, or NULL */
     float *table;  /* the same, of embeddings; scratch of layer_input_run */
     float *work;   /* scratch of the running part */
+    struct sess_watch watch;
+    float *seen; /* [n_batch, watch_floats] of the running part; NULL: nobody watches */
     void *mm_scratch;
     uint8_t
         *attn_scratch; /* attn_each for every thread: attn_bytes of kern.attn's, then the part's */
@@ -192,6 +196,9 @@ float *sess_thread_floats(const struct sess *s, int thread);
 void sess_mm(struct sess *s, const struct mm_job *jobs, size_t n_jobs, const float *x, size_t ld_x,
              size_t n);
 
+/* Tell who watches of rows that meet weights, but not through sess_mm. */
+void sess_tell(struct sess *s, const struct sess_input *in);
+
 /* x[i] += bias[i]; nothing for a NULL bias. */
 void bias_add(const struct model *m, float *x, const float *bias, size_t n);
 
@@ -203,6 +210,8 @@ void norm_rms(const struct model *m, float *y, const float *x, const float *w, c
 void forward_embed(struct sess *s, const int32_t *ids, size_t n);
 /* s->x after all blocks. */
 void forward_blocks(struct sess *s, size_t n);
+/* Tell who watches of the output matrix's input, for rows 0 .. n - 1 of s->x. */
+void forward_head_tell(struct sess *s, size_t n);
 /* logits[n, n_vocab] of rows row0 .. of s->x. */
 void forward_head(struct sess *s, float *logits, size_t row0, size_t n);
 

@@ -106,6 +106,13 @@ static size_t cache_floats(const struct model *m, size_t layer)
     return z.row + z.rank;
 }
 
+static size_t watch_floats(const struct model *m, size_t layer)
+{
+    const struct size z = size_of(m, layer);
+
+    return z.n_head * z.rank; /* heads' mean latents */
+}
+
 /* One call's arrays; n tokens, the first at position pos. */
 struct mla {
     struct sess *s;
@@ -242,7 +249,41 @@ static void head_piece(void *arg, size_t i, int thread)
     absorb(a, h, query, a->q + (q0 * z->n_head + h) * z->key, n, weight);
     s->m->kern.attn(latent, z->rank, query, z->row, a->cache_k, a->cache_v, n, a->pos + q0, z->row,
                     z->rank, &a->how, s->attn_scratch + (size_t)thread * s->attn_each);
+    if (s->watch.fn) /* [n_head, n, rank] */
+        memcpy(s->seen + (h * a->n + q0) * z->rank, latent, n * z->rank * sizeof(float));
     expand(a, h, a->out + (q0 * z->n_head + h) * z->v, latent, n, weight);
+}
+
+/* Every head's own rows meet its matrix. */
+static void tell_heads(const struct mla *a, const struct matrix *w, const float *x, size_t ld_head,
+                       size_t ld_x)
+{
+    for (size_t h = 0; h < a->z.n_head; h++) {
+        const struct matrix slice = matrix_slice(w, a->z.n_head, h);
+        const struct mm_job job = {.w = &slice};
+        sess_tell(a->s, &(struct sess_input){.job = &job,
+                                             .n_jobs = 1,
+                                             .x = x + h * ld_head,
+                                             .ld_x = ld_x,
+                                             .n = a->n,
+                                             .together = true});
+    }
+}
+
+/* Keys' and values' matrices, which no product of all tokens meets. */
+static void tell(const struct mla *a)
+{
+    const struct matrix *w = a->l->w.mat;
+    const struct size *z = &a->z;
+    const struct mm_job whole = {.w = &w[ROLE_MLA_KV_B]};
+
+    if (whole.w->t) {
+        sess_tell(a->s, &(struct sess_input){
+                            .job = &whole, .n_jobs = 1, .x = a->kv, .ld_x = z->row, .n = a->n});
+        return;
+    }
+    tell_heads(a, &w[ROLE_MLA_K_B], a->q, z->key, z->n_head * z->key);
+    tell_heads(a, &w[ROLE_MLA_V_B], a->s->seen, a->n * z->rank, z->rank);
 }
 
 static void run(struct sess *s, size_t layer, size_t n)
@@ -268,6 +309,8 @@ static void run(struct sess *s, size_t layer, size_t n)
     }
     span_for(&s->par, n, place_span, &a);
     par_for(&s->par, z->n_head * ((n + QUERY_BLOCK - 1) / QUERY_BLOCK), head_piece, &a);
+    if (s->watch.fn)
+        tell(&a);
     sess_mm(s, &out, 1, a.out, z->n_head * z->v, n);
 }
 
@@ -277,5 +320,6 @@ const struct part part_mla = {
     .work_floats = work_floats,
     .thread_floats = thread_floats,
     .cache_floats = cache_floats,
+    .watch_floats = watch_floats,
     .run = run,
 };

@@ -13,7 +13,7 @@ no() {
     fails "$@"
     ok $? "$3: $2"
 }
-for c in inspect convert quantize eval run generate tokenize logits codec bench; do
+for c in inspect convert quantize imatrix eval run generate tokenize logits codec bench; do
     bad=0
     fails 2 "usage: pare $c" $c || bad=1
     fails 2 "unknown option --nonsense" $c x --nonsense || bad=1

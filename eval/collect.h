@@ -1,0 +1,32 @@
+#ifndef EVAL_COLLECT_H
+#define EVAL_COLLECT_H
+
+/* Importance: how strongly every column of every weight matrix is used on a text, as sums
+ * over its tokens of squared inputs. As llama-imatrix (--process-output) collects it; the
+ * output matrix's are under its own name, or the token embedding's where that is tied. */
+
+#include "eval/inputs.h"
+#include "eval/windows.h"
+#include "formats/base/err.h"
+#include "formats/base/log.h"
+#include "formats/base/par.h"
+#include "formats/imatrix.h"
+#include "runtime/model.h"
+
+struct collect {
+    const struct model *model;
+    const struct windows *text;
+    struct par par;
+    const struct log *log;
+    struct inputs inputs; /* filled by collect_sums */
+};
+
+/* Run the model over all windows. The sums are the same at any thread count: each column
+ * is summed in F64, tokens in order. Warns of experts that no token reached, by name.
+ * *out has no data set yet. Errors: ERR_NOMEM, ERR_INTERRUPTED, ERR_FORMAT (activations
+ * that are not finite: which weight's), those of a session. */
+int collect_sums(struct imatrix **out, struct collect *c, struct err *err) WARN_UNUSED;
+
+void collect_release(struct collect *c);
+
+#endif /* EVAL_COLLECT_H */

@@ -1,0 +1,53 @@
+#include "eval/windows.h"
+
+#include <string.h>
+
+static int tokenize(struct windows *w, const struct tok *tok, const char *text, size_t n,
+                    struct err *err)
+{
+    struct tok_ids empty = {0};
+
+    /* what the tokenizer puts before nothing is what it puts before every text */
+    int rc = tok_encode(&empty, tok, "", 0, TOK_ADD_SPECIAL, err);
+    w->bos = tok_vocab(tok)->bos;
+    w->add_bos = !rc && w->bos >= 0 && empty.n && empty.id[0] == w->bos;
+    tok_ids_release(&empty);
+    if (!rc)
+        rc = tok_encode(&w->ids, tok, text, n && text[n - 1] == '\n' ? n - 1 : n, TOK_ADD_SPECIAL,
+                        err);
+    return rc;
+}
+
+int windows_cut(struct windows *w, const struct model *m, const char *text, size_t n,
+                const struct windows_opts *opts, struct err *err)
+{
+    const char *path = source_path(model_source(m));
+    const struct tok *tok = model_tok(m);
+
+    *w = (struct windows){.n_ctx = opts->n_ctx};
+    if (!tok)
+        return err_set(err, ERR_UNSUPPORTED, "%s: has no tokenizer, so text can't be measured",
+                       path);
+    if (tokenize(w, tok, text, n, err))
+        return err_wrap(err, "%s", path);
+    if (w->ids.n < opts->least)
+        return err_set(err, ERR_FORMAT,
+                       "%s: too short a text: %zu tokens, and windows of %zu need %zu",
+                       opts->text_name, w->ids.n, opts->n_ctx, opts->least);
+    w->n = w->ids.n / opts->n_ctx;
+    if (opts->most && opts->most < w->n)
+        w->n = opts->most;
+    return 0;
+}
+
+void windows_get(int32_t *ids, const struct windows *w, size_t i)
+{
+    memcpy(ids, w->ids.id + i * w->n_ctx, w->n_ctx * sizeof(*ids));
+    if (w->add_bos)
+        ids[0] = w->bos;
+}
+
+void windows_release(struct windows *w)
+{
+    tok_ids_release(&w->ids);
+}

@@ -1,0 +1,141 @@
+#include "eval/collect.h"
+#include "eval/eval.h"
+#include "formats/apart.h"
+#include "formats/base/map.h"
+#include "formats/imatrix.h"
+#include "tools/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct imatrix_cmd {
+    const char *model, *text, *out, *kernels; /* model and text NULL: merging only */
+    int64_t ctx, chunks;
+    struct opt_list merge;
+    enum kern_math math;
+};
+
+static int check(const struct imatrix_cmd *c, struct err *err)
+{
+    int rc = apart(c->out, c->model, false, err);
+
+    if (!rc)
+        rc = apart(c->out, c->text, false, err);
+    for (size_t i = 0; !rc && i < c->merge.n; i++)
+        rc = apart(c->out, c->merge.at[i], false, err);
+    return rc;
+}
+
+static int run_model(struct imatrix **out, struct imatrix_cmd *c, const struct model *m,
+                     const struct map *text, const struct cmd_common *common, const struct log *log,
+                     struct err *err)
+{
+    const struct windows_opts how = {.text_name = c->text,
+                                     .n_ctx = (size_t)c->ctx,
+                                     .least = (size_t)c->ctx,
+                                     .most = (size_t)c->chunks};
+    struct windows windows;
+    struct collect collect = {.model = m, .text = &windows, .par = common->par, .log = log};
+    int rc =
+        windows_cut(&windows, m, text->size ? (const char *)text->data : "", text->size, &how, err);
+
+    if (!rc)
+        rc = collect_sums(out, &collect, err);
+    if (!rc)
+        rc = imatrix_add_dataset(*out, c->text, err);
+    collect_release(&collect);
+    windows_release(&windows);
+    return rc;
+}
+
+static int collect(struct imatrix **out, struct imatrix_cmd *c, const struct cmd_common *common,
+                   const struct log *log, struct err *err)
+{
+    const struct model_opts mo = {.cpu = common->cpu, .math = c->math, .log = log};
+    struct model *m = NULL;
+    struct map text;
+    int rc = map_open(&text, c->text, err);
+
+    if (rc)
+        return rc;
+    rc = model_open(&m, c->model, &mo, err);
+    if (!rc)
+        rc = run_model(out, c, m, &text, common, log, err);
+    model_free(m);
+    map_release(&text);
+    return rc;
+}
+
+/* The files of --merge, and what was collected after them. */
+static int merge(struct imatrix **im, const struct imatrix_cmd *c, struct err *err)
+{
+    struct imatrix *all = NULL, *next = NULL;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < c->merge.n; i++) {
+        rc = imatrix_read(&next, c->merge.at[i], err);
+        if (!rc && all) {
+            rc = imatrix_merge(all, next, err);
+            imatrix_free(next);
+            if (rc)
+                rc = err_wrap(err, "%s", c->merge.at[i]);
+        } else if (!rc) {
+            all = next;
+        }
+    }
+    if (!rc && *im && all) {
+        rc = imatrix_merge(all, *im, err);
+        if (rc)
+            rc = err_wrap(err, "%s", c->model);
+    }
+    if (!rc && all) {
+        imatrix_free(*im);
+        *im = all;
+        imatrix_count_tokens(all, (uint32_t)c->ctx);
+    } else {
+        imatrix_free(all);
+    }
+    return rc;
+}
+
+int cmd_imatrix(struct cmd_env *env, int argc, char **argv, struct err *err)
+{
+    struct imatrix_cmd c = {.ctx = EVAL_CTX, .kernels = "f32"};
+    struct cmd_common common;
+    struct imatrix *im = NULL;
+    const char *operand[3];
+    size_t n;
+    const struct opt opts[] = {
+        {"ctx",     "N",    "tokens of a window (default: 512)",                              OPT_INT, &c.ctx,     EVAL_CTX_MIN, 1e7},
+        {"chunks",  "N",    "at most N windows (default: all)",                               OPT_INT, &c.chunks,  1,            1e9},
+        {"kernels", "KIND", "f32, bf16 or fast: how the model is run",                        OPT_STR, &c.kernels, 0,            0  },
+        {"merge",   "FILE", "add an importance matrix; with OUT.gguf alone, no model is run",
+         OPT_LIST,                                                                                     &c.merge,   0,            0  },
+    };
+
+    int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, operand, &n, 1, 3, err);
+    if (rc || common.done)
+        return rc;
+    if (n == 2 || (n == 1 && !c.merge.n))
+        return err_set(err, ERR_ARG, "usage: pare %s %s, or --merge FILE... OUT.gguf", env->name,
+                       env->usage);
+    c.out = operand[n - 1];
+    if (n == 3) {
+        c.model = operand[0];
+        c.text = operand[1];
+    }
+    rc = check(&c, err);
+    if (!rc)
+        rc = model_math(&c.math, c.kernels, err);
+    if (!rc && c.model)
+        rc = collect(&im, &c, &common, &env->log, err);
+    if (!rc)
+        rc = merge(&im, &c, err);
+    if (!rc)
+        rc = imatrix_write(im, c.out, err);
+    if (!rc)
+        printf("%s: %zu weights, %u windows of %u tokens\n", c.out, im->n_entries, im->chunks,
+               im->chunk_size);
+    imatrix_free(im);
+    return rc;
+}
