@@ -7,7 +7,7 @@
 
 /* Values whose squares are added in F32, sixteen side by side, before F64 takes over: six
  * digits are left. */
-enum { STRIP = 256 };
+enum { STRIP = 1024 };
 
 struct pair {
     double err2, sum2;
@@ -37,12 +37,12 @@ static struct pair strip_slow(const float *x, const float *y, const float *w, si
     return p;
 }
 
-/* All of a strip; w NULL: alike. */
-INLINE struct pair strip_fast(const float *x, const float *y, const float *w)
+/* n: a multiple of LANES; w NULL: alike. */
+INLINE struct pair strip_fast(const float *x, const float *y, const float *w, size_t n)
 {
     lanes a, b, by, e = {0}, s = {0};
 
-    for (size_t i = 0; i < STRIP; i += LANES) {
+    for (size_t i = 0; i < n; i += LANES) {
         lanes_load(&a, x + i);
         lanes_load(&b, y + i);
         b -= a;
@@ -61,8 +61,8 @@ INLINE struct pair strip_fast(const float *x, const float *y, const float *w)
 
 INLINE struct pair strip(const float *x, const float *y, const float *w, size_t n)
 {
-    if (n == STRIP) {
-        const struct pair p = strip_fast(x, y, w);
+    if (n % LANES == 0) {
+        const struct pair p = strip_fast(x, y, w, n);
         if (p.sum2 > 1e-25 && p.sum2 < 1e35 && p.err2 < 1e35)
             return p;
     }

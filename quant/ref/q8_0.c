@@ -5,15 +5,14 @@
 #include "formats/blocks.h"
 #include "quant/half.h"
 #include "quant/ref/ref.h"
-#include "quant/wide.h"
+#include "quant/vec.h"
 
 /* Nearest whole number, halves away from zero; |x| < 2^22. The largest number below
  * a half is added: a half itself would lift 0.49999997 to 1. */
-INLINE int32_t round_away(float x)
+INLINE ivec round_away(vec x)
 {
-    const uint32_t u = f32_bits(x);
-    const int32_t r = (int32_t)(f32_from_bits(u & 0x7fffffffU) + 0x1.fffffep-2F);
-    const int32_t sign = -(int32_t)(u >> 31);
+    const ivec u = (ivec)x, sign = u >> 31;
+    const ivec r = __builtin_convertvector((vec)(u & 0x7fffffff) + 0x1.fffffep-2F, ivec);
 
     return (r ^ sign) - sign;
 }
@@ -21,18 +20,15 @@ INLINE int32_t round_away(float x)
 /* The largest magnitude, by the order of the bits. */
 INLINE float largest(const float x[QK])
 {
-    int32_t lane[16] = {0};
+    ivec most[VEC_SUMS];
 
-    for (int i = 0; i < QK; i += 16)
-        for (int j = 0; j < 16; j++) {
-            const int32_t a = (int32_t)(f32_bits(x[i + j]) & 0x7fffffffU);
-            lane[j] = a > lane[j] ? a : lane[j];
-        }
-    for (int half = 8; half; half /= 2)
-        for (int j = 0; j < half; j++)
-            lane[j] = lane[j + half] > lane[j] ? lane[j + half] : lane[j];
-    return f32_from_bits((uint32_t)lane[0]);
+    for (int k = 0; k < VEC_SUMS; k++)
+        most[k] = ivec_max((ivec)vec_load(x + k * VEC) & 0x7fffffff,
+                           (ivec)vec_load(x + QK / 2 + k * VEC) & 0x7fffffff);
+    return f32_from_bits((uint32_t)ivec_greatest(most));
 }
+
+typedef int8_t codes __attribute__((vector_size(VEC)));
 
 INLINE void block_encode(struct block_q8_0 *b, const float *x)
 {
@@ -40,12 +36,12 @@ INLINE void block_encode(struct block_q8_0 *b, const float *x)
     const float d = max / 127.0F;
     /* a denormal d has no finite inverse; its f16 is zero anyway */
     const float inv = max < 0x1p-100F ? 0.0F : 1.0F / d;
-    int8_t code[QK];
 
-    for (int i = 0; i < QK; i++)
-        code[i] = (int8_t)round_away(x[i] * inv);
     b->d = f16_from_f32(d);
-    memcpy(b->qs, code, sizeof(code));
+    for (int i = 0; i < QK; i += VEC) {
+        const codes c = __builtin_convertvector(round_away(vec_load(x + i) * inv), codes);
+        memcpy(b->qs + i, &c, sizeof(c));
+    }
 }
 
 void q8_0_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
