@@ -298,3 +298,27 @@ void meta_remove(struct meta *m, const char *key)
     memmove(kv, kv + 1, after * sizeof(*kv));
     m->n--;
 }
+
+static bool same_bytes(const void *a, size_t n, const void *b, size_t m)
+{
+    return n == m && (!n || !memcmp(a, b, n));
+}
+
+bool meta_same(const struct meta_kv *a, const struct meta_kv *b)
+{
+    if (!a || !b || a->type != b->type)
+        return !a && !b;
+    switch (a->type) {
+    case META_STR:
+        return same_bytes(a->v.str.p, a->v.str.n, b->v.str.p, b->v.str.n);
+    case META_ARRAY:
+        return a->v.array.elem == b->v.array.elem && a->v.array.n == b->v.array.n &&
+               same_bytes(a->v.array.raw, a->v.array.raw_bytes, b->v.array.raw,
+                          b->v.array.raw_bytes);
+    case META_F32:
+    case META_F64:
+        return !memcmp(&a->v.f, &b->v.f, sizeof(a->v.f));
+    default:
+        return a->v.u == b->v.u;
+    }
+}

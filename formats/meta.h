@@ -107,6 +107,8 @@ int meta_set_strn(struct meta *m, const char *key, const char *s, size_t n,
 /* n elements of `elem`; raw is their payload as in the file. */
 int meta_set_array(struct meta *m, const char *key, enum meta_type elem, uint64_t n,
                    const void *raw, size_t raw_bytes, struct err *err) WARN_UNUSED;
+/* The same value of the same type? Either may be NULL: absent. */
+bool meta_same(const struct meta_kv *a, const struct meta_kv *b);
 /* A copy of a value from other metadata. */
 int meta_set_kv(struct meta *m, const struct meta_kv *kv, struct err *err) WARN_UNUSED;
 void meta_remove(struct meta *m, const char *key);

@@ -6,9 +6,11 @@
  * Source: the tokenizers library's definitions in published tokenizer.json files, and
  * the names llama.cpp gives them. */
 
+#include "formats/base/buf.h"
 #include "formats/base/err.h"
 #include "formats/base/json.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum pretok_flag {
@@ -36,5 +38,9 @@ const struct pretok *pretok_at(size_t i);
  * Errors: ERR_UNSUPPORTED, with the definition. */
 int pretok_recognise(const char **name, const char **normalizer, const json_val *tokenizer,
                      const char *family, struct err *err) WARN_UNUSED;
+
+/* The "pre_tokenizer" of a tokenizer.json that pretok_recognise gives this name, or one that
+ * cuts a text in the same way, appended as JSON; *whole_words: model.ignore_merges. */
+void pretok_define(struct buf *b, bool *whole_words, const char *name);
 
 #endif /* FORMATS_PRETOK_H */

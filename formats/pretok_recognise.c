@@ -198,3 +198,85 @@ int pretok_recognise(const char **name, const char **normalizer, const json_val 
     buf_release(&b);
     return rc;
 }
+
+/* ---- the other way ---------------------------------------------------------------- */
+
+/* The definition of a name; NULL: of another that cuts alike, or none. */
+static const struct definition *definition_of(const char *name)
+{
+    const size_t n = sizeof(definitions) / sizeof(*definitions);
+    const struct pretok *p = pretok_by_name(name);
+
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(definitions[i].name, name))
+            return &definitions[i];
+    for (size_t i = 0; p && i < n; i++) {
+        const struct pretok *q = pretok_by_name(definitions[i].name);
+        if (q && q->pattern == p->pattern)
+            return &definitions[i];
+    }
+    return NULL;
+}
+
+static void define_split(struct json_out *j, const char *regex, size_t n)
+{
+    json_put_str(j, "type", "Split");
+    json_open(j, "pattern", '{');
+    json_put_strn(j, "Regex", regex, n);
+    json_close(j, '}');
+    json_put_str(j, "behavior", "Isolated");
+    json_put_bool(j, "invert", false);
+}
+
+static void define_bytes(struct json_out *j, bool regex)
+{
+    json_put_str(j, "type", "ByteLevel");
+    json_put_bool(j, "add_prefix_space", false);
+    json_put_bool(j, "trim_offsets", true);
+    json_put_bool(j, "use_regex", regex);
+}
+
+/* One line of the canonical form. */
+static void define_step(struct json_out *j, const char *line, size_t n)
+{
+    json_open(j, NULL, '{');
+    if (!strncmp(line, "split ", 6)) {
+        define_split(j, line + 6, n - 6);
+    } else if (!strncmp(line, "bytes", 5)) {
+        define_bytes(j, n > 5);
+    } else if (!strncmp(line, "digits", 6)) {
+        json_put_str(j, "type", "Digits");
+        json_put_bool(j, "individual_digits", n > 6);
+    } else {
+        json_put_str(j, "type", "Punctuation");
+        json_put_strn(j, "behavior", line + 12, n - 12);
+    }
+    json_close(j, '}');
+}
+
+void pretok_define(struct buf *b, bool *whole_words, const char *name)
+{
+    const struct definition *d = definition_of(name);
+    const struct pretok *p = pretok_by_name(name);
+    struct json_out j = json_out_init(b, true);
+    const char *line = d ? d->lines : "";
+
+    *whole_words = d && d->whole_words >= 0 ? d->whole_words : p && p->flags & PRETOK_WHOLE_WORDS;
+    json_open(&j, NULL, '{');
+    json_put_str(&j, "type", "Sequence");
+    json_open(&j, "pretokenizers", '[');
+    for (; *line; line += strcspn(line, "\n") + 1)
+        define_step(&j, line, strcspn(line, "\n"));
+    for (size_t i = 0; !d && p && p->pattern[i]; i++) {
+        json_open(&j, NULL, '{');
+        define_split(&j, p->pattern[i], strlen(p->pattern[i]));
+        json_close(&j, '}');
+    }
+    if (!d) {
+        json_open(&j, NULL, '{');
+        define_bytes(&j, !p);
+        json_close(&j, '}');
+    }
+    json_close(&j, ']');
+    json_close(&j, '}');
+}

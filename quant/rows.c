@@ -115,10 +115,15 @@ static float exp_f32(float x)
     return ldexpf(high + (low + high * p), (int)octave);
 }
 
+float rows_neg_exp(float x)
+{
+    return -exp_f32(x);
+}
+
 static void neg_exp(float *x, size_t n, enum dtype in)
 {
     for (size_t i = 0; i < n; i++)
-        x[i] = -exp_f32(x[i]);
+        x[i] = rows_neg_exp(x[i]);
     if (in == DTYPE_F16)
         round_f16(x, n);
 }

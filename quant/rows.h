@@ -35,4 +35,7 @@ bool rows_exact(void *dst, enum dtype type, const struct source_tensor *t, uint6
  * block can hold; dst is undefined then. */
 bool rows_codes(void *dst, const struct source_tensor *t, uint64_t r);
 
+/* -exp(x) in the bits that conversion gives it. */
+float rows_neg_exp(float x);
+
 #endif /* QUANT_ROWS_H */

@@ -39,6 +39,7 @@ cmd_fn cmd_bench;
 cmd_fn cmd_codec;
 cmd_fn cmd_convert;
 cmd_fn cmd_eval;
+cmd_fn cmd_export;
 cmd_fn cmd_generate;
 cmd_fn cmd_imatrix;
 cmd_fn cmd_inspect;

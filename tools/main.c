@@ -24,6 +24,7 @@ static const struct cmd {
     {"inspect",  cmd_inspect,  "MODEL",                     "what a file holds"                           },
     {"convert",  cmd_convert,  "CHECKPOINT OUT.gguf",       "safetensors checkpoint to GGUF"              },
     {"imatrix",  cmd_imatrix,  "MODEL TEXT OUT.gguf",       "importance of every weight's columns"        },
+    {"export",   cmd_export,   "MODEL.gguf OUT_DIR",        "GGUF back to a safetensors checkpoint"       },
     {"quantize", cmd_quantize, "MODEL OUT.gguf MIX|TYPE",   "the smaller file"                            },
     {"eval",     cmd_eval,     "MODEL...",                  "perplexity, and the loss against an original"},
     {"run",      cmd_run,      "RECIPE.yaml",               "a recipe from start to end"                  },

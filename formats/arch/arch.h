@@ -33,6 +33,9 @@
 struct arch {
     const char *name;                         /* general.architecture */
     const char *const *classes;               /* config.json "architectures"[0]; ends with NULL */
+    const char *model_type;                   /* config.json's of classes[0]; "a|b": of the second too */
+    const char *spelling;                     /* part of a checkpoint tensor's name, where a row has several, of the one
+                                                 to write; NULL: the one that begins like the embedding's */
     const char *gguf_if;                      /* a GGUF of this row has this key; NULL: any has */
     const char *const *config_if;             /* config.json of this row asks for all of these
                                                  (arch_asks); ends with NULL; NULL: any */

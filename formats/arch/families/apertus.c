@@ -58,6 +58,7 @@ static const char *const classes[] = {"ApertusForCausalLM", NULL};
 const struct arch arch_apertus = {
     .name = "apertus",
     .classes = classes,
+    .model_type = "apertus",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

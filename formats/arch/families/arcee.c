@@ -40,6 +40,7 @@ static const char *const classes[] = {"ArceeForCausalLM", NULL};
 const struct arch arch_arcee = {
     .name = "arcee",
     .classes = classes,
+    .model_type = "arcee",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

@@ -56,6 +56,7 @@ static const char *const classes[] = {"BloomForCausalLM", "BloomModel", NULL};
 const struct arch arch_bloom = {
     .name = "bloom",
     .classes = classes,
+    .model_type = "bloom",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

@@ -58,6 +58,7 @@ static const char *const classes[] = {"Dots1ForCausalLM", NULL};
 const struct arch arch_dots1 = {
     .name = "dots1",
     .classes = classes,
+    .model_type = "dots1",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

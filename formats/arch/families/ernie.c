@@ -38,6 +38,7 @@ static const char *const classes[] = {"Ernie4_5ForCausalLM", "Ernie4_5_ForCausal
 const struct arch arch_ernie4_5 = {
     .name = "ernie4_5",
     .classes = classes,
+    .model_type = "ernie4_5",
     .keys = key_sets,
     .tensors = row_sets,
     .ignored = arch_ignored_rotary,

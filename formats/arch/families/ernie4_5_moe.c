@@ -75,6 +75,7 @@ static const char *const classes[] = {"Ernie4_5_MoeForCausalLM", NULL};
 const struct arch arch_ernie4_5_moe = {
     .name = "ernie4_5-moe",
     .classes = classes,
+    .model_type = "ernie4_5_moe",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

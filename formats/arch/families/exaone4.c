@@ -47,6 +47,7 @@ static const char *const classes[] = {"Exaone4ForCausalLM", NULL};
 const struct arch arch_exaone4 = {
     .name = "exaone4",
     .classes = classes,
+    .model_type = "exaone4",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

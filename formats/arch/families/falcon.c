@@ -71,6 +71,7 @@ static const char *const classes[] = {"FalconForCausalLM", "RWForCausalLM", NULL
 const struct arch arch_falcon = {
     .name = "falcon",
     .classes = classes,
+    .model_type = "falcon",
     .keys = key_sets,
     .tensors = row_sets,
     .ignored = ignored,

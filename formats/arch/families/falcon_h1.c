@@ -105,6 +105,7 @@ static const char *const classes[] = {"FalconH1ForCausalLM", NULL};
 const struct arch arch_falcon_h1 = {
     .name = "falcon-h1",
     .classes = classes,
+    .model_type = "falcon_h1",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

@@ -98,6 +98,7 @@ static const char *const classes[] = {"Gemma4ForCausalLM", NULL};
 const struct arch arch_gemma4 = {
     .name = "gemma4",
     .classes = classes,
+    .model_type = "gemma4_text",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

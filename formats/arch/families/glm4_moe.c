@@ -58,6 +58,7 @@ static const char *const classes[] = {"Glm4MoeForCausalLM", NULL};
 const struct arch arch_glm4moe = {
     .name = "glm4moe",
     .classes = classes,
+    .model_type = "glm4_moe",
     .keys = key_sets,
     .tensors = row_sets,
     .ignored = arch_ignored_rotary,

@@ -64,6 +64,7 @@ static const char *const classes[] = {"GPT2LMHeadModel", "GPT2Model", NULL};
 const struct arch arch_gpt2 = {
     .name = "gpt2",
     .classes = classes,
+    .model_type = "gpt2",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

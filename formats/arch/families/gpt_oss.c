@@ -73,6 +73,7 @@ static const char *const classes[] = {"GptOssForCausalLM", NULL};
 const struct arch arch_gpt_oss = {
     .name = "gpt-oss",
     .classes = classes,
+    .model_type = "gpt_oss",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

@@ -59,6 +59,7 @@ static const char *const classes[] = {"GPTNeoXForCausalLM", NULL};
 const struct arch arch_gptneox = {
     .name = "gptneox",
     .classes = classes,
+    .model_type = "gpt_neox",
     .keys = key_sets,
     .tensors = row_sets,
     .ignored = ignored,

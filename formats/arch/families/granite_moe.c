@@ -54,6 +54,7 @@ static const char *const classes[] = {"GraniteMoeForCausalLM", "GraniteMoeShared
 const struct arch arch_granitemoe = {
     .name = "granitemoe",
     .classes = classes,
+    .model_type = "granitemoe|granitemoeshared",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

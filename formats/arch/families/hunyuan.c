@@ -46,6 +46,7 @@ static const char *const classes[] = {"HunYuanDenseV1ForCausalLM", NULL};
 const struct arch arch_hunyuan_dense = {
     .name = "hunyuan-dense",
     .classes = classes,
+    .model_type = "hunyuan_v1_dense",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

@@ -36,6 +36,7 @@ static const char *const classes[] = {"Jais2ForCausalLM", NULL};
 const struct arch arch_jais2 = {
     .name = "jais2",
     .classes = classes,
+    .model_type = "jais2",
     .keys = key_sets,
     .tensors = row_sets,
     .ignored = arch_ignored_rotary,

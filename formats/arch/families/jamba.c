@@ -74,6 +74,7 @@ static const char *const classes[] = {"JambaForCausalLM", NULL};
 const struct arch arch_jamba = {
     .name = "jamba",
     .classes = classes,
+    .model_type = "jamba",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

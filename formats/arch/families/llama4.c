@@ -76,6 +76,7 @@ static const char *const classes[] = {"Llama4ForCausalLM", NULL};
 const struct arch arch_llama4 = {
     .name = "llama4",
     .classes = classes,
+    .model_type = "llama4_text",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

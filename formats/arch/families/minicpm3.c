@@ -61,6 +61,7 @@ static const char *const classes[] = {"MiniCPM3ForCausalLM", NULL};
 const struct arch arch_minicpm3 = {
     .name = "minicpm3",
     .classes = classes,
+    .model_type = "minicpm3",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

@@ -55,6 +55,7 @@ static const char *const classes[] = {"MiniMaxM2ForCausalLM", NULL};
 const struct arch arch_minimax_m2 = {
     .name = "minimax-m2",
     .classes = classes,
+    .model_type = "minimax_m2",
     .keys = key_sets,
     .tensors = row_sets,
     .ignored = ignored,

@@ -35,6 +35,7 @@ static const char *const classes[] = {"Ministral3ForCausalLM", NULL};
 const struct arch arch_mistral3 = {
     .name = "mistral3",
     .classes = classes,
+    .model_type = "ministral3",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

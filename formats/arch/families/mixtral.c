@@ -48,6 +48,7 @@ static const char *const classes[] = {"MixtralForCausalLM", NULL};
 const struct arch arch_mixtral = {
     .name = "llama",
     .classes = classes,
+    .model_type = "mixtral",
     .gguf_if = "{}.expert_count",
     .keys = key_sets,
     .tensors = row_sets,

@@ -67,6 +67,7 @@ static const char *const classes[] = {"MPTForCausalLM", "MptForCausalLM", NULL};
 const struct arch arch_mpt = {
     .name = "mpt",
     .classes = classes,
+    .model_type = "mpt",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

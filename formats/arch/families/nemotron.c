@@ -44,6 +44,7 @@ static const char *const classes[] = {"NemotronForCausalLM", NULL};
 const struct arch arch_nemotron = {
     .name = "nemotron",
     .classes = classes,
+    .model_type = "nemotron",
     .keys = key_sets,
     .tensors = row_sets,
     .ignored = arch_ignored_rotary,

@@ -42,6 +42,7 @@ static const char *const classes[] = {"OlmoeForCausalLM", NULL};
 const struct arch arch_olmoe = {
     .name = "olmoe",
     .classes = classes,
+    .model_type = "olmoe",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

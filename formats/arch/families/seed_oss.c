@@ -42,6 +42,7 @@ static const char *const classes[] = {"SeedOssForCausalLM", NULL};
 const struct arch arch_seed_oss = {
     .name = "seed_oss",
     .classes = classes,
+    .model_type = "seed_oss",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

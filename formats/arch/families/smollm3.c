@@ -46,6 +46,7 @@ static const char *const classes[] = {"SmolLM3ForCausalLM", NULL};
 const struct arch arch_smollm3 = {
     .name = "smollm3",
     .classes = classes,
+    .model_type = "smollm3",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

@@ -42,6 +42,7 @@ static const char *const classes[] = {"StableLmForCausalLM", "StableLMEpochForCa
 const struct arch arch_stablelm = {
     .name = "stablelm",
     .classes = classes,
+    .model_type = "stablelm",
     .keys = key_sets,
     .tensors = row_sets,
     .ignored = arch_ignored_rotary,
