@@ -104,8 +104,8 @@ static int make_piece(struct hf_piece *out, struct hf_plan *plan, const struct p
     *out = (struct hf_piece){
         .t = x->t,
         .change = x->change,
-        .transposed = !x->vector &&
-                      (x->row->flags & TENSOR_TRANSPOSED || x->change == CHANGE_MLA_K),
+        .transposed =
+            !x->vector && (x->row->flags & TENSOR_TRANSPOSED || x->change == CHANGE_MLA_K),
         .first = first,
         .each = each,
         .len = x->vector ? 1 : source_row_len(x->t),
@@ -141,8 +141,8 @@ static struct hf_tensor *grow(struct hf_plan *plan)
 }
 
 /* A new tensor with x's stored shape, `pieces` of them. */
-static int add(struct hf_tensor **out, struct hf_plan *plan, const char *name,
-               const struct part *x, uint64_t pieces, struct err *err)
+static int add(struct hf_tensor **out, struct hf_plan *plan, const char *name, const struct part *x,
+               uint64_t pieces, struct err *err)
 {
     struct hf_tensor *h = grow(plan);
     uint64_t dims[4] = {1, 1, 1, 1}, values = 1;
@@ -167,8 +167,7 @@ static int add(struct hf_tensor **out, struct hf_plan *plan, const char *name,
                        values, pieces);
     h->n_rows = values / h->len;
     h->piece_rows = h->n_rows / pieces;
-    const int rc =
-        strmap_add(&fresh, &plan->names, h->name, strlen(h->name), plan->n, err);
+    const int rc = strmap_add(&fresh, &plan->names, h->name, strlen(h->name), plan->n, err);
     if (rc)
         return rc;
     plan->n++;
@@ -223,8 +222,8 @@ static int put_experts(struct hf_plan *plan, const char *pattern, const struct p
 /* ---- rows ------------------------------------------------------------------------------ */
 
 /* The row by which the tensor is written; NULL: none has its name for checkpoints. */
-static const struct arch_tensor *find_row(bool *made, const struct hf_plan *plan,
-                                          const char *name, int *layer)
+static const struct arch_tensor *find_row(bool *made, const struct hf_plan *plan, const char *name,
+                                          int *layer)
 {
     const struct arch_tensor *row, *found = NULL;
     int at;
@@ -286,8 +285,8 @@ static int add_tensor(struct hf_plan *plan, const struct source_tensor *t, enum 
     const uint64_t pieces = count_pieces(plan, &x);
     const uint64_t rows = x.vector ? source_row_len(t) * source_n_rows(t) : source_n_rows(t);
     if (!pieces || rows % pieces)
-        return err_set(err, ERR_FORMAT, "tensor %s: %" PRIu64 " rows in %" PRIu64 " pieces", t->name,
-                       rows, pieces);
+        return err_set(err, ERR_FORMAT, "tensor %s: %" PRIu64 " rows in %" PRIu64 " pieces",
+                       t->name, rows, pieces);
     if (!arch_expand(name, sizeof(name), pattern, layer, 0))
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: its name is too long", t->name);
     return put(plan, name, &x, pieces, 0, rows / pieces, err);
@@ -307,7 +306,7 @@ static int add_scalars(struct hf_plan *plan, struct err *err)
                 return err_nomem(err);
             *h = (struct hf_tensor){.name = arena_str(&plan->arena, name),
                                     .type = DTYPE_F32,
-                                    .n_dims = 1,
+                                    .n_dims = k->bare ? 0 : 1,
                                     .dims = {1},
                                     .n_rows = 1,
                                     .len = 1,
@@ -337,8 +336,8 @@ static int check_cover(const struct hf_tensor *h, struct err *err)
         }
         if (n != h->len)
             return err_set(err, ERR_FORMAT,
-                           "tensor %s: %" PRIu64 " of the %" PRIu64
-                           " values of row %" PRIu64 " are there",
+                           "tensor %s: %" PRIu64 " of the %" PRIu64 " values of row %" PRIu64
+                           " are there",
                            h->name, n, h->len, r);
     }
     return 0;

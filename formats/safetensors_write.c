@@ -261,9 +261,8 @@ int st_writer_commit(struct st_writer *w, struct err *err)
     int rc = skip_empty(w, err);
 
     if (!rc && w->item != w->n_items)
-        rc = err_set(err, ERR_ARG, "tensor %s: %llu of %llu bytes written",
-                     w->items[w->item].name, (unsigned long long)w->done,
-                     (unsigned long long)w->bytes[w->item]);
+        rc = err_set(err, ERR_ARG, "tensor %s: %llu of %llu bytes written", w->items[w->item].name,
+                     (unsigned long long)w->done, (unsigned long long)w->bytes[w->item]);
     for (size_t i = 0; i < w->n_shards && !rc; i++)
         rc = out_commit(&w->out[i], err);
     return !rc && w->n_shards > 1 ? write_index(w, err) : rc;

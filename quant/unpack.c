@@ -341,8 +341,7 @@ static void piece(void *arg, size_t i, int thread)
     if (i == 0)
         write_batch(u);
     else
-        make_group(&u->now->group[i - 1], u->cpu,
-                   u->scratch + (size_t)thread * u->scratch_values);
+        make_group(&u->now->group[i - 1], u->cpu, u->scratch + (size_t)thread * u->scratch_values);
 }
 
 static int finish(struct run *u, const struct log *log, struct err *err)

@@ -33,10 +33,10 @@ int cmd_export(struct cmd_env *env, int argc, char **argv, struct err *err)
     const char *operand[2];
     size_t n;
     const struct opt opts[] = {
-        {"type",           "TYPE", "f32, f16 or bf16 (default: the file's own; bf16 for coded ones)",
-         OPT_STR,                                                                         &x.type,  0, 0},
+        {"type",           "TYPE", "f32, f16 or bf16 (default: the file's own; bf16 for coded ones)", OPT_STR,
+         &x.type,                                                                                                        0, 0},
         {"max-shard-size", "SIZE", "start a new file where one would pass SIZE (default: 5GB)",
-         OPT_STR,                                                                         &x.shard, 0, 0},
+         OPT_STR,                                                                                              &x.shard, 0, 0},
     };
 
     int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, operand, &n, 2, 2, err);

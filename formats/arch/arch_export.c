@@ -73,6 +73,21 @@ static const char *name_of(char *dst, size_t size, const struct arch_key *k, dou
     return NULL;
 }
 
+/* Is it yes or no in every config.json that has it? */
+static bool is_truth(const struct arch_key *k)
+{
+    return k->type == META_BOOL || k->param == ARCH_EXPERT_NORM ||
+           k->param == ARCH_EXPERT_NORM_TOLD || k->param == ARCH_FF_WIDE ||
+           k->param == ARCH_FF_ADJUST || k->param == ARCH_PARALLEL;
+}
+
+/* A number that may have a fraction, but is written as a whole one where it is? */
+static bool is_counted(const struct arch_key *k)
+{
+    return key_is_whole(k->type) || k->param == ARCH_QUERY_DIM || k->param == ARCH_SSM_EXPAND ||
+           k->param == ARCH_ALIBI_MAX || k->param == ARCH_ROPE_TEMP_CTX;
+}
+
 /* Shown as JSON. */
 static void value_text(char *dst, size_t size, const struct arch_key *k, double v)
 {
@@ -81,14 +96,16 @@ static void value_text(char *dst, size_t size, const struct arch_key *k, double 
     if (k->names && name_of(name, sizeof(name), k, v)) {
         const bool truth = !strcmp(name, "true") || !strcmp(name, "false");
         (void)snprintf(dst, size, truth ? "%s" : "\"%s\"", name);
-    } else if (k->type == META_BOOL) {
+    } else if (is_truth(k)) {
         (void)snprintf(dst, size, "%s", v != 0 ? "true" : "false");
+    } else if (k->param == ARCH_WINDOW && v == 0) {
+        (void)snprintf(dst, size, "null");
     } else if (k->flags & KEY_INF_NONE && v == 0) {
         (void)snprintf(dst, size, "Infinity");
     } else {
         conf_show(dst, size, v);
         /* what a float says by itself is a float */
-        if (!key_is_whole(k->type) && !strpbrk(dst, ".en"))
+        if (!is_counted(k) && !strpbrk(dst, ".en"))
             (void)snprintf(dst + strlen(dst), size - strlen(dst), ".0");
     }
 }
@@ -108,6 +125,8 @@ static bool is_one(double *out, const struct attempt *t, const struct arch_key *
     bool seen = false;
 
     *out = v->v;
+    if (v->per_layer && !(k->flags & (KEY_AT_ATTENTION | KEY_AT_FFN | KEY_LIST)))
+        return false;
     for (size_t l = 0; v->per_layer && l < arch_int(&t->p, ARCH_N_LAYER, 0); l++) {
         if (!counts_at(t, k, l))
             continue;
@@ -217,6 +236,22 @@ static bool brings_key(const struct attempt *t, const struct arch_key *k)
            (k->flags & KEY_GIVEN || k->when_absent == ARCH_OPTIONAL_KEY);
 }
 
+/* Does another row of the same key of config.json bring one? */
+static bool shares_key(const struct attempt *t, const struct arch_key *k)
+{
+    for (const struct arch_key *const *set = t->a->keys; *set; set++)
+        for (const struct arch_key *o = *set; !key_is_end(o); o++)
+            if (o->config && !strcmp(o->config, k->config) && brings_key(t, o))
+                return true;
+    return false;
+}
+
+/* A trait that no key of config.json had to say. */
+static bool is_trait(const struct arch_value *v, const struct arch_key *k)
+{
+    return k->param >= ARCH_ACT && v->derived && k->when_absent == ARCH_OPTIONAL_KEY;
+}
+
 static void put_key(struct attempt *t, const struct arch_key *k)
 {
     const struct arch_value *v = &t->p.p[k->param];
@@ -229,14 +264,14 @@ static void put_key(struct attempt *t, const struct arch_key *k)
         if (k->flags & KEY_NULL_NONE)
             conf_text(&t->c, path, "null", false);
         else if (k->flags & KEY_ZERO_NONE)
-            conf_text(&t->c, path, "0", false);
+            conf_text(&t->c, path, is_truth(k) ? "false" : "0", false);
         return;
     }
-    if (!brings_key(t, k))
+    if (!shares_key(t, k) && !is_trait(v, k))
         put_value(t, k, path);
 }
 
-/* Make config.json ask for `when`, or not: every alternative is set. */
+/* Make config.json ask for `when`, or not: every alternative is set, of texts the first. */
 static void ask(struct attempt *t, const char *when, bool yes)
 {
     const bool negated = when[0] == '!';
@@ -257,10 +292,10 @@ static void ask(struct attempt *t, const char *when, bool yes)
         path[k] = '\0';
         if (truth)
             conf_bool(&t->c, path, !strcmp(want, "true") == yes);
-        else if (want[strspn(want, "0123456789")])
-            conf_str(&t->c, path, want);
-        else
+        else if (!want[strspn(want, "0123456789")])
             conf_text(&t->c, path, want, false);
+        else if (!i)
+            conf_str(&t->c, path, want);
     }
 }
 
@@ -343,6 +378,26 @@ static void narrow(struct attempt *t)
     }
 }
 
+/* Three parameters in one list. */
+static void read_sections(struct attempt *t)
+{
+    char key[KEY_BYTES];
+
+    for (const struct arch_key *const *set = t->a->keys; *set; set++)
+        for (const struct arch_key *k = *set; !key_is_end(k); k++) {
+            if (!(k->flags & KEY_SECTIONS) || !key_expand(key, sizeof(key), k->gguf, t->a))
+                continue;
+            const struct meta_array *a = meta_array(t->m->meta, key, META_I32);
+            if (!a)
+                a = meta_array(t->m->meta, key, META_U32);
+            for (uint64_t i = 0; a && i < 3 && i < a->n; i++) {
+                const struct meta_kv e = meta_element(a, i);
+                param_set(&t->p, (enum arch_param)((uint64_t)k->param + i),
+                          e.type == META_I32 ? (double)e.v.i : (double)e.v.u);
+            }
+        }
+}
+
 static void complete(struct attempt *t)
 {
     if (!arch_has(&t->p, ARCH_N_VOCAB))
@@ -350,6 +405,8 @@ static void complete(struct attempt *t)
     if (!arch_has(&t->p, ARCH_N_VOCAB_LAYER) && t->m->n_vocab_layer)
         param_set(&t->p, ARCH_N_VOCAB_LAYER, (double)t->m->n_vocab_layer);
     param_set(&t->p, ARCH_FF_ADJUST, 0);
+    param_set(&t->p, ARCH_FF_FACTOR, 1);
+    read_sections(t);
     unfold(t);
     narrow(t);
     export_rope_tensors(t);
@@ -372,6 +429,22 @@ static const char *class_of(char *type, size_t size, const struct attempt *t)
     return t->a->classes[at];
 }
 
+static void put_ids(struct attempt *t)
+{
+    static const char *const ids[][2] = {
+        {"tokenizer.ggml.bos_token_id",     "bos_token_id"},
+        {"tokenizer.ggml.eos_token_id",     "eos_token_id"},
+        {"tokenizer.ggml.padding_token_id", "pad_token_id"},
+    };
+    uint64_t id;
+
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        if (meta_u64(t->m->meta, ids[i][0], &id) && id < arch_int(&t->p, ARCH_N_VOCAB, 0))
+            conf_num(&t->c, ids[i][1], (double)id, false);
+        else
+            conf_text(&t->c, ids[i][1], "null", false);
+}
+
 static int write_config(struct attempt *t, struct err *err)
 {
     const char *list[MOST_WHENS];
@@ -390,6 +463,7 @@ static int write_config(struct attempt *t, struct err *err)
     const int rc = export_choices(t, err);
     if (params_have_rope(&t->p))
         export_rope(t);
+    put_ids(t);
     conf_bool(&t->c, "tie_word_embeddings", !has_row(t, ROLE_OUTPUT));
     put_tensors(t);
     return rc;

@@ -8,8 +8,8 @@
 /* What config.json calls a layer, most wanted first; each is tried until every row of the
  * list agrees. */
 static const char *const fillers[] = {"full_attention", "attention", "sliding_attention", "*",
-                                      "mamba",          "moe",       "mlp",               "M",
-                                      "-",              "E"};
+                                      "mamba", "moe", "mlp", "M",
+                                      "-", "E"};
 
 static size_t n_layers(const struct attempt *t)
 {
@@ -29,13 +29,22 @@ static bool is_named(const char *names, const char *text)
     return false;
 }
 
+/* Is it 0 in every layer, by a list? */
+static bool is_nowhere(const struct attempt *t, const struct arch_value *v)
+{
+    for (size_t l = 0; v->per_layer && l < n_layers(t); l++)
+        if (v->per_layer[l] != 0)
+            return false;
+    return v->per_layer;
+}
+
 /* Does the choice matter and say something a default does not? */
 static bool is_told(const struct attempt *t, enum arch_param which)
 {
     const struct arch_value *v = &t->p.p[which];
 
     if (which == ARCH_AT_WINDOW && !arch_has(&t->p, ARCH_WINDOW) && !arch_has(&t->p, ARCH_CHUNK))
-        return false;
+        return is_nowhere(t, v);
     return v->set && (v->per_layer || !v->derived);
 }
 

@@ -48,7 +48,7 @@ static bool fit_line(struct attempt *t, double factor)
     if (found < 2 || !(fabs(turns[0] - turns[1]) > 0))
         return false;
     const double slope = (s[0] - s[1]) / (turns[0] - turns[1]); /* context / (high - low) */
-    const double at = slope * turns[0] - s[0];                   /* low / (high - low) */
+    const double at = slope * turns[0] - s[0];                  /* low / (high - low) */
     if (!(at > 0) || !(slope > 0))
         return false;
     const double high = 1 + round(1e3 / at) / 1e3;
@@ -207,6 +207,19 @@ static void put_long(const struct rope *r)
         put_param(r, "attention_factor", ARCH_ROPE_ATTN);
 }
 
+/* A kind that was asked for by name is stretched by nothing. */
+static void put_none(const struct rope *r)
+{
+    char path[KEY_BYTES];
+
+    (void)snprintf(path, sizeof(path), "%srope_type", r->at);
+    if (conf_has(&r->t->c, path)) {
+        put_num(r, "factor", 1);
+        put_num(r, "alpha", 1);
+    }
+    put_type(r, "default");
+}
+
 static void put_kind(const struct rope *r)
 {
     switch (arch_int(&r->t->p, ARCH_ROPE_TYPE, ARCH_NO_LAYER)) {
@@ -233,7 +246,7 @@ static void put_kind(const struct rope *r)
         put_param(r, "partial_rotary_factor", ARCH_ROPE_PART);
         break;
     default:
-        put_type(r, "default");
+        put_none(r);
     }
 }
 

@@ -119,6 +119,7 @@ struct arch_choice {
 struct arch_scalar {
     const char *hf; /* "{}" is the block */
     enum arch_param param;
+    bool bare; /* its shape is [], not [1] */
 };
 
 /* A config key that changes what a model computes in a way pare does not know. */

@@ -12,7 +12,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SPACE "\xe2\x96\x81"
+
 /* ---- tokens ----------------------------------------------------------------------- */
+
+char *vocab_spelled(const struct vocab *v, size_t i)
+{
+    const struct vocab_token *t = &v->token[i];
+    const bool spaces = v->kind == VOCAB_SPM && t->type == VOCAB_USER;
+    struct buf b = {0};
+
+    buf_str(&b, "");
+    for (size_t k = 0; k < t->text.n; k++)
+        buf_put(&b, spaces && t->text.p[k] == ' ' ? SPACE : t->text.p + k,
+                spaces && t->text.p[k] == ' ' ? 3 : 1);
+    if (!b.bad)
+        return b.p;
+    buf_release(&b);
+    return NULL;
+}
 
 bool vocab_is_pad(const struct vocab *v, size_t i)
 {
@@ -75,7 +93,7 @@ static void put_vocab(struct buf *b, const struct vocab *v)
     buf_str(b, "\"vocab\":");
     json_open(&j, NULL, '{');
     for (size_t i = 0; i < n; i++) {
-        char *key = vocab_is_pad(v, i) ? NULL : strndup(v->token[i].text.p, v->token[i].text.n);
+        char *key = vocab_is_pad(v, i) ? NULL : vocab_spelled(v, i);
         if (key)
             json_put_uint(&j, key, i);
         b->bad = b->bad || (!key && !vocab_is_pad(v, i));
@@ -107,10 +125,13 @@ static unsigned flags_of(const struct vocab *v, size_t id)
 static void put_added_token(struct json_out *j, const struct vocab *v, size_t id)
 {
     const unsigned flags = flags_of(v, id);
+    char *text = vocab_spelled(v, id);
 
     json_open(j, NULL, '{');
     json_put_uint(j, "id", id);
-    json_put_strn(j, "content", v->token[id].text.p, v->token[id].text.n);
+    json_put_str(j, "content", text);
+    j->b->bad = j->b->bad || !text;
+    free(text);
     json_put_bool(j, "single_word", flags & VOCAB_SINGLE_WORD);
     json_put_bool(j, "lstrip", flags & VOCAB_LSTRIP);
     json_put_bool(j, "rstrip", flags & VOCAB_RSTRIP);
@@ -199,8 +220,7 @@ static void put_template(struct json_out *j, const struct vocab *v, bool bos, bo
     json_close(j, ']');
     json_open(j, "special_tokens", '{');
     for (size_t i = 0; i < 2; i++) {
-        char *name = ids[i] < 0 ? NULL
-                                : strndup(v->token[ids[i]].text.p, v->token[ids[i]].text.n);
+        char *name = ids[i] < 0 ? NULL : strndup(v->token[ids[i]].text.p, v->token[ids[i]].text.n);
         if (!name)
             continue;
         json_open(j, name, '{');
@@ -239,7 +259,6 @@ static void put_post(struct buf *b, const struct vocab *v)
     "{\"type\":\"Replace\",\"pattern\":{\"String\":\"" from "\"},\"content\":\"" to "\"}"
 #define BYTES_DECODER                                                                              \
     "{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,\"use_regex\":true}"
-#define SPACE "\xe2\x96\x81"
 
 static void put_model(struct buf *b, const struct vocab *v, bool fallback, bool whole,
                       const char *unk)
@@ -289,9 +308,10 @@ static int put_text_bpe(struct buf *b, const struct vocab *v, const struct meta_
                      "\"behavior\":\"MergedWithPrevious\",\"invert\":false},"
                    : ",\"pre_tokenizer\":null,");
     put_post(b, v);
-    buf_str(b, ",\"decoder\":{\"type\":\"Sequence\",\"decoders\":[" REPLACE(SPACE, " ")
-                   ",{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}");
-    buf_str(b, prefix ? ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}," : "]},");
+    buf_str(b, ",\"decoder\":{\"type\":\"Sequence\",\"decoders\":[" REPLACE(
+                   SPACE, " ") ",{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}");
+    buf_str(b,
+            prefix ? ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}," : "]},");
     put_model(b, v, true, false, unk);
     put_merges(b, merge, n);
     free(unk);
@@ -364,9 +384,12 @@ static void put_decoder(struct json_out *j, const struct vocab *v)
         if (!is_added(v, i))
             continue;
         const unsigned flags = flags_of(v, i);
+        char *text = vocab_spelled(v, i);
         (void)snprintf(key, sizeof(key), "%zu", i);
         json_open(j, key, '{');
-        json_put_strn(j, "content", v->token[i].text.p, v->token[i].text.n);
+        json_put_str(j, "content", text);
+        j->b->bad = j->b->bad || !text;
+        free(text);
         json_put_bool(j, "lstrip", flags & VOCAB_LSTRIP);
         json_put_bool(j, "normalized", flags & VOCAB_NORMALIZED);
         json_put_bool(j, "rstrip", flags & VOCAB_RSTRIP);

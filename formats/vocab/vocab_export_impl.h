@@ -12,6 +12,10 @@
 /* Is it a filler that vocab_pad would make? */
 bool vocab_is_pad(const struct vocab *v, size_t i);
 
+/* Its text as a checkpoint spells it: SentencePiece's user-defined ones have U+2581 for a
+ * space. The caller frees it; NULL: memory ran out. */
+char *vocab_spelled(const struct vocab *v, size_t i);
+
 /* Ranked merges that join what scores join. */
 struct vocab_merges {
     struct meta_str *merge;

@@ -4,6 +4,7 @@
 #include "formats/base/strmap.h"
 #include "formats/vocab/vocab_export_impl.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ struct join {
     size_t left, right; /* tokens */
     size_t token;
     float score;
+    size_t bytes; /* of a user-defined token: the longest comes first; else 0 */
 };
 
 /* Higher scores first; then as the tokens stand. */
@@ -22,6 +24,8 @@ static int by_score(const void *a, const void *b)
 
     if (x->score > y->score || x->score < y->score)
         return x->score > y->score ? -1 : 1;
+    if (x->bytes != y->bytes)
+        return x->bytes > y->bytes ? -1 : 1;
     if (x->token != y->token)
         return x->token < y->token ? -1 : 1;
     if (x->left != y->left)
@@ -48,26 +52,30 @@ static int add(struct joins *js, struct join one, struct err *err)
     return 0;
 }
 
+/* Does it come of merging? User-defined tokens do too, before all others. */
 static bool is_part(const struct vocab_token *t)
 {
-    return t->type == VOCAB_NORMAL && t->text.n;
+    return (t->type == VOCAB_NORMAL || t->type == VOCAB_USER) && t->text.n;
 }
 
 /* Every way to cut a token in two that are tokens. */
-static int cut(struct joins *js, const struct vocab *v, const struct strmap *ids, size_t i,
-               struct err *err)
+static int cut(struct joins *js, const struct vocab *v, const struct meta_str *text,
+               const struct strmap *ids, size_t i, struct err *err)
 {
-    const struct meta_str s = v->token[i].text;
+    const bool user = v->token[i].type == VOCAB_USER;
+    const float score = user ? INFINITY : v->token[i].score;
+    const struct meta_str s = text[i];
     size_t l, r;
     int rc = 0;
 
     for (size_t at = 1; !rc && at < s.n; at++)
         if (strmap_get(&l, ids, s.p, at) && strmap_get(&r, ids, s.p + at, s.n - at))
-            rc = add(js, (struct join){l, r, i, v->token[i].score}, err);
+            rc = add(js, (struct join){l, r, i, score, user ? s.n : 0}, err);
     return rc;
 }
 
-static int list_joins(struct joins *js, const struct vocab *v, struct err *err)
+static int list_joins(struct joins *js, const struct vocab *v, const struct meta_str *text,
+                      struct err *err)
 {
     struct strmap ids = {0};
     bool fresh;
@@ -75,28 +83,49 @@ static int list_joins(struct joins *js, const struct vocab *v, struct err *err)
 
     for (size_t i = 0; !rc && i < v->n_tokens; i++)
         if (is_part(&v->token[i]))
-            rc = strmap_add(&fresh, &ids, v->token[i].text.p, v->token[i].text.n, i, err);
+            rc = strmap_add(&fresh, &ids, text[i].p, text[i].n, i, err);
     for (size_t i = 0; !rc && i < v->n_tokens; i++)
         if (is_part(&v->token[i]))
-            rc = cut(js, v, &ids, i, err);
+            rc = cut(js, v, text, &ids, i, err);
     strmap_release(&ids);
     return rc;
+}
+
+/* Every token as it is spelled. */
+static int spell(struct meta_str **out, struct arena *a, const struct vocab *v, struct err *err)
+{
+    *out = arena_array(a, v->n_tokens + 1, sizeof(**out));
+    for (size_t i = 0; *out && i < v->n_tokens; i++) {
+        (*out)[i] = v->token[i].text;
+        if (v->token[i].type != VOCAB_USER)
+            continue;
+        char *text = vocab_spelled(v, i);
+        char *copy = text ? arena_str(a, text) : NULL;
+        free(text);
+        if (!copy)
+            return err_nomem(err);
+        (*out)[i] = (struct meta_str){copy, strlen(copy)};
+    }
+    return *out ? 0 : err_nomem(err);
 }
 
 int vocab_merges_by_score(struct vocab_merges *out, const struct vocab *v, struct err *err)
 {
     struct joins js = {0};
-    int rc = list_joins(&js, v, err);
+    struct meta_str *all;
 
     *out = (struct vocab_merges){0};
+    int rc = spell(&all, &out->arena, v, err);
+    if (!rc)
+        rc = list_joins(&js, v, all, err);
     if (!rc && js.n)
         qsort(js.join, js.n, sizeof(*js.join), by_score);
     out->merge = rc ? NULL : arena_array(&out->arena, js.n + 1, sizeof(*out->merge));
     if (!rc && !out->merge)
         rc = err_nomem(err);
     for (size_t i = 0; !rc && i < js.n; i++) {
-        const struct meta_str l = v->token[js.join[i].left].text;
-        const struct meta_str r = v->token[js.join[i].right].text;
+        const struct meta_str l = all[js.join[i].left];
+        const struct meta_str r = all[js.join[i].right];
         char *text = arena_alloc(&out->arena, l.n + r.n + 2);
         if (!text) {
             rc = err_nomem(err);

@@ -32,8 +32,8 @@ static const struct arch_key theta[] = {
 static const struct arch_scalar scalars[] = {
     {L "mlp.act_fn.alpha_n", ARCH_XIELU_ALPHA_N},
     {L "mlp.act_fn.alpha_p", ARCH_XIELU_ALPHA_P},
-    {L "mlp.act_fn.beta", ARCH_XIELU_BETA},
-    {L "mlp.act_fn.eps", ARCH_XIELU_EPS},
+    {L "mlp.act_fn.beta", ARCH_XIELU_BETA, .bare = true},
+    {L "mlp.act_fn.eps", ARCH_XIELU_EPS, .bare = true},
     {0},
 };
 

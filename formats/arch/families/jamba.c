@@ -75,6 +75,7 @@ const struct arch arch_jamba = {
     .name = "jamba",
     .classes = classes,
     .model_type = "jamba",
+    .spelling = ".mamba.",
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

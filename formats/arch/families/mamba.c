@@ -49,6 +49,11 @@ static const struct arch_key mamba2_keys[] = {
     {0},
 };
 
+static const struct arch_key mamba2_head[] = {
+    {ARCH_SSM_HEAD, "head_dim", NULL, META_U32, ARCH_RATIO, .other = ARCH_SSM_INNER, .other2 = ARCH_SSM_DT_RANK},
+    {0},
+};
+
 static const struct arch_tensor ends[] = {
     {ROLE_TOKEN_EMBD, "backbone.embeddings.weight|backbone.embedding.weight", "token_embd.weight", {DIM_EMBD, DIM_VOCAB}},
     {ROLE_OUTPUT_NORM, "backbone.norm_f.weight", "output_norm.weight", {DIM_EMBD}},
@@ -69,7 +74,7 @@ static const struct arch_only only[] = {
 
 static const struct arch_key *const mamba_key_sets[] = {mamba_keys, sizes, plain_keys, NULL};
 static const struct arch_key *const falcon_key_sets[] = {mamba_keys, sizes, falcon_keys, NULL};
-static const struct arch_key *const mamba2_key_sets[] = {mamba2_keys, sizes, arch_keys_dt_limit, NULL};
+static const struct arch_key *const mamba2_key_sets[] = {mamba2_keys, sizes, arch_keys_dt_limit, mamba2_head, NULL};
 static const struct arch_tensor *const mamba_row_sets[] = {ends, arch_rows_mamba, NULL};
 static const struct arch_tensor *const mamba2_row_sets[] = {ends, arch_rows_mamba2, NULL};
 

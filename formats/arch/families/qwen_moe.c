@@ -89,6 +89,7 @@ const struct arch arch_qwen2moe = {
     .name = "qwen2moe",
     .classes = qwen2_classes,
     .model_type = "qwen2_moe",
+    .spelling = "shared_expert.",
     .keys = qwen2_key_sets,
     .tensors = qwen2_sets,
     .only = only,
