@@ -73,8 +73,15 @@ static float unexp(float y)
     return x;
 }
 
-static void unchange(float *x, size_t n, enum arch_change change)
+/* x[n] of the GGUF's row r: the number beside the tensor, and the conversion's change
+ * undone. */
+static void unchange(float *x, size_t n, const struct source_tensor *t, uint64_t r,
+                     enum arch_change change)
 {
+    const float by = t->global ? t->global[r / (source_n_rows(t) / t->n_global)] : 1;
+
+    for (size_t i = 0; i < n && t->global; i++)
+        x[i] *= by;
     for (size_t i = 0; i < n && change == CHANGE_ADD_ONE; i++)
         x[i] -= 1.0F;
     for (size_t i = 0; i < n && (change == CHANGE_NEG_EXP || change == CHANGE_TILE_NEG_EXP); i++)
@@ -96,8 +103,9 @@ static void put_row(float *dst, const struct hf_tensor *h, const struct hf_piece
         return;
     }
     float *to = p->cols.n_runs ? tmp : dst;
-    c->dec(to, row_at(p, p->first + q * p->each + g), (size_t)p->len);
-    unchange(to, (size_t)p->len, p->change);
+    g += p->first + q * p->each;
+    c->dec(to, row_at(p, g), (size_t)p->len);
+    unchange(to, (size_t)p->len, p->t, g, p->change);
     for (size_t i = 0; p->cols.n_runs && i < p->len; i++)
         dst[source_map_at(&p->cols, i)] = tmp[i];
 }
@@ -117,9 +125,9 @@ static void put_columns(float *dst, const struct hf_tensor *h, const struct hf_p
     const size_t padded = (n + d->block - 1) / d->block * d->block;
     for (uint64_t k = 0; k < p->each; k++) {
         const uint64_t to = p->rows.n_runs ? source_map_at(&p->rows, k) : k;
-        const uint8_t *row = row_at(p, p->first + q * p->each + k);
-        c->dec(strip, row + at / d->block * d->bytes, padded);
-        unchange(strip, n, p->change);
+        const uint64_t row = p->first + q * p->each + k;
+        c->dec(strip, row_at(p, row) + at / d->block * d->bytes, padded);
+        unchange(strip, n, p->t, row, p->change);
         for (size_t i = 0; i < n; i++)
             dst[i * h->len + to] = strip[i];
     }

@@ -13,7 +13,7 @@
 
 struct conf_entry {
     const char *path, *text; /* the value as JSON */
-    bool quiet; /* what absence means too: lists of such values only are left out */
+    bool quiet;              /* what absence means too: lists of such values only are left out */
 };
 
 /* All zeros is an empty one. */

@@ -23,7 +23,7 @@ struct arch_model {
     const float *freqs, *freqs_long, *freqs_short;
     size_t n_freqs;
     uint64_t n_vocab, n_vocab_layer; /* rows of the embeddings */
-    const char *dtype; /* "bfloat16" */
+    const char *dtype;               /* "bfloat16" */
 };
 
 /* A config.json and the row it is for. */
