@@ -1,19 +1,14 @@
 #include "tools/inspect.h"
 
 #include "formats/base/strmap.h"
-#include "formats/base/utf8.h"
 #include "formats/gguf_split.h"
+#include "tools/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum {
-    TEXT_SHOWN = 90, /* bytes of a string */
-    ITEMS_SHOWN = 6  /* elements of an array */
-};
 
 int inspect_open(struct inspect *m, const char *path, struct err *err)
 {
@@ -73,76 +68,6 @@ void inspect_print_head(const struct inspect *m)
     printf("\n");
 }
 
-/* Print and release. A name may hold anything: what would steer a terminal is not passed
- * on to it. */
-static int emit(struct buf *b, struct err *err)
-{
-    const int rc = buf_check(b, err);
-
-    for (size_t i = 0; i < b->n; i++)
-        if ((unsigned char)b->p[i] < 0x20 && b->p[i] != '\n')
-            b->p[i] = '?';
-    if (!rc)
-        (void)fwrite(b->p, 1, b->n, stdout);
-    buf_release(b);
-    return rc;
-}
-
-static void put_text(struct buf *b, struct meta_str s)
-{
-    struct json_out j = json_out_init(b, true);
-    size_t n = 0;
-
-    while (n < s.n && n < TEXT_SHOWN) {
-        bool good;
-        n += utf8_step(&good, s.p + n, s.n - n);
-    }
-    json_put_strn(&j, NULL, s.p, n);
-    if (n < s.n)
-        buf_fmt(b, "... (%zu bytes)", s.n);
-}
-
-static void put_value(struct buf *b, const struct meta_kv *kv)
-{
-    struct json_out j = json_out_init(b, true);
-
-    switch (kv->type) {
-    case META_STR:
-        put_text(b, kv->v.str);
-        break;
-    case META_F32:
-        buf_fmt(b, "%.9g", kv->v.f);
-        break;
-    case META_F64:
-        json_put_num(&j, NULL, kv->v.f);
-        break;
-    case META_BOOL:
-        json_put_bool(&j, NULL, kv->v.u != 0);
-        break;
-    case META_I8:
-    case META_I16:
-    case META_I32:
-    case META_I64:
-        json_put_int(&j, NULL, kv->v.i);
-        break;
-    default:
-        json_put_uint(&j, NULL, kv->v.u);
-        break;
-    }
-}
-
-static void put_array(struct buf *b, const struct meta_array *a)
-{
-    buf_str(b, "[");
-    for (uint64_t i = 0; i < a->n && i < ITEMS_SHOWN; i++) {
-        const struct meta_kv kv = meta_element(a, i);
-        if (i)
-            buf_str(b, ", ");
-        put_value(b, &kv);
-    }
-    buf_fmt(b, a->n > ITEMS_SHOWN ? ", ...] (%" PRIu64 ")" : "]", a->n);
-}
-
 int inspect_print_meta(const struct inspect *m, struct err *err)
 {
     const struct meta *meta = m->gguf ? gguf_meta(m->gguf) : NULL;
@@ -154,10 +79,7 @@ int inspect_print_meta(const struct inspect *m, struct err *err)
         const struct meta_kv *kv = &meta->kv[i];
         buf_fmt(&b, "  %-42s %-8s ", kv->key,
                 meta_type_name(kv->type == META_ARRAY ? kv->v.array.elem : kv->type));
-        if (kv->type == META_ARRAY)
-            put_array(&b, &kv->v.array);
-        else
-            put_value(&b, kv);
+        text_value(&b, kv);
         buf_str(&b, "\n");
     }
     if (!meta) {
@@ -169,7 +91,7 @@ int inspect_print_meta(const struct inspect *m, struct err *err)
         }
         buf_str(&b, "\n");
     }
-    return emit(&b, err);
+    return text_print(&b, err);
 }
 
 void inspect_print_types(const struct inspect *m)
@@ -222,7 +144,7 @@ int inspect_print_tensors(const struct inspect *m, struct err *err)
         buf_fmt(&b, "%-*s %-20s %-8s %14zu%s%s\n", width, t->name, shape, dtype_get(t->type)->name,
                 t->bytes, t->hex[0] ? "  " : "", t->hex);
     }
-    return emit(&b, err);
+    return text_print(&b, err);
 }
 
 /* "<path>.json"; for the first part of a split, that of the whole also counts. */

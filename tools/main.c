@@ -26,6 +26,7 @@ static const struct cmd {
     {"imatrix",  cmd_imatrix,  "MODEL TEXT OUT.gguf",       "importance of every weight's columns"        },
     {"export",   cmd_export,   "MODEL.gguf OUT_DIR",        "GGUF back to a safetensors checkpoint"       },
     {"quantize", cmd_quantize, "MODEL OUT.gguf MIX|TYPE",   "the smaller file"                            },
+    {"diff",     cmd_diff,     "FIRST SECOND",              "how far tensors of two models are apart"     },
     {"eval",     cmd_eval,     "MODEL...",                  "perplexity, and the loss against an original"},
     {"run",      cmd_run,      "RECIPE.yaml",               "a recipe from start to end"                  },
     {"generate", cmd_generate, "MODEL",                     "text"                                        },
