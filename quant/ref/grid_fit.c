@@ -10,9 +10,10 @@
 
 enum { OCTETS = QK_K / 8, RUNS_MOST = 16, INDEX_MOST = 15, TRIES = 16 };
 
-/* A run as the sum of its octets, all with the candidates for the same scale. */
+/* What a run would come to without a codebook, every value with the level nearest to it, at
+ * each of TRIES scales. Where it does best is where the codebook does, nearly. */
 struct run {
-    float a[GRID_SCALES], b[GRID_SCALES];
+    float a[TRIES], b[TRIES];
     float best; /* the scale of greatest gain */
 };
 
@@ -46,45 +47,46 @@ static float weighted_square(const float *x, const float *w, int n)
     return sum / all;
 }
 
-/* Returns how far from the nearest end of the scales the best of them lies. */
-static int run_sum(struct run *r, const struct octet *o, const struct grid *g)
+static void run_best(struct run *r)
 {
     float most = 0;
-    int at = 0;
 
-    *r = (struct run){0};
-    for (int i = 0; i < g->run; i++)
-        for (int j = 0; j < g->scales; j++) {
-            r->a[j] += o[i].a[j];
-            r->b[j] += o[i].b[j];
-        }
-    for (int j = 0; j < g->scales; j++)
+    r->best = 0;
+    for (int j = 0; j < TRIES; j++)
         if (r->a[j] > 0 && r->a[j] * r->a[j] > most * r->b[j]) {
             most = r->a[j] * r->a[j] / r->b[j];
             r->best = r->a[j] / r->b[j];
-            at = j;
         }
-    return at < g->scales - 1 - at ? at : g->scales - 1 - at;
 }
 
-/* Look around `middle`, and again around the best scale where that lies at the end. */
-static void scan_run(struct search *s, int k, float middle, const float *x, const float *w)
-{
-    const struct grid *g = s->g;
-    struct octet *o = s->octet + g->run * k;
+#define RATIO 1.1F /* of scales that are tried */
 
-    for (int again = 0; again < 3; again++) {
-        float scale[GRID_SCALES] = {middle};
-        for (int j = 0; j < g->scales / 2; j++)
-            scale[0] /= g->ratio;
-        for (int j = 1; j < g->scales; j++)
-            scale[j] = scale[j - 1] * g->ratio;
-        for (int i = 0; i < g->run; i++)
-            grid_scan(&o[i], g, x + 8 * i, w + 8 * i, scale, g->scales);
-        if (run_sum(&s->run[k], o, g) > 0 || !(s->run[k].best > 0))
-            break;
-        middle = s->run[k].best;
+static void run_set(struct run *r, const struct grid_levels *l, float middle, const float *x,
+                    const float *w, int n)
+{
+    const vec zero = vec_all(0), top = vec_all((float)l->top);
+    const float base = (float)l->base, step = (float)l->step;
+    const ivec more = (ivec)vec_all((float)l->more);
+    float inverse[TRIES] = {1.0F / (step * middle)};
+
+    for (int j = 0; j < TRIES / 2; j++)
+        inverse[0] *= RATIO;
+    for (int j = 1; j < TRIES; j++)
+        inverse[j] = inverse[j - 1] * (1.0F / RATIO);
+    for (int j = 0; j < TRIES; j += VEC) {
+        vec a = zero, b = zero;
+        for (int i = 0; i < n; i++) {
+            const float v = fabsf(x[i]);
+            vec code = v * vec_load(inverse + j) - base / step;
+            code = vec_min(vec_max((code + VEC_ROUND) - VEC_ROUND, zero), top);
+            const vec level = code * step + base + (vec)((code == top) & more);
+            a += (w[i] * v) * level;
+            b += w[i] * (level * level);
+        }
+        vec_store(r->a + j, a);
+        vec_store(r->b + j, b);
     }
+    run_best(r);
 }
 
 /* Where to look first: values of about one size are all the lowest level. */
@@ -97,10 +99,11 @@ static float first_middle(const struct grid *g, const float *x, const float *w, 
         least = v < least ? v : least;
         most = v > most ? v : most;
     }
-    return (least >= 0.8F * most ? 1.0F / g->base : g->middle) * sqrtf(weighted_square(x, w, n));
+    return (least >= 0.8F * most ? 1.0F / (float)g->levels->base : g->middle) *
+           sqrtf(weighted_square(x, w, n));
 }
 
-static void scan_all(struct search *s, const float *x, const float *w)
+static void look_at_runs(struct search *s, const float *x, const float *w)
 {
     const int n = 8 * s->g->run;
     float middle[RUNS_MOST], most = 0;
@@ -113,7 +116,8 @@ static void scan_all(struct search *s, const float *x, const float *w)
     for (int k = 0; k < s->runs; k++) {
         /* the least index is as far below the greatest */
         const float least = most * (1.0F / 32);
-        scan_run(s, k, middle[k] > least ? middle[k] : least, x + n * k, w + n * k);
+        run_set(&s->run[k], s->g->levels, middle[k] > least ? middle[k] : least, x + n * k,
+                w + n * k, n);
         s->most_scale = s->run[k].best > s->most_scale ? s->run[k].best : s->most_scale;
     }
 }
@@ -133,11 +137,11 @@ static float restored(const struct search *s, uint16_t h)
 }
 
 /* The gain of the run at each of VEC scales. */
-INLINE vec run_gain(const struct run *r, vec s, int n)
+INLINE vec run_gain(const struct run *r, vec s)
 {
     vec m = vec_all(-INFINITY);
 
-    for (int j = 0; j < n; j++)
+    for (int j = 0; j < TRIES; j++)
         m = vec_max(m, vec_all(2.0F * r->a[j]) - s * vec_all(r->b[j]));
     return m * s;
 }
@@ -161,7 +165,7 @@ static void try_all(float gain[TRIES], const struct search *s, const float d[TRI
                 vec index = near + (float)off;
                 index = vec_min(vec_max(index, zero), most);
                 const vec scale = (index + half) * step;
-                best = vec_max(best, run_gain(&s->run[k], scale, s->g->scales));
+                best = vec_max(best, run_gain(&s->run[k], scale));
             }
             sum += best;
         }
@@ -198,16 +202,39 @@ static uint16_t first_d(const struct search *s)
 
 /* ---- indices and candidates --------------------------------------------------------------- */
 
+static const float index_half[INDEX_MOST + 1] = {0.5F,  1.5F,  2.5F,  3.5F, 4.5F,  5.5F,
+                                                 6.5F,  7.5F,  8.5F,  9.5F, 10.5F, 11.5F,
+                                                 12.5F, 13.5F, 14.5F, 15.5F};
+
+static int index_best(const float gain[INDEX_MOST + 1])
+{
+    int best = 0;
+
+    for (int i = 1; i <= INDEX_MOST; i++)
+        best = gain[i] > gain[best] ? i : best;
+    return best;
+}
+
+/* The index of each run that does best without a codebook. */
+static void first_indices(struct choice *c, const struct search *s, uint16_t h)
+{
+    const float step = restored(s, h) * s->g->unit;
+    float gain[INDEX_MOST + 1];
+
+    c->d = h;
+    for (int k = 0; k < s->runs; k++) {
+        for (int i = 0; i <= INDEX_MOST; i += VEC)
+            vec_store(gain + i, run_gain(&s->run[k], vec_load(index_half + i) * step));
+        c->scale[k] = (uint8_t)index_best(gain);
+    }
+}
+
 /* gain[i] of index i, every octet with its best candidate. */
 static void index_gains(float gain[INDEX_MOST + 1], const struct octet *o, int octets, int n,
                         float step)
 {
-    static const float half[INDEX_MOST + 1] = {0.5F,  1.5F,  2.5F,  3.5F, 4.5F,  5.5F,
-                                               6.5F,  7.5F,  8.5F,  9.5F, 10.5F, 11.5F,
-                                               12.5F, 13.5F, 14.5F, 15.5F};
-
     for (int i = 0; i <= INDEX_MOST; i += VEC) {
-        const vec scale = vec_load(half + i) * step;
+        const vec scale = vec_load(index_half + i) * step;
         vec sum = vec_all(0);
         for (int k = 0; k < octets; k++) {
             vec m = vec_all(-INFINITY);
@@ -245,10 +272,8 @@ static float choose(struct choice *c, const struct search *s, uint16_t h)
     c->gain = 0;
     for (int k = 0; k < s->runs; k++) {
         float gain[INDEX_MOST + 1];
-        int best = 0;
         index_gains(gain, s->octet + g->run * k, g->run, s->n, step);
-        for (int i = 1; i <= INDEX_MOST; i++)
-            best = gain[i] > gain[best] ? i : best;
+        const int best = index_best(gain);
         c->scale[k] = (uint8_t)best;
         c->gain += gain[best];
         const float u = ((float)best + 0.5F) * g->unit;
@@ -333,15 +358,14 @@ void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const fl
     s.back = normalize(y, x);
     if (!(s.back > 0))
         return;
-    scan_all(&s, y, w);
-    s.n = g->scales;
-    settle(&c, &s, first_d(&s));
-    if (!c.d)
-        return;
-    if (effort != EFFORT_FAST) {
+    look_at_runs(&s, y, w);
+    first_indices(&c, &s, first_d(&s));
+    for (int round = 0; round < (effort == EFFORT_BEST ? 2 : 1) && c.d; round++) {
         look_closer(&s, &c, y, w);
         settle(&c, &s, c.d);
     }
+    if (!c.d)
+        return;
     f->d = c.d;
     memcpy(f->scale, c.scale, (size_t)s.runs);
     for (int i = 0; i < OCTETS; i++) {

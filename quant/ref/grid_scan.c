@@ -5,15 +5,8 @@
 
 #include <math.h>
 
-/* Numbers of an octet as 15 bits each, so that two meet two magnitudes in one step. */
+/* Numbers of an octet have 15 bits each, so that two meet two magnitudes in one step. */
 enum { NUMBER_MOST = 32767 };
-
-/* What a quad or octet of the values contributes to each entry. */
-struct products {
-    float a[GRID_MOST];    /* sum w |x| g - center */
-    float b[GRID_MOST];    /* sum w g^2 */
-    float flip[GRID_MOST]; /* a with the cheapest sign reversed */
-};
 
 struct numbers {
     int16_t p[8], q[8]; /* w |x| / p_unit, w / q_unit */
@@ -22,17 +15,33 @@ struct numbers {
     int center[2]; /* what the best entry of each half comes to, nearly */
 };
 
-void grid_init(struct grid *g, const uint16_t *digits, const struct grid_levels *l)
+/* ---- the codebook -------------------------------------------------------------------------- */
+
+static int magnitude(const struct grid *g, int entry, int i)
+{
+    const int bits = g->dim == 8 ? 2 : 3;
+
+    return grid_level(g->levels, g->digits[entry] >> bits * i & ((1 << bits) - 1));
+}
+
+void grid_init(struct grid *g)
 {
     const int bits = g->dim == 8 ? 2 : 3, mask = (1 << bits) - 1;
 
-    g->base = (float)l->base;
-    for (int k = 0; k < g->dim / 2; k++)
-        for (int e = 0; e < g->entries; e++) {
-            const int d = digits[e] >> 2 * bits * k;
-            g->pair[k][e] = grid_level(l, d & mask) | grid_level(l, d >> bits & mask) << 16;
+    for (int e = 0; e < g->entries; e += 16)
+        for (int k = 0; k < g->dim / 2; k++) {
+            int32_t *row = g->table + e * g->dim + 32 * k;
+            for (int i = 0; i < 16; i++) {
+                const int d = g->digits[e + i] >> 2 * bits * k;
+                const int low = grid_level(g->levels, d & mask);
+                const int high = grid_level(g->levels, d >> bits & mask);
+                row[i] = low | high << 16;
+                row[i + 16] = low * low | (high * high) << 16;
+            }
         }
 }
+
+/* ---- an octet as numbers ------------------------------------------------------------------- */
 
 static void numbers_set(struct numbers *n, const float *x, const float *w)
 {
@@ -54,104 +63,8 @@ static void numbers_set(struct numbers *n, const float *x, const float *w)
     }
 }
 
-INLINE int32_t both(const int16_t *two)
-{
-    return (int32_t)((uint32_t)(uint16_t)two[0] | (uint32_t)(uint16_t)two[1] << 16);
-}
-
-/* pairs: how many of p and q; flips: whether to compute them. */
-INLINE void products_loop(struct products *out, const struct grid *g, const int16_t *p,
-                          const int16_t *q, int center, int pairs, int flips)
-{
-    ivec pp[4], qq[4];
-
-    for (int k = 0; k < pairs; k++) {
-        pp[k] = ivec_all(both(p + 2 * k));
-        qq[k] = ivec_all(both(q + 2 * k));
-    }
-    for (int e = 0; e < g->entries; e += VEC) {
-        ivec t = ivec_load(&g->pair[0][e]);
-        ivec a = ivec_dot16(t, pp[0]), b = ivec_dot16(ivec_mul16(t, t), qq[0]);
-        ivec least = ivec_mulhi16(ivec_left16(t, 9), pp[0]); /* products / 128 */
-        for (int k = 1; k < pairs; k++) {
-            t = ivec_load(&g->pair[k][e]);
-            a += ivec_dot16(t, pp[k]);
-            b += ivec_dot16(ivec_mul16(t, t), qq[k]);
-            least = ivec_min16(least, ivec_mulhi16(ivec_left16(t, 9), pp[k]));
-        }
-        a -= center;
-        vec_store(&out->a[e], __builtin_convertvector(a, vec));
-        vec_store(&out->b[e], __builtin_convertvector(b, vec));
-        if (flips) {
-            least = ivec_min16(least, least >> 16) & 0xffff;
-            vec_store(&out->flip[e], __builtin_convertvector(a - (least << 8), vec));
-        }
-    }
-}
-
-static void products_set(struct products *out, const struct grid *g, const int16_t *p,
-                         const int16_t *q, int center, int flips)
-{
-    if (g->dim == 4 && flips)
-        products_loop(out, g, p, q, center, 2, 1);
-    else if (g->dim == 4)
-        products_loop(out, g, p, q, center, 2, 0);
-    else if (flips)
-        products_loop(out, g, p, q, center, 4, 1);
-    else
-        products_loop(out, g, p, q, center, 4, 0);
-}
-
-/* best[j]: the entry of greatest a - s[j] * b. Its number takes the place of the last bits of
- * the sum: what is lost there is less than a thousandth of the least error. */
-enum { AT_ONCE = 4 };
-static void best_entries(int *best, const float *a, const float *b, int entries, const float *s,
-                         int n)
-{
-    static const int32_t count[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const ivec keep = ivec_all(~(GRID_MOST - 1));
-
-    for (int j = 0; j < n; j += AT_ONCE) {
-        const vec s0 = vec_all(s[j]), s1 = vec_all(s[j + 1]);
-        const vec s2 = vec_all(s[j + 2]), s3 = vec_all(s[j + 3]);
-        vec m0 = vec_all(-INFINITY), m1 = m0, m2 = m0, m3 = m0;
-        ivec mark = ivec_load(count);
-        for (int e = 0; e < entries; e += VEC) {
-            const vec va = vec_load(a + e), vb = vec_load(b + e);
-            m0 = vec_max(m0, vec_mark(va - s0 * vb, keep, mark));
-            m1 = vec_max(m1, vec_mark(va - s1 * vb, keep, mark));
-            m2 = vec_max(m2, vec_mark(va - s2 * vb, keep, mark));
-            m3 = vec_max(m3, vec_mark(va - s3 * vb, keep, mark));
-            mark += VEC;
-        }
-        const float m[AT_ONCE] = {vec_most(m0), vec_most(m1), vec_most(m2), vec_most(m3)};
-        for (int k = 0; k < AT_ONCE; k++)
-            best[j + k] = (int)(f32_bits(m[k]) & (GRID_MOST - 1));
-    }
-}
-
-static int magnitude(const struct grid *g, int entry, int i)
-{
-    return g->pair[i / 2][entry] >> 16 * (i & 1) & 0xffff;
-}
-
-/* The sign that costs least to reverse, and what it takes from a. */
-static int cheapest(int *where, const struct grid *g, int entry, const int16_t *p)
-{
-    int least = INT32_MAX;
-
-    for (int i = 0; i < g->dim; i++) {
-        const int v = magnitude(g, entry, i) * p[i];
-        if (v < least) {
-            least = v;
-            *where = i;
-        }
-    }
-    return 2 * least;
-}
-
-/* Scales in units of what the products are counted in; kept from overflowing where the
- * values are nothing beside their run's. */
+/* Scales in units of what the sums are counted in; kept from overflowing where the values are
+ * nothing beside their run's. */
 static void relative_scales(float *out, const struct numbers *n, const float *s, int count)
 {
     const float unit = n->p_unit > 0 ? 0.5F * n->q_unit / n->p_unit : 1e9F;
@@ -175,66 +88,167 @@ static void center_set(struct numbers *n, const float *x, const float *w, float 
     }
 }
 
-static void candidate(struct octet *o, int j, const struct numbers *n, float a, float b,
-                      unsigned flip)
+/* ---- the best entries ------------------------------------------------------------------------ */
+
+enum { PLAIN = 1, BENT = 2 }; /* BENT: with the cheapest sign reversed */
+
+INLINE int32_t both(const int16_t *two)
 {
-    o->a[j] = a * n->p_unit;
-    o->b[j] = b * n->q_unit;
+    return (int32_t)((uint32_t)(uint16_t)two[0] | (uint32_t)(uint16_t)two[1] << 16);
+}
+
+/* m = the greater of m and a - s b, the last bits of which say which entry it is. */
+INLINE void keep_best(vec *m, const vec *s, vec a, vec b, ivec mark)
+{
+    const ivec keep = ivec_all(~(GRID_MOST - 1));
+
+    for (int j = 0; j < GRID_AT_ONCE; j++)
+        m[j] = vec_max(m[j], vec_mark(a - s[j] * b, keep, mark));
+}
+
+INLINE void entries_of(int best[GRID_AT_ONCE], const vec *m)
+{
+    for (int j = 0; j < GRID_AT_ONCE; j++)
+        best[j] = (int)(f32_bits(vec_most(m[j])) & (GRID_MOST - 1));
+}
+
+/* The entry of greatest a - s b for each of GRID_AT_ONCE scales; pairs: how many of p and q. */
+INLINE void best_loop(int plain[GRID_AT_ONCE], int bent[GRID_AT_ONCE], const struct grid *g,
+                      const int16_t *p, const int16_t *q, int center, const float *scale, int pairs,
+                      int kinds)
+{
+    static const int32_t count[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    ivec pp[4], qq[4], mark = ivec_load(count);
+    vec s[GRID_AT_ONCE], m[GRID_AT_ONCE], mb[GRID_AT_ONCE];
+
+    for (int k = 0; k < pairs; k++) {
+        pp[k] = ivec_all(both(p + 2 * k));
+        qq[k] = ivec_all(both(q + 2 * k));
+    }
+    for (int j = 0; j < GRID_AT_ONCE; j++) {
+        s[j] = vec_all(scale[j]);
+        m[j] = mb[j] = vec_all(-INFINITY);
+    }
+    for (int e = 0; e < g->entries; e += VEC, mark += VEC) {
+        const int32_t *row = g->table + e / 16 * 16 * 2 * pairs + e % 16;
+        ivec t = ivec_load(row);
+        ivec a = ivec_dot16(t, pp[0]), b = ivec_dot16(ivec_load(row + 16), qq[0]);
+        ivec least = ivec_mulhi16(ivec_left16(t, 9), pp[0]); /* products / 128 */
+        for (int k = 1; k < pairs; k++) {
+            t = ivec_load(row + 32 * k);
+            a += ivec_dot16(t, pp[k]);
+            b += ivec_dot16(ivec_load(row + 32 * k + 16), qq[k]);
+            least = ivec_min16(least, ivec_mulhi16(ivec_left16(t, 9), pp[k]));
+        }
+        a -= center;
+        const vec vb = __builtin_convertvector(b, vec);
+        if (kinds & PLAIN)
+            keep_best(m, s, __builtin_convertvector(a, vec), vb, mark);
+        if (kinds & BENT) {
+            least = ivec_min16(least, least >> 16) & 0xffff;
+            keep_best(mb, s, __builtin_convertvector(a - (least << 8), vec), vb, mark);
+        }
+    }
+    if (kinds & PLAIN)
+        entries_of(plain, m);
+    if (kinds & BENT)
+        entries_of(bent, mb);
+}
+
+static void best_eight(int best[GRID_AT_ONCE], const struct grid *g, const struct numbers *n,
+                       const float *s, int odd)
+{
+    const int center = n->center[0] + n->center[1];
+
+    if (odd)
+        best_loop(best, best, g, n->p, n->q, center, s, 4, BENT);
+    else
+        best_loop(best, best, g, n->p, n->q, center, s, 4, PLAIN);
+}
+
+static void best_four(int plain[GRID_AT_ONCE], int bent[GRID_AT_ONCE], const struct grid *g,
+                      const struct numbers *n, int half, const float *s, int odd)
+{
+    const int16_t *p = n->p + 4 * half, *q = n->q + 4 * half;
+
+    if (odd)
+        best_loop(plain, bent, g, p, q, n->center[half], s, 2, PLAIN | BENT);
+    else
+        best_loop(plain, bent, g, p, q, n->center[half], s, 2, PLAIN);
+}
+
+/* ---- candidates ------------------------------------------------------------------------------ */
+
+/* What an entry comes to, in the numbers' units. */
+struct sums {
+    int a, b;
+    int cost;      /* what reversing the cheapest sign takes from a */
+    unsigned flip; /* that sign */
+};
+
+static struct sums sums_of(const struct grid *g, int entry, const int16_t *p, const int16_t *q)
+{
+    struct sums s = {0, 0, INT32_MAX, 0};
+
+    for (int i = 0; i < g->dim; i++) {
+        const int v = magnitude(g, entry, i), pv = v * p[i];
+        s.a += pv;
+        s.b += v * v * q[i];
+        if (2 * pv < s.cost) {
+            s.cost = 2 * pv;
+            s.flip = 1U << i;
+        }
+    }
+    return s;
+}
+
+static void candidate(struct octet *o, int j, const struct numbers *n, int a, int b, unsigned flip)
+{
+    o->a[j] = (float)a * n->p_unit;
+    o->b[j] = (float)b * n->q_unit;
     o->signs[j] = (uint8_t)(n->signs ^ flip);
 }
 
-static void scan_eight(struct octet *o, const struct grid *g, const struct numbers *n,
-                       const float *s, int count, int odd)
+static void scan_eight(struct octet *o, int first, const struct grid *g, const struct numbers *n,
+                       const float *s, int odd)
 {
-    const int center = n->center[0] + n->center[1];
-    struct products t;
-    int best[GRID_SCALES];
+    int best[GRID_AT_ONCE];
 
-    products_set(&t, g, n->p, n->q, center, odd);
-    best_entries(best, odd ? t.flip : t.a, t.b, g->entries, s, count);
-    for (int j = 0; j < count; j++) {
-        const int e = best[j];
-        int where = 0, cost = 0;
+    best_eight(best, g, n, s, odd);
+    for (int j = 0; j < GRID_AT_ONCE; j++) {
+        const struct sums t = sums_of(g, best[j], n->p, n->q);
+        o->entry[first + j][0] = (uint16_t)best[j];
         if (odd)
-            cost = cheapest(&where, g, e, n->p);
-        candidate(o, j, n, t.a[e] + (float)(center - cost), t.b[e], odd ? 1U << where : 0);
-        o->entry[j][0] = (uint16_t)e;
+            candidate(o, first + j, n, t.a - t.cost, t.b, t.flip);
+        else
+            candidate(o, first + j, n, t.a, t.b, 0);
     }
 }
 
 /* Two entries; where the signs are odd, either may have one reversed. */
-static void scan_four(struct octet *o, const struct grid *g, const struct numbers *n,
-                      const float *s, int count, int odd)
+static void scan_four(struct octet *o, int first, const struct grid *g, const struct numbers *n,
+                      const float *s, int odd)
 {
-    struct products t[2];
-    int best[2][GRID_SCALES], bent[2][GRID_SCALES];
+    int plain[2][GRID_AT_ONCE], bent[2][GRID_AT_ONCE];
 
-    for (int h = 0; h < 2; h++) {
-        products_set(&t[h], g, n->p + 4 * h, n->q + 4 * h, n->center[h], odd);
-        best_entries(best[h], t[h].a, t[h].b, g->entries, s, count);
-        if (odd)
-            best_entries(bent[h], t[h].flip, t[h].b, g->entries, s, count);
-    }
-    for (int j = 0; j < count; j++) {
-        float a = 0, b = 0, gain = -INFINITY;
-        unsigned flip = 0;
+    for (int h = 0; h < 2; h++)
+        best_four(plain[h], bent[h], g, n, h, s, odd);
+    for (int j = 0; j < GRID_AT_ONCE; j++) {
+        float gain = -INFINITY;
         for (int h = 0; h < 1 + odd; h++) {
-            const int e0 = odd && h == 0 ? bent[0][j] : best[0][j];
-            const int e1 = odd && h == 1 ? bent[1][j] : best[1][j];
-            int where = 0, cost = 0;
-            if (odd)
-                cost = cheapest(&where, g, h ? e1 : e0, n->p + 4 * h);
-            const float ta = t[0].a[e0] + t[1].a[e1] - (float)cost, tb = t[0].b[e0] + t[1].b[e1];
-            if (ta - s[j] * tb > gain) {
-                gain = ta - s[j] * tb;
-                a = ta;
-                b = tb;
-                flip = odd ? 1U << (where + 4 * h) : 0;
-                o->entry[j][0] = (uint16_t)e0;
-                o->entry[j][1] = (uint16_t)e1;
+            const int e0 = odd && h == 0 ? bent[0][j] : plain[0][j];
+            const int e1 = odd && h == 1 ? bent[1][j] : plain[1][j];
+            const struct sums t0 = sums_of(g, e0, n->p, n->q);
+            const struct sums t1 = sums_of(g, e1, n->p + 4, n->q + 4);
+            const int cost = !odd ? 0 : h == 0 ? t0.cost : t1.cost;
+            const int a = t0.a + t1.a - cost, b = t0.b + t1.b;
+            if ((float)a - s[j] * (float)b > gain) {
+                gain = (float)a - s[j] * (float)b;
+                candidate(o, first + j, n, a, b, !odd ? 0 : h == 0 ? t0.flip : t1.flip << 4);
+                o->entry[first + j][0] = (uint16_t)e0;
+                o->entry[first + j][1] = (uint16_t)e1;
             }
         }
-        candidate(o, j, n, a + (float)(n->center[0] + n->center[1]), b, flip);
     }
 }
 
@@ -242,14 +256,16 @@ void grid_scan(struct octet *o, const struct grid *g, const float *x, const floa
                const float *s, int count)
 {
     struct numbers n;
-    float relative[GRID_SCALES];
+    float relative[GRID_CANDIDATES];
 
     numbers_set(&n, x, w);
     center_set(&n, x, w, s[count / 2]);
     relative_scales(relative, &n, s, count);
     const int odd = g->even && grid_signs(n.signs & 127) != n.signs;
-    if (g->dim == 8)
-        scan_eight(o, g, &n, relative, count, odd);
-    else
-        scan_four(o, g, &n, relative, count, odd);
+    for (int j = 0; j < count; j += GRID_AT_ONCE) {
+        if (g->dim == 8)
+            scan_eight(o, j, g, &n, relative + j, odd);
+        else
+            scan_four(o, j, g, &n, relative + j, odd);
+    }
 }

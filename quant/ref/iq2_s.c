@@ -30,16 +30,16 @@ void iq2_s_encode(void *dst, const float *src, size_t n, const struct codec_how 
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct grid g = {.entries = 1024,
                      .dim = 8,
-                     .scales = 8,
-                     .ratio = 1.1F,
                      .middle = 0.055F,
                      .unit = 0.25F,
-                     .run = 2};
+                     .run = 2,
+                     .digits = grid_iq2s,
+                     .levels = &grid_levels_2};
     struct grid_fit f;
     struct block_iq2_s *b = dst;
     float w[QK_K];
 
-    grid_init(&g, grid_iq2s, &grid_levels_2);
+    grid_init(&g);
     for (size_t i = 0; i < n; i += QK_K) {
         grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
         pack(b++, &f);

@@ -24,16 +24,16 @@ void iq2_xs_encode(void *dst, const float *src, size_t n, const struct codec_how
     struct grid g = {.entries = 512,
                      .dim = 8,
                      .even = 1,
-                     .scales = 16,
-                     .ratio = 1.06F,
                      .middle = 0.055F,
                      .unit = 0.25F,
-                     .run = 2};
+                     .run = 2,
+                     .digits = grid_iq2xs,
+                     .levels = &grid_levels_2};
     struct grid_fit f;
     struct block_iq2_xs *b = dst;
     float w[QK_K];
 
-    grid_init(&g, grid_iq2xs, &grid_levels_2);
+    grid_init(&g);
     for (size_t i = 0; i < n; i += QK_K) {
         grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
         pack(b++, &f);

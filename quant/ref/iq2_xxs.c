@@ -29,16 +29,16 @@ void iq2_xxs_encode(void *dst, const float *src, size_t n, const struct codec_ho
     struct grid g = {.entries = 256,
                      .dim = 8,
                      .even = 1,
-                     .scales = 16,
-                     .ratio = 1.06F,
                      .middle = 0.055F,
                      .unit = 0.25F,
-                     .run = 4};
+                     .run = 4,
+                     .digits = grid_iq2xxs,
+                     .levels = &grid_levels_2};
     struct grid_fit f;
     struct block_iq2_xxs *b = dst;
     float w[QK_K];
 
-    grid_init(&g, grid_iq2xxs, &grid_levels_2);
+    grid_init(&g);
     for (size_t i = 0; i < n; i += QK_K) {
         grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
         pack(b++, &f);

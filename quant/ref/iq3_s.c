@@ -32,16 +32,16 @@ void iq3_s_encode(void *dst, const float *src, size_t n, const struct codec_how 
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct grid g = {.entries = 512,
                      .dim = 4,
-                     .scales = 16,
-                     .ratio = 1.07F,
                      .middle = 0.17F,
                      .unit = 2.0F,
-                     .run = 4};
+                     .run = 4,
+                     .digits = grid_iq3s,
+                     .levels = &grid_levels_3s};
     struct grid_fit f;
     struct block_iq3_s *b = dst;
     float w[QK_K];
 
-    grid_init(&g, grid_iq3s, &grid_levels_3s);
+    grid_init(&g);
     for (size_t i = 0; i < n; i += QK_K) {
         grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
         pack(b++, &f);

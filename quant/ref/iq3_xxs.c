@@ -31,16 +31,16 @@ void iq3_xxs_encode(void *dst, const float *src, size_t n, const struct codec_ho
     struct grid g = {.entries = 256,
                      .dim = 4,
                      .even = 1,
-                     .scales = 12,
-                     .ratio = 1.06F,
                      .middle = 0.045F,
                      .unit = 0.5F,
-                     .run = 4};
+                     .run = 4,
+                     .digits = grid_iq3xxs,
+                     .levels = &grid_levels_3xxs};
     struct grid_fit f;
     struct block_iq3_xxs *b = dst;
     float w[QK_K];
 
-    grid_init(&g, grid_iq3xxs, &grid_levels_3xxs);
+    grid_init(&g);
     for (size_t i = 0; i < n; i += QK_K) {
         grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
         pack(b++, &f);
