@@ -20,7 +20,6 @@ struct run {
 struct search {
     const struct grid *g;
     int runs;
-    int n;            /* candidates of each octet */
     float most_scale; /* of all runs */
     float back;       /* values were multiplied by 1 / back, a power of two */
     struct run run[RUNS_MOST];
@@ -230,15 +229,14 @@ static void first_indices(struct choice *c, const struct search *s, uint16_t h)
 }
 
 /* gain[i] of index i, every octet with its best candidate. */
-static void index_gains(float gain[INDEX_MOST + 1], const struct octet *o, int octets, int n,
-                        float step)
+static void index_gains(float gain[INDEX_MOST + 1], const struct octet *o, int octets, float step)
 {
     for (int i = 0; i <= INDEX_MOST; i += VEC) {
         const vec scale = vec_load(index_half + i) * step;
         vec sum = vec_all(0);
         for (int k = 0; k < octets; k++) {
             vec m = vec_all(-INFINITY);
-            for (int j = 0; j < n; j++)
+            for (int j = 0; j < GRID_CANDIDATES; j++)
                 m = vec_max(m, vec_all(2.0F * o[k].a[j]) - scale * vec_all(o[k].b[j]));
             sum += m;
         }
@@ -246,12 +244,12 @@ static void index_gains(float gain[INDEX_MOST + 1], const struct octet *o, int o
     }
 }
 
-static int best_candidate(const struct octet *o, int n, float scale)
+static int best_candidate(const struct octet *o, float scale)
 {
     float most = -INFINITY;
     int best = 0;
 
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < GRID_CANDIDATES; j++) {
         const float gain = 2.0F * o->a[j] - scale * o->b[j];
         if (gain > most) {
             most = gain;
@@ -272,14 +270,14 @@ static float choose(struct choice *c, const struct search *s, uint16_t h)
     c->gain = 0;
     for (int k = 0; k < s->runs; k++) {
         float gain[INDEX_MOST + 1];
-        index_gains(gain, s->octet + g->run * k, g->run, s->n, step);
+        index_gains(gain, s->octet + g->run * k, g->run, step);
         const int best = index_best(gain);
         c->scale[k] = (uint8_t)best;
         c->gain += gain[best];
         const float u = ((float)best + 0.5F) * g->unit;
         for (int i = g->run * k; i < g->run * (k + 1); i++) {
             const struct octet *o = &s->octet[i];
-            const int j = best_candidate(o, s->n, ((float)best + 0.5F) * step);
+            const int j = best_candidate(o, ((float)best + 0.5F) * step);
             c->pick[i] = (uint8_t)j;
             above += u * o->a[j];
             below += u * u * o->b[j];
@@ -306,17 +304,15 @@ static void settle(struct choice *best, const struct search *s, uint16_t h)
 }
 
 /* New candidates: the best entries for the indices about the chosen ones. */
-enum { NEAR = 4 };
 static void look_closer(struct search *s, const struct choice *c, const float *x, const float *w)
 {
     const struct grid *g = s->g;
     const float step = restored(s, c->d) * g->unit;
 
-    s->n = NEAR;
     for (int k = 0; k < s->runs; k++) {
-        float scale[NEAR];
-        for (int j = 0; j < NEAR; j++) {
-            const int index = c->scale[k] + j - NEAR / 2;
+        float scale[GRID_CANDIDATES];
+        for (int j = 0; j < GRID_CANDIDATES; j++) {
+            const int index = c->scale[k] + j - GRID_CANDIDATES / 2;
             scale[j] = ((float)(index < 0            ? 0
                                 : index > INDEX_MOST ? INDEX_MOST
                                                      : index) +
@@ -324,7 +320,7 @@ static void look_closer(struct search *s, const struct choice *c, const float *x
                        step;
         }
         for (int i = g->run * k; i < g->run * (k + 1); i++)
-            grid_scan(&s->octet[i], g, x + 8 * i, w + 8 * i, scale, NEAR);
+            grid_scan(&s->octet[i], g, x + 8 * i, w + 8 * i, scale);
     }
 }
 

@@ -24,20 +24,68 @@ static int magnitude(const struct grid *g, int entry, int i)
     return grid_level(g->levels, g->digits[entry] >> bits * i & ((1 << bits) - 1));
 }
 
-void grid_init(struct grid *g)
+/* Half an entry, given by its digits, at place i. */
+static void half_put(struct grid_halves *h, int i, const struct grid *g, int digits)
 {
     const int bits = g->dim == 8 ? 2 : 3, mask = (1 << bits) - 1;
 
-    for (int e = 0; e < g->entries; e += 16)
-        for (int k = 0; k < g->dim / 2; k++) {
-            int32_t *row = g->table + e * g->dim + 32 * k;
-            for (int i = 0; i < 16; i++) {
-                const int d = g->digits[e + i] >> 2 * bits * k;
-                const int low = grid_level(g->levels, d & mask);
-                const int high = grid_level(g->levels, d >> bits & mask);
-                row[i] = low | high << 16;
-                row[i + 16] = low * low | (high * high) << 16;
-            }
+    for (int k = 0; k < g->dim / 4; k++, digits >>= 2 * bits) {
+        const int low = grid_level(g->levels, digits & mask);
+        const int high = grid_level(g->levels, digits >> bits & mask);
+        h->row[2 * k][i] = low | high << 16;
+        h->row[2 * k + 1][i] = low * low | (high * high) << 16;
+    }
+}
+
+enum { CODES = 256 }; /* a half's digits are at most eight bits */
+
+/* The halves that are used; code 255 is none's (its digits would be 3). Returns how many, made a
+ * multiple of 16. */
+static int halves_set(struct grid_halves *h, uint8_t code[GRID_HALVES], const struct grid *g,
+                      const int count[CODES])
+{
+    int n = 0;
+
+    for (int c = 0; c < CODES; c++)
+        if (count[c])
+            code[n++] = (uint8_t)c;
+    for (; n % 16; n++)
+        code[n] = code[n - 1];
+    for (int i = 0; i < n; i++)
+        half_put(&h[i / 16], i % 16, g, code[i]);
+    return n;
+}
+
+void grid_init(struct grid *g)
+{
+    const int bits = g->dim == 8 ? 8 : 6, mask = (1 << bits) - 1;
+    int first[CODES] = {0}, second[CODES] = {0}, next[CODES];
+    uint8_t code[GRID_HALVES];
+
+    for (int e = 0; e < g->entries; e++) {
+        first[g->digits[e] & mask]++;
+        second[g->digits[e] >> bits]++;
+    }
+    g->seconds = halves_set(g->second, code, g, second);
+    g->firsts = halves_set(g->first, code, g, first);
+    for (int f = 0, block = 0; f < g->firsts; f++) {
+        const int c = code[f], again = f > 0 && c == code[f - 1];
+        if (!again)
+            next[c] = 16 * block;
+        g->at[f] = (uint16_t)(again ? g->at[f - 1] : block);
+        block += again ? 0 : (first[c] + 15) / 16;
+        g->end[f] = (uint16_t)block;
+    }
+    for (int e = 0; e < g->entries; e++) {
+        const int i = next[g->digits[e] & mask]++;
+        half_put(&g->rest[i / 16], i % 16, g, g->digits[e] >> bits);
+        g->entry[i / 16][i % 16] = e;
+    }
+    for (int f = 0; f < g->firsts; f++)
+        for (int i = next[code[f]]; i < 16 * g->end[f]; i++) {
+            for (int k = 0; k < g->dim / 2; k++)
+                g->rest[i / 16].row[k][i % 16] = g->rest[(i - 1) / 16].row[k][(i - 1) % 16];
+            g->entry[i / 16][i % 16] = g->entry[(i - 1) / 16][(i - 1) % 16];
         }
 }
 
@@ -65,11 +113,11 @@ static void numbers_set(struct numbers *n, const float *x, const float *w)
 
 /* Scales in units of what the sums are counted in; kept from overflowing where the values are
  * nothing beside their run's. */
-static void relative_scales(float *out, const struct numbers *n, const float *s, int count)
+static void relative_scales(float *out, const struct numbers *n, const float *s)
 {
     const float unit = n->p_unit > 0 ? 0.5F * n->q_unit / n->p_unit : 1e9F;
 
-    for (int j = 0; j < count; j++) {
+    for (int j = 0; j < GRID_CANDIDATES; j++) {
         const float v = s[j] * unit;
         out[j] = v < 1e9F ? v : 1e9F;
     }
@@ -92,89 +140,192 @@ static void center_set(struct numbers *n, const float *x, const float *w, float 
 
 enum { PLAIN = 1, BENT = 2 }; /* BENT: with the cheapest sign reversed */
 
+/* A search for the entries of greatest a - s b, at four scales together. What the first half
+ * of an entry comes to, and the most that any second half adds, say which entries are worth a
+ * look: those with one or two first halves of some eighty, mostly. */
+struct look {
+    const struct grid *g;
+    ivec p[4], q[4];
+    vec s[GRID_CANDIDATES];
+    float first[GRID_CANDIDATES][GRID_HALVES]; /* what first halves come to */
+    float bound[GRID_CANDIDATES][GRID_HALVES]; /* the same, at least one sign reversed */
+    int32_t least[GRID_HALVES];                /* their cheapest sign */
+    float second[GRID_CANDIDATES];             /* the most of second halves */
+    vec plain[GRID_CANDIDATES], bent[GRID_CANDIDATES];
+    uint64_t seen[2];
+};
+
 INLINE int32_t both(const int16_t *two)
 {
     return (int32_t)((uint32_t)(uint16_t)two[0] | (uint32_t)(uint16_t)two[1] << 16);
 }
 
-/* m = the greater of m and a - s b, the last bits of which say which entry it is. */
-INLINE void keep_best(vec *m, const vec *s, vec a, vec b, ivec mark)
+/* Sums of VEC halves; least: the smallest product, in units of 128. */
+INLINE void half_sums(ivec *a, ivec *b, ivec *least, const struct grid_halves *h, int i,
+                      const ivec *p, const ivec *q, int pairs, int kinds)
+{
+    ivec t = ivec_load(&h->row[0][i]);
+
+    *a = ivec_dot16(t, p[0]);
+    *b = ivec_dot16(ivec_load(&h->row[1][i]), q[0]);
+    *least = ivec_mulhi16(ivec_left16(t, 9), p[0]);
+    if (pairs == 2) {
+        t = ivec_load(&h->row[2][i]);
+        *a += ivec_dot16(t, p[1]);
+        *b += ivec_dot16(ivec_load(&h->row[3][i]), q[1]);
+        *least = ivec_min16(*least, ivec_mulhi16(ivec_left16(t, 9), p[1]));
+    }
+    if (kinds & BENT)
+        *least = ivec_min16(*least, *least >> 16) & 0xffff;
+}
+
+INLINE void look_at_seconds(struct look *l, int pairs)
+{
+    vec most[GRID_CANDIDATES];
+    ivec a, b, least;
+
+    for (int j = 0; j < GRID_CANDIDATES; j++)
+        most[j] = vec_all(-INFINITY);
+    for (int i = 0; i < l->g->seconds; i += VEC) {
+        half_sums(&a, &b, &least, &l->g->second[i / 16], i % 16, l->p + pairs, l->q + pairs, pairs,
+                  PLAIN);
+        const vec va = __builtin_convertvector(a, vec), vb = __builtin_convertvector(b, vec);
+        for (int j = 0; j < GRID_CANDIDATES; j++)
+            most[j] = vec_max(most[j], va - l->s[j] * vb);
+    }
+    for (int j = 0; j < GRID_CANDIDATES; j++)
+        l->second[j] = vec_most(most[j]);
+}
+
+/* floor: the least that a sign of the second half can cost. Returns the best first half. */
+INLINE int look_at_firsts(struct look *l, int center, int32_t floor, int pairs, int kinds)
+{
+    static const int32_t count[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const ivec keep = ivec_all(~(GRID_MOST - 1));
+    vec most = vec_all(-INFINITY);
+    ivec a, b, least, mark = ivec_load(count);
+
+    for (int i = 0; i < l->g->firsts; i += VEC, mark += VEC) {
+        half_sums(&a, &b, &least, &l->g->first[i / 16], i % 16, l->p, l->q, pairs, kinds);
+        a -= center;
+        const vec va = __builtin_convertvector(a, vec), vb = __builtin_convertvector(b, vec);
+        for (int j = 0; j < GRID_CANDIDATES; j++)
+            vec_store(&l->first[j][i], va - l->s[j] * vb);
+        const vec middle = va - l->s[GRID_CANDIDATES / 2] * vb;
+        most = vec_max(most, vec_mark(middle, keep, mark));
+        if (kinds & BENT) {
+            memcpy(&l->least[i], &least, sizeof(least));
+            const ivec bent = a - (ivec_min(least, ivec_all(floor)) << 8);
+            const vec vbent = __builtin_convertvector(bent, vec);
+            for (int j = 0; j < GRID_CANDIDATES; j++)
+                vec_store(&l->bound[j][i], vbent - l->s[j] * vb);
+        }
+    }
+    return (int)(f32_bits(vec_most(most)) & (GRID_MOST - 1));
+}
+
+/* Every entry that begins with first half f. */
+INLINE void look_at_entries(struct look *l, int f, int pairs, int kinds)
 {
     const ivec keep = ivec_all(~(GRID_MOST - 1));
+    ivec a, b, least;
 
-    for (int j = 0; j < GRID_AT_ONCE; j++)
-        m[j] = vec_max(m[j], vec_mark(a - s[j] * b, keep, mark));
+    l->seen[f / 64] |= (uint64_t)1 << f % 64;
+    for (int i = 16 * l->g->at[f]; i < 16 * l->g->end[f]; i += VEC) {
+        half_sums(&a, &b, &least, &l->g->rest[i / 16], i % 16, l->p + pairs, l->q + pairs, pairs,
+                  kinds);
+        const ivec mark = ivec_load(&l->g->entry[i / 16][i % 16]);
+        const vec vb = __builtin_convertvector(b, vec);
+        const vec va = __builtin_convertvector(a, vec);
+        if (kinds & PLAIN)
+            for (int j = 0; j < GRID_CANDIDATES; j++)
+                l->plain[j] = vec_max(l->plain[j],
+                                      vec_mark(l->first[j][f] + (va - l->s[j] * vb), keep, mark));
+        if (kinds & BENT) {
+            const ivec bent = a - (ivec_min(least, ivec_all(l->least[f])) << 8);
+            const vec vbent = __builtin_convertvector(bent, vec);
+            for (int j = 0; j < GRID_CANDIDATES; j++)
+                l->bent[j] = vec_max(l->bent[j],
+                                     vec_mark(l->first[j][f] + (vbent - l->s[j] * vb), keep, mark));
+        }
+    }
 }
 
-INLINE void entries_of(int best[GRID_AT_ONCE], const vec *m)
+/* Which of the first halves may begin a better entry than best[j]. */
+INLINE void promising(uint64_t which[2], const struct look *l, const vec *best,
+                      float bound[GRID_CANDIDATES][GRID_HALVES])
 {
-    for (int j = 0; j < GRID_AT_ONCE; j++)
-        best[j] = (int)(f32_bits(vec_most(m[j])) & (GRID_MOST - 1));
+    vec most[GRID_CANDIDATES];
+
+    for (int j = 0; j < GRID_CANDIDATES; j++)
+        most[j] = vec_all(vec_most(best[j]) - l->second[j]);
+    for (int i = 0; i < l->g->firsts; i += VEC) {
+        uint64_t mask = 0;
+        for (int j = 0; j < GRID_CANDIDATES; j++)
+            mask |= vec_above(vec_load(&bound[j][i]), most[j]);
+        which[i / 64] |= mask << i % 64;
+    }
 }
 
-/* The entry of greatest a - s b for each of GRID_AT_ONCE scales; pairs: how many of p and q. */
-INLINE void best_loop(int plain[GRID_AT_ONCE], int bent[GRID_AT_ONCE], const struct grid *g,
+INLINE void best_loop(int plain[GRID_CANDIDATES], int bent[GRID_CANDIDATES], const struct grid *g,
                       const int16_t *p, const int16_t *q, int center, const float *scale, int pairs,
                       int kinds)
 {
-    static const int32_t count[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    ivec pp[4], qq[4], mark = ivec_load(count);
-    vec s[GRID_AT_ONCE], m[GRID_AT_ONCE], mb[GRID_AT_ONCE];
+    struct look l;
+    int32_t lowest = NUMBER_MOST;
+    uint64_t which[2] = {0, 0};
 
-    for (int k = 0; k < pairs; k++) {
-        pp[k] = ivec_all(both(p + 2 * k));
-        qq[k] = ivec_all(both(q + 2 * k));
+    l.g = g;
+    l.seen[0] = l.seen[1] = 0;
+
+    for (int k = 0; k < 2 * pairs; k++) {
+        l.p[k] = ivec_all(both(p + 2 * k));
+        l.q[k] = ivec_all(both(q + 2 * k));
     }
-    for (int j = 0; j < GRID_AT_ONCE; j++) {
-        s[j] = vec_all(scale[j]);
-        m[j] = mb[j] = vec_all(-INFINITY);
+    for (int j = 0; j < GRID_CANDIDATES; j++) {
+        l.s[j] = vec_all(scale[j]);
+        l.plain[j] = l.bent[j] = vec_all(-INFINITY);
     }
-    for (int e = 0; e < g->entries; e += VEC, mark += VEC) {
-        const int32_t *row = g->table + e / 16 * 16 * 2 * pairs + e % 16;
-        ivec t = ivec_load(row);
-        ivec a = ivec_dot16(t, pp[0]), b = ivec_dot16(ivec_load(row + 16), qq[0]);
-        ivec least = ivec_mulhi16(ivec_left16(t, 9), pp[0]); /* products / 128 */
-        for (int k = 1; k < pairs; k++) {
-            t = ivec_load(row + 32 * k);
-            a += ivec_dot16(t, pp[k]);
-            b += ivec_dot16(ivec_load(row + 32 * k + 16), qq[k]);
-            least = ivec_min16(least, ivec_mulhi16(ivec_left16(t, 9), pp[k]));
-        }
-        a -= center;
-        const vec vb = __builtin_convertvector(b, vec);
-        if (kinds & PLAIN)
-            keep_best(m, s, __builtin_convertvector(a, vec), vb, mark);
-        if (kinds & BENT) {
-            least = ivec_min16(least, least >> 16) & 0xffff;
-            keep_best(mb, s, __builtin_convertvector(a - (least << 8), vec), vb, mark);
-        }
-    }
+    for (int i = 2 * pairs; i < 4 * pairs; i++)
+        lowest = p[i] < lowest ? p[i] : lowest;
+    look_at_seconds(&l, pairs);
+    const int top = look_at_firsts(&l, center, lowest * g->levels->base / 128, pairs, kinds);
+    look_at_entries(&l, top, pairs, kinds);
     if (kinds & PLAIN)
-        entries_of(plain, m);
+        promising(which, &l, l.plain, l.first);
     if (kinds & BENT)
-        entries_of(bent, mb);
+        promising(which, &l, l.bent, l.bound);
+    for (int k = 0; k < 2; k++)
+        for (uint64_t left = which[k] & ~l.seen[k]; left; left &= left - 1)
+            look_at_entries(&l, 64 * k + __builtin_ctzll(left), pairs, kinds);
+    for (int j = 0; j < GRID_CANDIDATES; j++) {
+        if (kinds & PLAIN)
+            plain[j] = (int)(f32_bits(vec_most(l.plain[j])) & (GRID_MOST - 1));
+        if (kinds & BENT)
+            bent[j] = (int)(f32_bits(vec_most(l.bent[j])) & (GRID_MOST - 1));
+    }
 }
 
-static void best_eight(int best[GRID_AT_ONCE], const struct grid *g, const struct numbers *n,
+static void best_eight(int best[GRID_CANDIDATES], const struct grid *g, const struct numbers *n,
                        const float *s, int odd)
 {
     const int center = n->center[0] + n->center[1];
 
     if (odd)
-        best_loop(best, best, g, n->p, n->q, center, s, 4, BENT);
+        best_loop(best, best, g, n->p, n->q, center, s, 2, BENT);
     else
-        best_loop(best, best, g, n->p, n->q, center, s, 4, PLAIN);
+        best_loop(best, best, g, n->p, n->q, center, s, 2, PLAIN);
 }
 
-static void best_four(int plain[GRID_AT_ONCE], int bent[GRID_AT_ONCE], const struct grid *g,
+static void best_four(int plain[GRID_CANDIDATES], int bent[GRID_CANDIDATES], const struct grid *g,
                       const struct numbers *n, int half, const float *s, int odd)
 {
     const int16_t *p = n->p + 4 * half, *q = n->q + 4 * half;
 
     if (odd)
-        best_loop(plain, bent, g, p, q, n->center[half], s, 2, PLAIN | BENT);
+        best_loop(plain, bent, g, p, q, n->center[half], s, 1, PLAIN | BENT);
     else
-        best_loop(plain, bent, g, p, q, n->center[half], s, 2, PLAIN);
+        best_loop(plain, bent, g, p, q, n->center[half], s, 1, PLAIN);
 }
 
 /* ---- candidates ------------------------------------------------------------------------------ */
@@ -209,31 +360,31 @@ static void candidate(struct octet *o, int j, const struct numbers *n, int a, in
     o->signs[j] = (uint8_t)(n->signs ^ flip);
 }
 
-static void scan_eight(struct octet *o, int first, const struct grid *g, const struct numbers *n,
+static void scan_eight(struct octet *o, const struct grid *g, const struct numbers *n,
                        const float *s, int odd)
 {
-    int best[GRID_AT_ONCE];
+    int best[GRID_CANDIDATES];
 
     best_eight(best, g, n, s, odd);
-    for (int j = 0; j < GRID_AT_ONCE; j++) {
+    for (int j = 0; j < GRID_CANDIDATES; j++) {
         const struct sums t = sums_of(g, best[j], n->p, n->q);
-        o->entry[first + j][0] = (uint16_t)best[j];
+        o->entry[j][0] = (uint16_t)best[j];
         if (odd)
-            candidate(o, first + j, n, t.a - t.cost, t.b, t.flip);
+            candidate(o, j, n, t.a - t.cost, t.b, t.flip);
         else
-            candidate(o, first + j, n, t.a, t.b, 0);
+            candidate(o, j, n, t.a, t.b, 0);
     }
 }
 
 /* Two entries; where the signs are odd, either may have one reversed. */
-static void scan_four(struct octet *o, int first, const struct grid *g, const struct numbers *n,
+static void scan_four(struct octet *o, const struct grid *g, const struct numbers *n,
                       const float *s, int odd)
 {
-    int plain[2][GRID_AT_ONCE], bent[2][GRID_AT_ONCE];
+    int plain[2][GRID_CANDIDATES], bent[2][GRID_CANDIDATES];
 
     for (int h = 0; h < 2; h++)
         best_four(plain[h], bent[h], g, n, h, s, odd);
-    for (int j = 0; j < GRID_AT_ONCE; j++) {
+    for (int j = 0; j < GRID_CANDIDATES; j++) {
         float gain = -INFINITY;
         for (int h = 0; h < 1 + odd; h++) {
             const int e0 = odd && h == 0 ? bent[0][j] : plain[0][j];
@@ -244,28 +395,26 @@ static void scan_four(struct octet *o, int first, const struct grid *g, const st
             const int a = t0.a + t1.a - cost, b = t0.b + t1.b;
             if ((float)a - s[j] * (float)b > gain) {
                 gain = (float)a - s[j] * (float)b;
-                candidate(o, first + j, n, a, b, !odd ? 0 : h == 0 ? t0.flip : t1.flip << 4);
-                o->entry[first + j][0] = (uint16_t)e0;
-                o->entry[first + j][1] = (uint16_t)e1;
+                candidate(o, j, n, a, b, !odd ? 0 : h == 0 ? t0.flip : t1.flip << 4);
+                o->entry[j][0] = (uint16_t)e0;
+                o->entry[j][1] = (uint16_t)e1;
             }
         }
     }
 }
 
 void grid_scan(struct octet *o, const struct grid *g, const float *x, const float *w,
-               const float *s, int count)
+               const float s[GRID_CANDIDATES])
 {
     struct numbers n;
     float relative[GRID_CANDIDATES];
 
     numbers_set(&n, x, w);
-    center_set(&n, x, w, s[count / 2]);
-    relative_scales(relative, &n, s, count);
+    center_set(&n, x, w, s[GRID_CANDIDATES / 2]);
+    relative_scales(relative, &n, s);
     const int odd = g->even && grid_signs(n.signs & 127) != n.signs;
-    for (int j = 0; j < count; j += GRID_AT_ONCE) {
-        if (g->dim == 8)
-            scan_eight(o, j, g, &n, relative + j, odd);
-        else
-            scan_four(o, j, g, &n, relative + j, odd);
-    }
+    if (g->dim == 8)
+        scan_eight(o, g, &n, relative, odd);
+    else
+        scan_four(o, g, &n, relative, odd);
 }

@@ -11,9 +11,15 @@
 
 #include <stdint.h>
 
-enum { GRID_MOST = 1024, GRID_CANDIDATES = 8, GRID_AT_ONCE = 4 };
+enum { GRID_MOST = 1024, GRID_CANDIDATES = 4, GRID_HALVES = 96, GRID_BLOCKS = 112 };
 
-/* A codebook as the loops want it. */
+/* Halves of sixteen entries: two values as the 16-bit parts of a number, and their squares, in
+ * rows 2 k and 2 k + 1 for each pair k of values. */
+struct grid_halves {
+    int32_t row[4][16];
+};
+
+/* A codebook as the loops want it: entries that begin alike are together. */
 struct grid {
     int entries, dim; /* dim: values in an entry */
     int even;         /* an octet must have an even number of signs */
@@ -22,9 +28,14 @@ struct grid {
     int run;          /* octets that share an index */
     const uint16_t *digits;
     const struct grid_levels *levels;
-    /* Sixteen entries at a time, dim rows: values 2 k and 2 k + 1 of each as 16-bit halves in
-     * row 2 k, their squares in row 2 k + 1. */
-    _Alignas(64) int32_t table[GRID_MOST * 8];
+    /* The distinct first halves and second halves; repeated up to a multiple of 16. */
+    int firsts, seconds;
+    struct grid_halves first[GRID_HALVES / 16], second[GRID_HALVES / 16];
+    /* The second halves of the entries that begin with first half f: blocks [at[f], end[f]),
+     * the last entry repeated where there are less than sixteen. */
+    uint16_t at[GRID_HALVES], end[GRID_HALVES];
+    struct grid_halves rest[GRID_BLOCKS];
+    int32_t entry[GRID_BLOCKS][16]; /* which they are */
 };
 
 /* Expands the entries; the fields above are set. */
@@ -37,9 +48,9 @@ struct octet {
     uint8_t signs[GRID_CANDIDATES];
 };
 
-/* o: the best entries at each of s[count], a multiple of GRID_AT_ONCE, best distinguished where
- * s[count / 2] is near the best scale; x, w: eight values and weights > 0. */
+/* o: the best entries at each of s[GRID_CANDIDATES], distinguished best where s[GRID_CANDIDATES / 2] is near the best
+ * scale; x, w: eight values and weights > 0. */
 void grid_scan(struct octet *o, const struct grid *g, const float *x, const float *w,
-               const float *s, int count);
+               const float s[GRID_CANDIDATES]);
 
 #endif /* QUANT_REF_GRID_SCAN_H */

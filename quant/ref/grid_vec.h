@@ -115,4 +115,20 @@ INLINE float vec_most(vec v)
 #endif
 }
 
+/* Bit i: a[i] > b[i]. */
+INLINE unsigned vec_above(vec a, vec b)
+{
+#if defined(__AVX512BW__)
+    return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
+#elif defined(__AVX2__)
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ));
+#else
+    const ivec m = a > b;
+    unsigned bits = 0;
+    for (int i = 0; i < VEC; i++)
+        bits |= (unsigned)(m[i] & 1) << i;
+    return bits;
+#endif
+}
+
 #endif /* QUANT_REF_GRID_VEC_H */
