@@ -20,8 +20,12 @@ struct run {
 struct search {
     const struct grid *g;
     int runs;
-    float most_scale; /* of all runs */
-    float back;       /* values were multiplied by 1 / back, a power of two */
+    float most_scale;           /* of all runs */
+    float back;                 /* values were multiplied by 1 / back, a power of two */
+    _Alignas(64) float x[QK_K]; /* magnitudes */
+    _Alignas(64) float p[QK_K]; /* times their weights */
+    const float *w;
+    uint8_t signs[OCTETS];
     struct run run[RUNS_MOST];
     struct octet octet[OCTETS];
 };
@@ -34,17 +38,6 @@ struct choice {
 };
 
 /* ---- scales of runs -------------------------------------------------------------------- */
-
-static float weighted_square(const float *x, const float *w, int n)
-{
-    float sum = 0, all = 0;
-
-    for (int i = 0; i < n; i++) {
-        sum += w[i] * x[i] * x[i];
-        all += w[i];
-    }
-    return sum / all;
-}
 
 static void run_best(struct run *r)
 {
@@ -61,7 +54,7 @@ static void run_best(struct run *r)
 #define RATIO 1.1F /* of scales that are tried */
 
 static void run_set(struct run *r, const struct grid_levels *l, float middle, const float *x,
-                    const float *w, int n)
+                    const float *p, const float *w, int n)
 {
     const vec zero = vec_all(0), top = vec_all((float)l->top);
     const float base = (float)l->base, step = (float)l->step;
@@ -75,11 +68,10 @@ static void run_set(struct run *r, const struct grid_levels *l, float middle, co
     for (int j = 0; j < TRIES; j += VEC) {
         vec a = zero, b = zero;
         for (int i = 0; i < n; i++) {
-            const float v = fabsf(x[i]);
-            vec code = v * vec_load(inverse + j) - base / step;
+            vec code = x[i] * vec_load(inverse + j) - base / step;
             code = vec_min(vec_max((code + VEC_ROUND) - VEC_ROUND, zero), top);
             const vec level = code * step + base + (vec)((code == top) & more);
-            a += (w[i] * v) * level;
+            a += p[i] * level;
             b += w[i] * (level * level);
         }
         vec_store(r->a + j, a);
@@ -89,34 +81,32 @@ static void run_set(struct run *r, const struct grid_levels *l, float middle, co
 }
 
 /* Where to look first: values of about one size are all the lowest level. */
-static float first_middle(const struct grid *g, const float *x, const float *w, int n)
+static float first_middle(const struct search *s, int from, int n)
 {
-    float least = INFINITY, most = 0;
+    const float square = vec_dot(s->p + from, s->x + from, (size_t)n);
+    const float all = vec_dot(s->w + from, srch_ones, (size_t)n);
+    float least, most;
 
-    for (int i = 0; i < n; i++) {
-        const float v = fabsf(x[i]);
-        least = v < least ? v : least;
-        most = v > most ? v : most;
-    }
-    return (least >= 0.8F * most ? 1.0F / (float)g->levels->base : g->middle) *
-           sqrtf(weighted_square(x, w, n));
+    vec_bounds(&least, &most, s->x + from, (size_t)n);
+    return (least >= 0.8F * most ? 1.0F / (float)s->g->levels->base : s->g->middle) *
+           sqrtf(square / all);
 }
 
-static void look_at_runs(struct search *s, const float *x, const float *w)
+static void look_at_runs(struct search *s)
 {
     const int n = 8 * s->g->run;
     float middle[RUNS_MOST], most = 0;
 
     for (int k = 0; k < s->runs; k++) {
-        middle[k] = first_middle(s->g, x + n * k, w + n * k, n);
+        middle[k] = first_middle(s, n * k, n);
         most = middle[k] > most ? middle[k] : most;
     }
     s->most_scale = 0;
     for (int k = 0; k < s->runs; k++) {
         /* the least index is as far below the greatest */
         const float least = most * (1.0F / 32);
-        run_set(&s->run[k], s->g->levels, middle[k] > least ? middle[k] : least, x + n * k,
-                w + n * k, n);
+        run_set(&s->run[k], s->g->levels, middle[k] > least ? middle[k] : least, s->x + n * k,
+                s->p + n * k, s->w + n * k, n);
         s->most_scale = s->run[k].best > s->most_scale ? s->run[k].best : s->most_scale;
     }
 }
@@ -304,7 +294,7 @@ static void settle(struct choice *best, const struct search *s, uint16_t h)
 }
 
 /* New candidates: the best entries for the indices about the chosen ones. */
-static void look_closer(struct search *s, const struct choice *c, const float *x, const float *w)
+static void look_closer(struct search *s, const struct choice *c)
 {
     const struct grid *g = s->g;
     const float step = restored(s, c->d) * g->unit;
@@ -320,25 +310,36 @@ static void look_closer(struct search *s, const struct choice *c, const float *x
                        step;
         }
         for (int i = g->run * k; i < g->run * (k + 1); i++)
-            grid_scan(&s->octet[i], g, x + 8 * i, w + 8 * i, scale);
+            grid_scan(&s->octet[i], g,
+                      &(struct octet_values){s->x + 8 * i, s->w + 8 * i, s->p + 8 * i, s->signs[i]},
+                      scale);
     }
 }
 
 /* ---- a block ------------------------------------------------------------------------------- */
 
-/* x times the power of two that brings its largest magnitude to [1, 2); 0: it holds nothing
- * that can be stored. */
-static float normalize(float y[QK_K], const float *x)
+/* Magnitudes, times the power of two that brings the largest to [1, 2); false: nothing can be
+ * stored. */
+static int values_set(struct search *s, const float *x, const float *w)
 {
     const float most = fabsf(srch_extreme(x, QK_K));
 
     if (most < SRCH_TINY)
         return 0;
-    const float power = f32_from_bits(f32_bits(most) & 0x7f800000U);
-    const float inverse = 1.0F / power;
-    for (int i = 0; i < QK_K; i++)
-        y[i] = x[i] * inverse;
-    return power;
+    s->back = f32_from_bits(f32_bits(most) & 0x7f800000U);
+    const float inverse = 1.0F / s->back;
+    for (int i = 0; i < QK_K; i++) {
+        s->x[i] = fabsf(x[i]) * inverse;
+        s->p[i] = w[i] * s->x[i];
+    }
+    for (int i = 0; i < OCTETS; i++) {
+        unsigned signs = 0;
+        for (int k = 0; k < 8; k++)
+            signs |= (unsigned)(x[8 * i + k] < 0) << k;
+        s->signs[i] = (uint8_t)signs;
+    }
+    s->w = w;
+    return 1;
 }
 
 void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const float *w,
@@ -346,18 +347,16 @@ void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const fl
 {
     struct search s;
     struct choice c;
-    float y[QK_K];
 
     memset(f, 0, sizeof(*f));
     s.g = g;
     s.runs = OCTETS / g->run;
-    s.back = normalize(y, x);
-    if (!(s.back > 0))
+    if (!values_set(&s, x, w))
         return;
-    look_at_runs(&s, y, w);
+    look_at_runs(&s);
     first_indices(&c, &s, first_d(&s));
     for (int round = 0; round < (effort == EFFORT_BEST ? 2 : 1) && c.d; round++) {
-        look_closer(&s, &c, y, w);
+        look_closer(&s, &c);
         settle(&c, &s, c.d);
     }
     if (!c.d)

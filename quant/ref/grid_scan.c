@@ -17,49 +17,71 @@ struct numbers {
 
 /* ---- the codebook -------------------------------------------------------------------------- */
 
-static int magnitude(const struct grid *g, int entry, int i)
+/* Bits of half an entry's digits. */
+static int half_bits(const struct grid *g)
+{
+    return g->dim == 8 ? 8 : 6;
+}
+
+static void half_expand(struct grid_half *h, const struct grid *g, int digits)
 {
     const int bits = g->dim == 8 ? 2 : 3;
 
-    return grid_level(g->levels, g->digits[entry] >> bits * i & ((1 << bits) - 1));
-}
-
-/* Half an entry, given by its digits, at place i. */
-static void half_put(struct grid_halves *h, int i, const struct grid *g, int digits)
-{
-    const int bits = g->dim == 8 ? 2 : 3, mask = (1 << bits) - 1;
-
-    for (int k = 0; k < g->dim / 4; k++, digits >>= 2 * bits) {
-        const int low = grid_level(g->levels, digits & mask);
-        const int high = grid_level(g->levels, digits >> bits & mask);
-        h->row[2 * k][i] = low | high << 16;
-        h->row[2 * k + 1][i] = low * low | (high * high) << 16;
+    for (int i = 0; i < g->dim / 2; i++, digits >>= bits) {
+        const int v = grid_level(g->levels, digits & ((1 << bits) - 1));
+        h->level[i] = (int16_t)v;
+        h->square[i] = (int16_t)(v * v);
     }
 }
 
-enum { CODES = 256 }; /* a half's digits are at most eight bits */
+INLINE int32_t both(const int16_t *two)
+{
+    return (int32_t)((uint32_t)(uint16_t)two[0] | (uint32_t)(uint16_t)two[1] << 16);
+}
 
-/* The halves that are used; code 255 is none's (its digits would be 3). Returns how many, made a
- * multiple of 16. */
-static int halves_set(struct grid_halves *h, uint8_t code[GRID_HALVES], const struct grid *g,
-                      const int count[CODES])
+/* Half an entry at place i of sixteen. */
+INLINE void half_put(struct grid_halves *to, int i, const struct grid_half *h, int pairs)
+{
+    for (int k = 0; k < pairs; k++) {
+        to->row[2 * k][i] = both(h->level + 2 * k);
+        to->row[2 * k + 1][i] = both(h->square + 2 * k);
+    }
+}
+
+/* The halves that are used, and their digits. Returns how many, made a multiple of 16. */
+static int halves_set(struct grid_halves *to, uint8_t code[GRID_HALVES], struct grid *g,
+                      const int count[GRID_CODES])
 {
     int n = 0;
 
-    for (int c = 0; c < CODES; c++)
-        if (count[c])
+    for (int c = 0; c < GRID_CODES; c++)
+        if (count[c]) {
+            half_expand(&g->half[c], g, c);
             code[n++] = (uint8_t)c;
+        }
     for (; n % 16; n++)
         code[n] = code[n - 1];
     for (int i = 0; i < n; i++)
-        half_put(&h[i / 16], i % 16, g, code[i]);
+        half_put(&to[i / 16], i % 16, &g->half[code[i]], g->dim / 4);
     return n;
+}
+
+/* Every entry's place is behind next[its first half]. */
+INLINE void entries_put(struct grid *g, int next[GRID_CODES], int pairs)
+{
+    const int bits = half_bits(g), mask = (1 << bits) - 1;
+
+    for (int e = 0; e < g->entries; e++) {
+        const int i = next[g->digits[e] & mask]++;
+        half_put(&g->rest[i / 16], i % 16, &g->half[g->digits[e] >> bits], pairs);
+        g->entry[i / 16][i % 16] = e;
+    }
 }
 
 void grid_init(struct grid *g)
 {
-    const int bits = g->dim == 8 ? 8 : 6, mask = (1 << bits) - 1;
-    int first[CODES] = {0}, second[CODES] = {0}, next[CODES];
+    const int bits = half_bits(g), mask = (1 << bits) - 1;
+    int first[GRID_CODES] = {0}, second[GRID_CODES] = {0}, next[GRID_CODES];
     uint8_t code[GRID_HALVES];
 
     for (int e = 0; e < g->entries; e++) {
@@ -76,38 +98,43 @@ void grid_init(struct grid *g)
         block += again ? 0 : (first[c] + 15) / 16;
         g->end[f] = (uint16_t)block;
     }
-    for (int e = 0; e < g->entries; e++) {
-        const int i = next[g->digits[e] & mask]++;
-        half_put(&g->rest[i / 16], i % 16, g, g->digits[e] >> bits);
-        g->entry[i / 16][i % 16] = e;
-    }
+    if (g->dim == 8)
+        entries_put(g, next, 2);
+    else
+        entries_put(g, next, 1);
     for (int f = 0; f < g->firsts; f++)
         for (int i = next[code[f]]; i < 16 * g->end[f]; i++) {
-            for (int k = 0; k < g->dim / 2; k++)
-                g->rest[i / 16].row[k][i % 16] = g->rest[(i - 1) / 16].row[k][(i - 1) % 16];
-            g->entry[i / 16][i % 16] = g->entry[(i - 1) / 16][(i - 1) % 16];
+            const int e = g->entry[(i - 1) / 16][(i - 1) % 16];
+            half_put(&g->rest[i / 16], i % 16, &g->half[g->digits[e] >> bits], g->dim / 4);
+            g->entry[i / 16][i % 16] = e;
         }
 }
 
 /* ---- an octet as numbers ------------------------------------------------------------------- */
 
-static void numbers_set(struct numbers *n, const float *x, const float *w)
+/* The greatest of eight numbers >= 0. */
+INLINE float greatest(const float *v)
 {
-    float p[8], most_p = 0, most_q = 0;
+    int32_t most = 0;
 
-    n->signs = 0;
     for (int i = 0; i < 8; i++) {
-        p[i] = w[i] * fabsf(x[i]);
-        most_p = p[i] > most_p ? p[i] : most_p;
-        most_q = w[i] > most_q ? w[i] : most_q;
-        n->signs |= (unsigned)(x[i] < 0) << i;
+        const int32_t bits = (int32_t)f32_bits(v[i]);
+        most = bits > most ? bits : most;
     }
+    return f32_from_bits((uint32_t)most);
+}
+
+static void numbers_set(struct numbers *n, const struct octet_values *v)
+{
+    const float most_p = greatest(v->p), most_q = greatest(v->w);
+    const float fp = most_p > 0x1p-60F ? NUMBER_MOST / most_p : 0, fq = NUMBER_MOST / most_q;
+
+    n->signs = v->signs;
     n->p_unit = most_p * (1.0F / NUMBER_MOST);
     n->q_unit = most_q * (1.0F / NUMBER_MOST);
-    const float fp = n->p_unit > 0 ? NUMBER_MOST / most_p : 0, fq = NUMBER_MOST / most_q;
     for (int i = 0; i < 8; i++) {
-        n->p[i] = (int16_t)(int32_t)(p[i] * fp + 0.5F);
-        n->q[i] = (int16_t)(int32_t)(w[i] * fq + 0.5F);
+        n->p[i] = (int16_t)(int32_t)(v->p[i] * fp + 0.5F);
+        n->q[i] = (int16_t)(int32_t)(v->w[i] * fq + 0.5F);
     }
 }
 
@@ -115,7 +142,7 @@ static void numbers_set(struct numbers *n, const float *x, const float *w)
  * nothing beside their run's. */
 static void relative_scales(float *out, const struct numbers *n, const float *s)
 {
-    const float unit = n->p_unit > 0 ? 0.5F * n->q_unit / n->p_unit : 1e9F;
+    const float unit = n->p_unit > 0x1p-75F ? 0.5F * n->q_unit / n->p_unit : 1e9F;
 
     for (int j = 0; j < GRID_CANDIDATES; j++) {
         const float v = s[j] * unit;
@@ -125,13 +152,13 @@ static void relative_scales(float *out, const struct numbers *n, const float *s)
 
 /* An entry that left no error would have a - s b / 2 = sum w x^2 / (2 s) in these units. Sums
  * counted from there are small for good entries: marks in their last bits cost nothing. */
-static void center_set(struct numbers *n, const float *x, const float *w, float s)
+static void center_set(struct numbers *n, const struct octet_values *v, float s)
 {
     for (int h = 0; h < 2; h++) {
         float sum = 0;
         for (int i = 4 * h; i < 4 * h + 4; i++)
-            sum += w[i] * x[i] * x[i];
-        const float c = n->p_unit > 0 ? sum / (2.0F * s * n->p_unit) : 0;
+            sum += v->p[i] * v->x[i];
+        const float c = n->p_unit > 0x1p-75F ? sum / (2.0F * s * n->p_unit) : 0;
         n->center[h] = (int)(c < 0x1p23F ? c : 0x1p23F);
     }
 }
@@ -147,18 +174,13 @@ struct look {
     const struct grid *g;
     ivec p[4], q[4];
     vec s[GRID_CANDIDATES];
-    float first[GRID_CANDIDATES][GRID_HALVES]; /* what first halves come to */
+    _Alignas(64) float first[GRID_CANDIDATES][GRID_HALVES]; /* what first halves come to */
     float bound[GRID_CANDIDATES][GRID_HALVES]; /* the same, at least one sign reversed */
     int32_t least[GRID_HALVES];                /* their cheapest sign */
     float second[GRID_CANDIDATES];             /* the most of second halves */
     vec plain[GRID_CANDIDATES], bent[GRID_CANDIDATES];
     uint64_t seen[2];
 };
-
-INLINE int32_t both(const int16_t *two)
-{
-    return (int32_t)((uint32_t)(uint16_t)two[0] | (uint32_t)(uint16_t)two[1] << 16);
-}
 
 /* Sums of VEC halves; least: the smallest product, in units of 128. */
 INLINE void half_sums(ivec *a, ivec *b, ivec *least, const struct grid_halves *h, int i,
@@ -193,8 +215,7 @@ INLINE void look_at_seconds(struct look *l, int pairs)
         for (int j = 0; j < GRID_CANDIDATES; j++)
             most[j] = vec_max(most[j], va - l->s[j] * vb);
     }
-    for (int j = 0; j < GRID_CANDIDATES; j++)
-        l->second[j] = vec_most(most[j]);
+    vec_most_four(l->second, most);
 }
 
 /* floor: the least that a sign of the second half can cost. Returns the best first half. */
@@ -255,16 +276,27 @@ INLINE void look_at_entries(struct look *l, int f, int pairs, int kinds)
 INLINE void promising(uint64_t which[2], const struct look *l, const vec *best,
                       float bound[GRID_CANDIDATES][GRID_HALVES])
 {
+    float limit[GRID_CANDIDATES];
     vec most[GRID_CANDIDATES];
 
+    vec_most_four(limit, best);
     for (int j = 0; j < GRID_CANDIDATES; j++)
-        most[j] = vec_all(vec_most(best[j]) - l->second[j]);
+        most[j] = vec_all(limit[j] - l->second[j]);
     for (int i = 0; i < l->g->firsts; i += VEC) {
         uint64_t mask = 0;
         for (int j = 0; j < GRID_CANDIDATES; j++)
             mask |= vec_above(vec_load(&bound[j][i]), most[j]);
         which[i / 64] |= mask << i % 64;
     }
+}
+
+INLINE void marks_of(int best[GRID_CANDIDATES], const vec *m)
+{
+    float most[GRID_CANDIDATES];
+
+    vec_most_four(most, m);
+    for (int j = 0; j < GRID_CANDIDATES; j++)
+        best[j] = (int)(f32_bits(most[j]) & (GRID_MOST - 1));
 }
 
 INLINE void best_loop(int plain[GRID_CANDIDATES], int bent[GRID_CANDIDATES], const struct grid *g,
@@ -298,12 +330,10 @@ INLINE void best_loop(int plain[GRID_CANDIDATES], int bent[GRID_CANDIDATES], con
     for (int k = 0; k < 2; k++)
         for (uint64_t left = which[k] & ~l.seen[k]; left; left &= left - 1)
             look_at_entries(&l, 64 * k + __builtin_ctzll(left), pairs, kinds);
-    for (int j = 0; j < GRID_CANDIDATES; j++) {
-        if (kinds & PLAIN)
-            plain[j] = (int)(f32_bits(vec_most(l.plain[j])) & (GRID_MOST - 1));
-        if (kinds & BENT)
-            bent[j] = (int)(f32_bits(vec_most(l.bent[j])) & (GRID_MOST - 1));
-    }
+    if (kinds & PLAIN)
+        marks_of(plain, l.plain);
+    if (kinds & BENT)
+        marks_of(bent, l.bent);
 }
 
 static void best_eight(int best[GRID_CANDIDATES], const struct grid *g, const struct numbers *n,
@@ -337,20 +367,44 @@ struct sums {
     unsigned flip; /* that sign */
 };
 
-static struct sums sums_of(const struct grid *g, int entry, const int16_t *p, const int16_t *q)
+/* Of an entry of eight values, or two of four. */
+INLINE struct sums sums_of(const struct grid_half *first, const struct grid_half *second, int half,
+                           const int16_t *p, const int16_t *q)
 {
-    struct sums s = {0, 0, INT32_MAX, 0};
+    struct sums s = {0, 0, 0, 0};
+    int16_t level[8], square[8];
+    int32_t least = INT32_MAX;
 
-    for (int i = 0; i < g->dim; i++) {
-        const int v = magnitude(g, entry, i), pv = v * p[i];
-        s.a += pv;
-        s.b += v * v * q[i];
-        if (2 * pv < s.cost) {
-            s.cost = 2 * pv;
-            s.flip = 1U << i;
-        }
+    memcpy(level, first->level, sizeof(*level) * (size_t)half);
+    memcpy(level + half, second->level, sizeof(*level) * (size_t)half);
+    memcpy(square, first->square, sizeof(*square) * (size_t)half);
+    memcpy(square + half, second->square, sizeof(*square) * (size_t)half);
+    for (int i = 0; i < 2 * half; i++) {
+        s.a += level[i] * p[i];
+        s.b += square[i] * q[i];
     }
+    for (int i = 0; i < 2 * half; i++) {
+        const int32_t v = level[i] * p[i] * 8 + i;
+        least = v < least ? v : least;
+    }
+    s.cost = least / 8 * 2;
+    s.flip = 1U << least % 8;
     return s;
+}
+
+INLINE struct sums sums_of_eight(const struct grid *g, int e, const struct numbers *n)
+{
+    const int digits = g->digits[e];
+
+    return sums_of(&g->half[digits & 255], &g->half[digits >> 8], 4, n->p, n->q);
+}
+
+INLINE struct sums sums_of_four(const struct grid *g, int e, const struct numbers *n, int half)
+{
+    const int digits = g->digits[e];
+
+    return sums_of(&g->half[digits & 63], &g->half[digits >> 6], 2, n->p + 4 * half,
+                   n->q + 4 * half);
 }
 
 static void candidate(struct octet *o, int j, const struct numbers *n, int a, int b, unsigned flip)
@@ -367,7 +421,7 @@ static void scan_eight(struct octet *o, const struct grid *g, const struct numbe
 
     best_eight(best, g, n, s, odd);
     for (int j = 0; j < GRID_CANDIDATES; j++) {
-        const struct sums t = sums_of(g, best[j], n->p, n->q);
+        const struct sums t = sums_of_eight(g, best[j], n);
         o->entry[j][0] = (uint16_t)best[j];
         if (odd)
             candidate(o, j, n, t.a - t.cost, t.b, t.flip);
@@ -389,8 +443,8 @@ static void scan_four(struct octet *o, const struct grid *g, const struct number
         for (int h = 0; h < 1 + odd; h++) {
             const int e0 = odd && h == 0 ? bent[0][j] : plain[0][j];
             const int e1 = odd && h == 1 ? bent[1][j] : plain[1][j];
-            const struct sums t0 = sums_of(g, e0, n->p, n->q);
-            const struct sums t1 = sums_of(g, e1, n->p + 4, n->q + 4);
+            const struct sums t0 = sums_of_four(g, e0, n, 0);
+            const struct sums t1 = sums_of_four(g, e1, n, 1);
             const int cost = !odd ? 0 : h == 0 ? t0.cost : t1.cost;
             const int a = t0.a + t1.a - cost, b = t0.b + t1.b;
             if ((float)a - s[j] * (float)b > gain) {
@@ -403,14 +457,14 @@ static void scan_four(struct octet *o, const struct grid *g, const struct number
     }
 }
 
-void grid_scan(struct octet *o, const struct grid *g, const float *x, const float *w,
+void grid_scan(struct octet *o, const struct grid *g, const struct octet_values *v,
                const float s[GRID_CANDIDATES])
 {
     struct numbers n;
     float relative[GRID_CANDIDATES];
 
-    numbers_set(&n, x, w);
-    center_set(&n, x, w, s[GRID_CANDIDATES / 2]);
+    numbers_set(&n, v);
+    center_set(&n, v, s[GRID_CANDIDATES / 2]);
     relative_scales(relative, &n, s);
     const int odd = g->even && grid_signs(n.signs & 127) != n.signs;
     if (g->dim == 8)

@@ -16,8 +16,15 @@ enum { GRID_MOST = 1024, GRID_CANDIDATES = 4, GRID_HALVES = 96, GRID_BLOCKS = 11
 /* Halves of sixteen entries: two values as the 16-bit parts of a number, and their squares, in
  * rows 2 k and 2 k + 1 for each pair k of values. */
 struct grid_halves {
-    int32_t row[4][16];
+    _Alignas(64) int32_t row[4][16];
 };
+
+/* Half an entry: levels and their squares. */
+struct grid_half {
+    int16_t level[4], square[4];
+};
+
+enum { GRID_CODES = 256 }; /* a half's digits are at most eight bits */
 
 /* A codebook as the loops want it: entries that begin alike are together. */
 struct grid {
@@ -28,6 +35,7 @@ struct grid {
     int run;          /* octets that share an index */
     const uint16_t *digits;
     const struct grid_levels *levels;
+    struct grid_half half[GRID_CODES]; /* by digits; only those that are used are set */
     /* The distinct first halves and second halves; repeated up to a multiple of 16. */
     int firsts, seconds;
     struct grid_halves first[GRID_HALVES / 16], second[GRID_HALVES / 16];
@@ -35,7 +43,7 @@ struct grid {
      * the last entry repeated where there are less than sixteen. */
     uint16_t at[GRID_HALVES], end[GRID_HALVES];
     struct grid_halves rest[GRID_BLOCKS];
-    int32_t entry[GRID_BLOCKS][16]; /* which they are */
+    _Alignas(64) int32_t entry[GRID_BLOCKS][16]; /* which they are */
 };
 
 /* Expands the entries; the fields above are set. */
@@ -48,9 +56,15 @@ struct octet {
     uint8_t signs[GRID_CANDIDATES];
 };
 
+/* Eight values. */
+struct octet_values {
+    const float *x, *w, *p; /* |x|, weights > 0, weights * |x| */
+    unsigned signs;         /* bit i: value i is negative */
+};
+
 /* o: the best entries at each of s[GRID_CANDIDATES], distinguished best where s[GRID_CANDIDATES / 2] is near the best
- * scale; x, w: eight values and weights > 0. */
-void grid_scan(struct octet *o, const struct grid *g, const float *x, const float *w,
+ * scale. */
+void grid_scan(struct octet *o, const struct grid *g, const struct octet_values *v,
                const float s[GRID_CANDIDATES]);
 
 #endif /* QUANT_REF_GRID_SCAN_H */

@@ -115,6 +115,28 @@ INLINE float vec_most(vec v)
 #endif
 }
 
+/* The greatest numbers of four vectors. */
+INLINE void vec_most_four(float out[4], const vec m[4])
+{
+#if defined(__AVX2__)
+    __m128 a[4];
+    for (int j = 0; j < 4; j++) {
+#if defined(__AVX512BW__)
+        const __m256 half =
+            _mm256_max_ps(_mm512_castps512_ps256(m[j]), _mm512_extractf32x8_ps(m[j], 1));
+#else
+        const __m256 half = m[j];
+#endif
+        a[j] = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    }
+    _MM_TRANSPOSE4_PS(a[0], a[1], a[2], a[3]);
+    _mm_storeu_ps(out, _mm_max_ps(_mm_max_ps(a[0], a[1]), _mm_max_ps(a[2], a[3])));
+#else
+    for (int j = 0; j < 4; j++)
+        out[j] = vec_most(m[j]);
+#endif
+}
+
 /* Bit i: a[i] > b[i]. */
 INLINE unsigned vec_above(vec a, vec b)
 {
