@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+enum { WINDOW = 6 };
 enum { OCTETS = QK_K / 8, RUNS_MOST = 16, INDEX_MOST = 15, TRIES = 16 };
 
 /* What a run would come to without a codebook, every value with the level nearest to it, at
@@ -15,6 +16,7 @@ enum { OCTETS = QK_K / 8, RUNS_MOST = 16, INDEX_MOST = 15, TRIES = 16 };
 struct run {
     float a[TRIES], b[TRIES];
     float best; /* the scale of greatest gain */
+    int from;   /* WINDOW candidates around it */
 };
 
 struct search {
@@ -34,7 +36,7 @@ struct search {
 struct choice {
     uint16_t d;
     float gain;
-    uint8_t scale[RUNS_MOST], pick[OCTETS];
+    uint8_t scale[RUNS_MOST], pick[RUNS_MOST];
 };
 
 /* ---- scales of runs -------------------------------------------------------------------- */
@@ -42,13 +44,16 @@ struct choice {
 static void run_best(struct run *r)
 {
     float most = 0;
+    int at = 0;
 
     r->best = 0;
     for (int j = 0; j < TRIES; j++)
         if (r->a[j] > 0 && r->a[j] * r->a[j] > most * r->b[j]) {
             most = r->a[j] * r->a[j] / r->b[j];
             r->best = r->a[j] / r->b[j];
+            at = j;
         }
+    r->from = at < 2 ? 0 : at > TRIES - WINDOW + 2 ? TRIES - WINDOW : at - 2;
 }
 
 #define RATIO 1.1F /* of scales that are tried */
@@ -130,7 +135,7 @@ INLINE vec run_gain(const struct run *r, vec s)
 {
     vec m = vec_all(-INFINITY);
 
-    for (int j = 0; j < TRIES; j++)
+    for (int j = r->from; j < r->from + WINDOW; j++)
         m = vec_max(m, vec_all(2.0F * r->a[j]) - s * vec_all(r->b[j]));
     return m * s;
 }
@@ -191,66 +196,34 @@ static uint16_t first_d(const struct search *s)
 
 /* ---- indices and candidates --------------------------------------------------------------- */
 
-static const float index_half[INDEX_MOST + 1] = {0.5F,  1.5F,  2.5F,  3.5F, 4.5F,  5.5F,
-                                                 6.5F,  7.5F,  8.5F,  9.5F, 10.5F, 11.5F,
-                                                 12.5F, 13.5F, 14.5F, 15.5F};
-
-static int index_best(const float gain[INDEX_MOST + 1])
-{
-    int best = 0;
-
-    for (int i = 1; i <= INDEX_MOST; i++)
-        best = gain[i] > gain[best] ? i : best;
-    return best;
-}
-
 /* The index of each run that does best without a codebook. */
 static void first_indices(struct choice *c, const struct search *s, uint16_t h)
 {
+    static const float half[INDEX_MOST + 1] = {0.5F,  1.5F,  2.5F,  3.5F, 4.5F,  5.5F,
+                                               6.5F,  7.5F,  8.5F,  9.5F, 10.5F, 11.5F,
+                                               12.5F, 13.5F, 14.5F, 15.5F};
     const float step = restored(s, h) * s->g->unit;
     float gain[INDEX_MOST + 1];
 
     c->d = h;
     for (int k = 0; k < s->runs; k++) {
         for (int i = 0; i <= INDEX_MOST; i += VEC)
-            vec_store(gain + i, run_gain(&s->run[k], vec_load(index_half + i) * step));
-        c->scale[k] = (uint8_t)index_best(gain);
+            vec_store(gain + i, run_gain(&s->run[k], vec_load(half + i) * step));
+        c->scale[k] = (uint8_t)vec_best(gain);
     }
 }
 
-/* gain[i] of index i, every octet with its best candidate. */
-static void index_gains(float gain[INDEX_MOST + 1], const struct octet *o, int octets, float step)
+/* The four indices about i that candidates are made for. */
+static int near_index(int i, int j)
 {
-    for (int i = 0; i <= INDEX_MOST; i += VEC) {
-        const vec scale = vec_load(index_half + i) * step;
-        vec sum = vec_all(0);
-        for (int k = 0; k < octets; k++) {
-            vec m = vec_all(-INFINITY);
-            for (int j = 0; j < GRID_CANDIDATES; j++)
-                m = vec_max(m, vec_all(2.0F * o[k].a[j]) - scale * vec_all(o[k].b[j]));
-            sum += m;
-        }
-        vec_store(gain + i, sum * scale);
-    }
+    const int first = i < 2 ? 0 : i > INDEX_MOST - 1 ? INDEX_MOST - 3 : i - 2;
+
+    return first + j;
 }
 
-static int best_candidate(const struct octet *o, float scale)
-{
-    float most = -INFINITY;
-    int best = 0;
-
-    for (int j = 0; j < GRID_CANDIDATES; j++) {
-        const float gain = 2.0F * o->a[j] - scale * o->b[j];
-        if (gain > most) {
-            most = gain;
-            best = j;
-        }
-    }
-    return best;
-}
-
-/* Indices and candidates for d; returns the d of least squares for them. */
-static float choose(struct choice *c, const struct search *s, uint16_t h)
+/* Indices and with them candidates for d: those made for about[]. Returns the d of least squares
+ * for them. */
+static float choose(struct choice *c, const struct search *s, uint16_t h, const uint8_t *about)
 {
     const struct grid *g = s->g;
     const float step = restored(s, h) * g->unit;
@@ -259,34 +232,42 @@ static float choose(struct choice *c, const struct search *s, uint16_t h)
     c->d = h;
     c->gain = 0;
     for (int k = 0; k < s->runs; k++) {
-        float gain[INDEX_MOST + 1];
-        index_gains(gain, s->octet + g->run * k, g->run, step);
-        const int best = index_best(gain);
-        c->scale[k] = (uint8_t)best;
-        c->gain += gain[best];
-        const float u = ((float)best + 0.5F) * g->unit;
-        for (int i = g->run * k; i < g->run * (k + 1); i++) {
-            const struct octet *o = &s->octet[i];
-            const int j = best_candidate(o, ((float)best + 0.5F) * step);
-            c->pick[i] = (uint8_t)j;
-            above += u * o->a[j];
-            below += u * u * o->b[j];
+        float a[GRID_CANDIDATES] = {0}, b[GRID_CANDIDATES] = {0}, most = -INFINITY;
+        int best = 0;
+        for (int i = g->run * k; i < g->run * (k + 1); i++)
+            for (int j = 0; j < GRID_CANDIDATES; j++) {
+                a[j] += s->octet[i].a[j];
+                b[j] += s->octet[i].b[j];
+            }
+        for (int j = 0; j < GRID_CANDIDATES; j++) {
+            const float scale = ((float)near_index(about[k], j) + 0.5F) * step;
+            const float gain = scale * (2.0F * a[j] - scale * b[j]);
+            best = gain > most ? j : best;
+            most = gain > most ? gain : most;
         }
+        c->pick[k] = (uint8_t)best;
+        c->scale[k] = (uint8_t)near_index(about[k], best);
+        c->gain += most;
+        const float u = ((float)c->scale[k] + 0.5F) * g->unit;
+        above += u * a[best];
+        below += u * u * b[best];
     }
     return below > 0 ? above / below : 0;
 }
 
 /* Fit d to the choice, as long as that gains. */
-static void settle(struct choice *best, const struct search *s, uint16_t h)
+static void settle(struct choice *best, const struct search *s)
 {
-    float d = choose(best, s, h);
+    uint8_t about[RUNS_MOST];
 
+    memcpy(about, best->scale, sizeof(about));
+    float d = choose(best, s, best->d, about);
     for (int step = 0; step < 2 && best->d; step++) {
         struct choice next;
-        h = stored(s, d);
+        const uint16_t h = stored(s, d);
         if (h == best->d)
             break;
-        d = choose(&next, s, h);
+        d = choose(&next, s, h, about);
         if (next.gain <= best->gain)
             break;
         *best = next;
@@ -301,14 +282,8 @@ static void look_closer(struct search *s, const struct choice *c)
 
     for (int k = 0; k < s->runs; k++) {
         float scale[GRID_CANDIDATES];
-        for (int j = 0; j < GRID_CANDIDATES; j++) {
-            const int index = c->scale[k] + j - GRID_CANDIDATES / 2;
-            scale[j] = ((float)(index < 0            ? 0
-                                : index > INDEX_MOST ? INDEX_MOST
-                                                     : index) +
-                        0.5F) *
-                       step;
-        }
+        for (int j = 0; j < GRID_CANDIDATES; j++)
+            scale[j] = ((float)near_index(c->scale[k], j) + 0.5F) * step;
         for (int i = g->run * k; i < g->run * (k + 1); i++)
             grid_scan(&s->octet[i], g,
                       &(struct octet_values){s->x + 8 * i, s->w + 8 * i, s->p + 8 * i, s->signs[i]},
@@ -357,14 +332,14 @@ void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const fl
     first_indices(&c, &s, first_d(&s));
     for (int round = 0; round < (effort == EFFORT_BEST ? 2 : 1) && c.d; round++) {
         look_closer(&s, &c);
-        settle(&c, &s, c.d);
+        settle(&c, &s);
     }
     if (!c.d)
         return;
     f->d = c.d;
     memcpy(f->scale, c.scale, (size_t)s.runs);
     for (int i = 0; i < OCTETS; i++) {
-        const int j = c.pick[i];
+        const int j = c.pick[i / g->run];
         f->entry[i][0] = s.octet[i].entry[j][0];
         f->entry[i][1] = g->dim == 4 ? s.octet[i].entry[j][1] : 0;
         f->signs[i] = s.octet[i].signs[j];

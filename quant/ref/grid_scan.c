@@ -1,6 +1,7 @@
 #include "quant/ref/grid_scan.h"
 
 #include "quant/half.h"
+#include "quant/ref/grid_prefix.h"
 #include "quant/ref/grid_vec.h"
 
 #include <math.h>
@@ -17,12 +18,6 @@ struct numbers {
 
 /* ---- the codebook -------------------------------------------------------------------------- */
 
-/* Bits of half an entry's digits. */
-static int half_bits(const struct grid *g)
-{
-    return g->dim == 8 ? 8 : 6;
-}
-
 static void half_expand(struct grid_half *h, const struct grid *g, int digits)
 {
     const int bits = g->dim == 8 ? 2 : 3;
@@ -34,80 +29,33 @@ static void half_expand(struct grid_half *h, const struct grid *g, int digits)
     }
 }
 
-INLINE int32_t both(const int16_t *two)
+INLINE void flat_set(struct grid *g, int pairs, int bits)
 {
-    return (int32_t)((uint32_t)(uint16_t)two[0] | (uint32_t)(uint16_t)two[1] << 16);
-}
+    const int mask = (1 << bits) - 1;
 
-/* Half an entry at place i of sixteen. */
-INLINE void half_put(struct grid_halves *to, int i, const struct grid_half *h, int pairs)
-{
-    for (int k = 0; k < pairs; k++) {
-        to->row[2 * k][i] = both(h->level + 2 * k);
-        to->row[2 * k + 1][i] = both(h->square + 2 * k);
-    }
-}
-
-/* The halves that are used, and their digits. Returns how many, made a multiple of 16. */
-static int halves_set(struct grid_halves *to, uint8_t code[GRID_HALVES], struct grid *g,
-                      const int count[GRID_CODES])
-{
-    int n = 0;
-
-    for (int c = 0; c < GRID_CODES; c++)
-        if (count[c]) {
-            half_expand(&g->half[c], g, c);
-            code[n++] = (uint8_t)c;
+    for (int e = 0; e < g->entries; e += 16)
+        for (int k = 0; k < pairs; k++) {
+            int32_t *row = g->flat + 2 * pairs * e + 32 * k;
+            for (int i = 0; i < 16; i++) {
+                const int d = g->digits[e + i] >> 2 * bits * k;
+                const int low = grid_level(g->levels, d & mask);
+                const int high = grid_level(g->levels, d >> bits & mask);
+                row[i] = low | high << 16;
+                row[i + 16] = low * low | (high * high) << 16;
+            }
         }
-    for (; n % 16; n++)
-        code[n] = code[n - 1];
-    for (int i = 0; i < n; i++)
-        half_put(&to[i / 16], i % 16, &g->half[code[i]], g->dim / 4);
-    return n;
-}
-
-/* Every entry's place is behind next[its first half]. */
-INLINE void entries_put(struct grid *g, int next[GRID_CODES], int pairs)
-{
-    const int bits = half_bits(g), mask = (1 << bits) - 1;
-
-    for (int e = 0; e < g->entries; e++) {
-        const int i = next[g->digits[e] & mask]++;
-        half_put(&g->rest[i / 16], i % 16, &g->half[g->digits[e] >> bits], pairs);
-        g->entry[i / 16][i % 16] = e;
-    }
 }
 
 void grid_init(struct grid *g)
 {
-    const int bits = half_bits(g), mask = (1 << bits) - 1;
-    int first[GRID_CODES] = {0}, second[GRID_CODES] = {0}, next[GRID_CODES];
-    uint8_t code[GRID_HALVES];
-
-    for (int e = 0; e < g->entries; e++) {
-        first[g->digits[e] & mask]++;
-        second[g->digits[e] >> bits]++;
-    }
-    g->seconds = halves_set(g->second, code, g, second);
-    g->firsts = halves_set(g->first, code, g, first);
-    for (int f = 0, block = 0; f < g->firsts; f++) {
-        const int c = code[f], again = f > 0 && c == code[f - 1];
-        if (!again)
-            next[c] = 16 * block;
-        g->at[f] = (uint16_t)(again ? g->at[f - 1] : block);
-        block += again ? 0 : (first[c] + 15) / 16;
-        g->end[f] = (uint16_t)block;
-    }
-    if (g->dim == 8)
-        entries_put(g, next, 2);
+    for (int c = 0; c < (g->dim == 8 ? 256 : 64); c++)
+        half_expand(&g->half[c], g, c);
+    if (g->prefix)
+        grid_prefix_init(g);
+    else if (g->dim == 8)
+        flat_set(g, 4, 2);
     else
-        entries_put(g, next, 1);
-    for (int f = 0; f < g->firsts; f++)
-        for (int i = next[code[f]]; i < 16 * g->end[f]; i++) {
-            const int e = g->entry[(i - 1) / 16][(i - 1) % 16];
-            half_put(&g->rest[i / 16], i % 16, &g->half[g->digits[e] >> bits], g->dim / 4);
-            g->entry[i / 16][i % 16] = e;
-        }
+        flat_set(g, 2, 3);
 }
 
 /* ---- an octet as numbers ------------------------------------------------------------------- */
@@ -167,173 +115,53 @@ static void center_set(struct numbers *n, const struct octet_values *v, float s)
 
 enum { PLAIN = 1, BENT = 2 }; /* BENT: with the cheapest sign reversed */
 
-/* A search for the entries of greatest a - s b, at four scales together. What the first half
- * of an entry comes to, and the most that any second half adds, say which entries are worth a
- * look: those with one or two first halves of some eighty, mostly. */
-struct look {
-    const struct grid *g;
-    ivec p[4], q[4];
-    vec s[GRID_CANDIDATES];
-    _Alignas(64) float first[GRID_CANDIDATES][GRID_HALVES]; /* what first halves come to */
-    float bound[GRID_CANDIDATES][GRID_HALVES]; /* the same, at least one sign reversed */
-    int32_t least[GRID_HALVES];                /* their cheapest sign */
-    float second[GRID_CANDIDATES];             /* the most of second halves */
-    vec plain[GRID_CANDIDATES], bent[GRID_CANDIDATES];
-    uint64_t seen[2];
-};
-
-/* Sums of VEC halves; least: the smallest product, in units of 128. */
-INLINE void half_sums(ivec *a, ivec *b, ivec *least, const struct grid_halves *h, int i,
-                      const ivec *p, const ivec *q, int pairs, int kinds)
+/* m = the greater of m and a - s b, marked with the entry it is of. */
+INLINE void keep_best(vec *m, const vec *s, vec a, vec b, ivec mark)
 {
-    ivec t = ivec_load(&h->row[0][i]);
-
-    *a = ivec_dot16(t, p[0]);
-    *b = ivec_dot16(ivec_load(&h->row[1][i]), q[0]);
-    *least = ivec_mulhi16(ivec_left16(t, 9), p[0]);
-    if (pairs == 2) {
-        t = ivec_load(&h->row[2][i]);
-        *a += ivec_dot16(t, p[1]);
-        *b += ivec_dot16(ivec_load(&h->row[3][i]), q[1]);
-        *least = ivec_min16(*least, ivec_mulhi16(ivec_left16(t, 9), p[1]));
-    }
-    if (kinds & BENT)
-        *least = ivec_min16(*least, *least >> 16) & 0xffff;
-}
-
-INLINE void look_at_seconds(struct look *l, int pairs)
-{
-    vec most[GRID_CANDIDATES];
-    ivec a, b, least;
-
     for (int j = 0; j < GRID_CANDIDATES; j++)
-        most[j] = vec_all(-INFINITY);
-    for (int i = 0; i < l->g->seconds; i += VEC) {
-        half_sums(&a, &b, &least, &l->g->second[i / 16], i % 16, l->p + pairs, l->q + pairs, pairs,
-                  PLAIN);
-        const vec va = __builtin_convertvector(a, vec), vb = __builtin_convertvector(b, vec);
-        for (int j = 0; j < GRID_CANDIDATES; j++)
-            most[j] = vec_max(most[j], va - l->s[j] * vb);
-    }
-    vec_most_four(l->second, most);
+        m[j] = vec_max(m[j], vec_mark(a - s[j] * b, GRID_MOST - 1, mark));
 }
 
-/* floor: the least that a sign of the second half can cost. Returns the best first half. */
-INLINE int look_at_firsts(struct look *l, int center, int32_t floor, int pairs, int kinds)
-{
-    static const int32_t count[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const ivec keep = ivec_all(~(GRID_MOST - 1));
-    vec most = vec_all(-INFINITY);
-    ivec a, b, least, mark = ivec_load(count);
-
-    for (int i = 0; i < l->g->firsts; i += VEC, mark += VEC) {
-        half_sums(&a, &b, &least, &l->g->first[i / 16], i % 16, l->p, l->q, pairs, kinds);
-        a -= center;
-        const vec va = __builtin_convertvector(a, vec), vb = __builtin_convertvector(b, vec);
-        for (int j = 0; j < GRID_CANDIDATES; j++)
-            vec_store(&l->first[j][i], va - l->s[j] * vb);
-        const vec middle = va - l->s[GRID_CANDIDATES / 2] * vb;
-        most = vec_max(most, vec_mark(middle, keep, mark));
-        if (kinds & BENT) {
-            memcpy(&l->least[i], &least, sizeof(least));
-            const ivec bent = a - (ivec_min(least, ivec_all(floor)) << 8);
-            const vec vbent = __builtin_convertvector(bent, vec);
-            for (int j = 0; j < GRID_CANDIDATES; j++)
-                vec_store(&l->bound[j][i], vbent - l->s[j] * vb);
-        }
-    }
-    return (int)(f32_bits(vec_most(most)) & (GRID_MOST - 1));
-}
-
-/* Every entry that begins with first half f. */
-INLINE void look_at_entries(struct look *l, int f, int pairs, int kinds)
-{
-    const ivec keep = ivec_all(~(GRID_MOST - 1));
-    ivec a, b, least;
-
-    l->seen[f / 64] |= (uint64_t)1 << f % 64;
-    for (int i = 16 * l->g->at[f]; i < 16 * l->g->end[f]; i += VEC) {
-        half_sums(&a, &b, &least, &l->g->rest[i / 16], i % 16, l->p + pairs, l->q + pairs, pairs,
-                  kinds);
-        const ivec mark = ivec_load(&l->g->entry[i / 16][i % 16]);
-        const vec vb = __builtin_convertvector(b, vec);
-        const vec va = __builtin_convertvector(a, vec);
-        if (kinds & PLAIN)
-            for (int j = 0; j < GRID_CANDIDATES; j++)
-                l->plain[j] = vec_max(l->plain[j],
-                                      vec_mark(l->first[j][f] + (va - l->s[j] * vb), keep, mark));
-        if (kinds & BENT) {
-            const ivec bent = a - (ivec_min(least, ivec_all(l->least[f])) << 8);
-            const vec vbent = __builtin_convertvector(bent, vec);
-            for (int j = 0; j < GRID_CANDIDATES; j++)
-                l->bent[j] = vec_max(l->bent[j],
-                                     vec_mark(l->first[j][f] + (vbent - l->s[j] * vb), keep, mark));
-        }
-    }
-}
-
-/* Which of the first halves may begin a better entry than best[j]. */
-INLINE void promising(uint64_t which[2], const struct look *l, const vec *best,
-                      float bound[GRID_CANDIDATES][GRID_HALVES])
-{
-    float limit[GRID_CANDIDATES];
-    vec most[GRID_CANDIDATES];
-
-    vec_most_four(limit, best);
-    for (int j = 0; j < GRID_CANDIDATES; j++)
-        most[j] = vec_all(limit[j] - l->second[j]);
-    for (int i = 0; i < l->g->firsts; i += VEC) {
-        uint64_t mask = 0;
-        for (int j = 0; j < GRID_CANDIDATES; j++)
-            mask |= vec_above(vec_load(&bound[j][i]), most[j]);
-        which[i / 64] |= mask << i % 64;
-    }
-}
-
-INLINE void marks_of(int best[GRID_CANDIDATES], const vec *m)
-{
-    float most[GRID_CANDIDATES];
-
-    vec_most_four(most, m);
-    for (int j = 0; j < GRID_CANDIDATES; j++)
-        best[j] = (int)(f32_bits(most[j]) & (GRID_MOST - 1));
-}
-
+/* The entry of greatest a - s b for each of four scales; pairs: how many of p and q. */
 INLINE void best_loop(int plain[GRID_CANDIDATES], int bent[GRID_CANDIDATES], const struct grid *g,
                       const int16_t *p, const int16_t *q, int center, const float *scale, int pairs,
                       int kinds)
 {
-    struct look l;
-    int32_t lowest = NUMBER_MOST;
-    uint64_t which[2] = {0, 0};
+    ivec pp[4], qq[4], mark = ivec_count();
+    vec s[GRID_CANDIDATES], m[GRID_CANDIDATES], mb[GRID_CANDIDATES];
 
-    l.g = g;
-    l.seen[0] = l.seen[1] = 0;
-
-    for (int k = 0; k < 2 * pairs; k++) {
-        l.p[k] = ivec_all(both(p + 2 * k));
-        l.q[k] = ivec_all(both(q + 2 * k));
+    for (int k = 0; k < pairs; k++) {
+        pp[k] = ivec_pair(p + 2 * k);
+        qq[k] = ivec_pair(q + 2 * k);
     }
     for (int j = 0; j < GRID_CANDIDATES; j++) {
-        l.s[j] = vec_all(scale[j]);
-        l.plain[j] = l.bent[j] = vec_all(-INFINITY);
+        s[j] = vec_all(scale[j]);
+        m[j] = mb[j] = vec_all(-INFINITY);
     }
-    for (int i = 2 * pairs; i < 4 * pairs; i++)
-        lowest = p[i] < lowest ? p[i] : lowest;
-    look_at_seconds(&l, pairs);
-    const int top = look_at_firsts(&l, center, lowest * g->levels->base / 128, pairs, kinds);
-    look_at_entries(&l, top, pairs, kinds);
+    for (int e = 0; e < g->entries; e += VEC, mark += VEC) {
+        const int32_t *row = g->flat + e / 16 * 32 * pairs + e % 16;
+        ivec t = ivec_load(row);
+        ivec a = ivec_dot16(t, pp[0]), b = ivec_dot16(ivec_load(row + 16), qq[0]);
+        ivec least = ivec_mulhi16(ivec_left16(t, 9), pp[0]); /* products / 128 */
+        for (int k = 1; k < pairs; k++) {
+            t = ivec_load(row + 32 * k);
+            a += ivec_dot16(t, pp[k]);
+            b += ivec_dot16(ivec_load(row + 32 * k + 16), qq[k]);
+            least = ivec_min16(least, ivec_mulhi16(ivec_left16(t, 9), pp[k]));
+        }
+        a -= center;
+        const vec vb = __builtin_convertvector(b, vec);
+        if (kinds & PLAIN)
+            keep_best(m, s, __builtin_convertvector(a, vec), vb, mark);
+        if (kinds & BENT) {
+            least = ivec_min16(least, least >> 16) & 0xffff;
+            keep_best(mb, s, __builtin_convertvector(a - (least << 8), vec), vb, mark);
+        }
+    }
     if (kinds & PLAIN)
-        promising(which, &l, l.plain, l.first);
+        vec_marks(plain, m, GRID_MOST - 1);
     if (kinds & BENT)
-        promising(which, &l, l.bent, l.bound);
-    for (int k = 0; k < 2; k++)
-        for (uint64_t left = which[k] & ~l.seen[k]; left; left &= left - 1)
-            look_at_entries(&l, 64 * k + __builtin_ctzll(left), pairs, kinds);
-    if (kinds & PLAIN)
-        marks_of(plain, l.plain);
-    if (kinds & BENT)
-        marks_of(bent, l.bent);
+        vec_marks(bent, mb, GRID_MOST - 1);
 }
 
 static void best_eight(int best[GRID_CANDIDATES], const struct grid *g, const struct numbers *n,
@@ -341,10 +169,12 @@ static void best_eight(int best[GRID_CANDIDATES], const struct grid *g, const st
 {
     const int center = n->center[0] + n->center[1];
 
-    if (odd)
-        best_loop(best, best, g, n->p, n->q, center, s, 2, BENT);
+    if (g->prefix)
+        grid_prefix_best(best, g, n->p, n->q, center, s);
+    else if (odd)
+        best_loop(best, best, g, n->p, n->q, center, s, 4, BENT);
     else
-        best_loop(best, best, g, n->p, n->q, center, s, 2, PLAIN);
+        best_loop(best, best, g, n->p, n->q, center, s, 4, PLAIN);
 }
 
 static void best_four(int plain[GRID_CANDIDATES], int bent[GRID_CANDIDATES], const struct grid *g,
@@ -353,9 +183,9 @@ static void best_four(int plain[GRID_CANDIDATES], int bent[GRID_CANDIDATES], con
     const int16_t *p = n->p + 4 * half, *q = n->q + 4 * half;
 
     if (odd)
-        best_loop(plain, bent, g, p, q, n->center[half], s, 1, PLAIN | BENT);
+        best_loop(plain, bent, g, p, q, n->center[half], s, 2, PLAIN | BENT);
     else
-        best_loop(plain, bent, g, p, q, n->center[half], s, 1, PLAIN);
+        best_loop(plain, bent, g, p, q, n->center[half], s, 2, PLAIN);
 }
 
 /* ---- candidates ------------------------------------------------------------------------------ */

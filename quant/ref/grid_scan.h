@@ -11,22 +11,16 @@
 
 #include <stdint.h>
 
-enum { GRID_MOST = 1024, GRID_CANDIDATES = 4, GRID_HALVES = 96, GRID_BLOCKS = 112 };
-
-/* Halves of sixteen entries: two values as the 16-bit parts of a number, and their squares, in
- * rows 2 k and 2 k + 1 for each pair k of values. */
-struct grid_halves {
-    _Alignas(64) int32_t row[4][16];
-};
+enum { GRID_MOST = 1024, GRID_FLAT = 512, GRID_CANDIDATES = 4, GRID_CODES = 256 };
 
 /* Half an entry: levels and their squares. */
 struct grid_half {
     int16_t level[4], square[4];
 };
 
-enum { GRID_CODES = 256 }; /* a half's digits are at most eight bits */
+struct grid_prefix;
 
-/* A codebook as the loops want it: entries that begin alike are together. */
+/* A codebook as the loops want it. */
 struct grid {
     int entries, dim; /* dim: values in an entry */
     int even;         /* an octet must have an even number of signs */
@@ -35,18 +29,14 @@ struct grid {
     int run;          /* octets that share an index */
     const uint16_t *digits;
     const struct grid_levels *levels;
-    struct grid_half half[GRID_CODES]; /* by digits; only those that are used are set */
-    /* The distinct first halves and second halves; repeated up to a multiple of 16. */
-    int firsts, seconds;
-    struct grid_halves first[GRID_HALVES / 16], second[GRID_HALVES / 16];
-    /* The second halves of the entries that begin with first half f: blocks [at[f], end[f]),
-     * the last entry repeated where there are less than sixteen. */
-    uint16_t at[GRID_HALVES], end[GRID_HALVES];
-    struct grid_halves rest[GRID_BLOCKS];
-    _Alignas(64) int32_t entry[GRID_BLOCKS][16]; /* which they are */
+    struct grid_prefix *prefix;        /* of more than GRID_FLAT entries, else NULL */
+    struct grid_half half[GRID_CODES]; /* by digits */
+    /* Up to GRID_FLAT entries, sixteen at a time in `dim` rows: values 2 k and 2 k + 1 as 16-bit
+     * parts in row 2 k, their squares in row 2 k + 1. */
+    _Alignas(64) int32_t flat[GRID_FLAT * 8];
 };
 
-/* Expands the entries; the fields above are set. */
+/* Expands the entries; the fields down to `prefix` are set. */
 void grid_init(struct grid *g);
 
 /* The candidates for an octet. */

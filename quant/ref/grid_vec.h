@@ -90,10 +90,24 @@ INLINE ivec ivec_load(const int32_t *p)
     return v;
 }
 
-/* v, the last bits of which are a mark. */
-INLINE vec vec_mark(vec v, ivec keep, ivec mark)
+/* 0, 1, 2 .. */
+INLINE ivec ivec_count(void)
 {
-    return (vec)(((ivec)v & keep) | mark);
+    static const int32_t count[VEC_ALL] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+    return ivec_load(count);
+}
+
+/* two[0] and two[1] in every lane. */
+INLINE ivec ivec_pair(const int16_t *two)
+{
+    return ivec_all((int32_t)((uint32_t)(uint16_t)two[0] | (uint32_t)(uint16_t)two[1] << 16));
+}
+
+/* v, a mark in place of its last bits, those of `mask`. */
+INLINE vec vec_mark(vec v, int32_t mask, ivec mark)
+{
+    return (vec)(((ivec)v & ~mask) | mark);
 }
 
 /* The greatest of VEC numbers, whatever the order. */
@@ -135,6 +149,19 @@ INLINE void vec_most_four(float out[4], const vec m[4])
     for (int j = 0; j < 4; j++)
         out[j] = vec_most(m[j]);
 #endif
+}
+
+/* The marks of the greatest numbers of four vectors. */
+INLINE void vec_marks(int out[4], const vec m[4], int mask)
+{
+    float most[4];
+
+    vec_most_four(most, m);
+    for (int j = 0; j < 4; j++) {
+        int32_t bits;
+        memcpy(&bits, &most[j], sizeof(bits));
+        out[j] = bits & mask;
+    }
 }
 
 /* Bit i: a[i] > b[i]. */

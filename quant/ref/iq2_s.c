@@ -4,6 +4,7 @@
 #include "formats/blocks.h"
 #include "quant/half.h"
 #include "quant/ref/grid_fit.h"
+#include "quant/ref/grid_prefix.h"
 #include "quant/ref/ref.h"
 #include "quant/ref/search.h"
 
@@ -28,13 +29,15 @@ static void pack(struct block_iq2_s *b, const struct grid_fit *f)
 void iq2_s_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
+    struct grid_prefix prefix;
     struct grid g = {.entries = 1024,
                      .dim = 8,
                      .middle = 0.055F,
                      .unit = 0.25F,
                      .run = 2,
                      .digits = grid_iq2s,
-                     .levels = &grid_levels_2};
+                     .levels = &grid_levels_2,
+                     .prefix = &prefix};
     struct grid_fit f;
     struct block_iq2_s *b = dst;
     float w[QK_K];
