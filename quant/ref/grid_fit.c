@@ -36,7 +36,7 @@ struct search {
 struct choice {
     uint16_t d;
     float gain;
-    uint8_t scale[RUNS_MOST], pick[RUNS_MOST];
+    uint8_t scale[RUNS_MOST], pick[OCTETS];
 };
 
 /* ---- scales of runs -------------------------------------------------------------------- */
@@ -47,9 +47,10 @@ static void run_best(struct run *r)
     int at = 0;
 
     r->best = 0;
-    for (int j = 0; j < TRIES; j++)
+    /* of equals the greatest scale: low levels go together in more entries than others */
+    for (int j = TRIES - 1; j >= 0; j--)
         if (r->a[j] > 0 && r->a[j] * r->a[j] > most * r->b[j]) {
-            most = r->a[j] * r->a[j] / r->b[j];
+            most = r->a[j] * r->a[j] / r->b[j] * 1.0001F;
             r->best = r->a[j] / r->b[j];
             at = j;
         }
@@ -209,7 +210,10 @@ static void first_indices(struct choice *c, const struct search *s, uint16_t h)
     for (int k = 0; k < s->runs; k++) {
         for (int i = 0; i <= INDEX_MOST; i += VEC)
             vec_store(gain + i, run_gain(&s->run[k], vec_load(half + i) * step));
-        c->scale[k] = (uint8_t)vec_best(gain);
+        c->scale[k] = 0;
+        for (int i = 1; i <= INDEX_MOST; i++)
+            if (gain[i] > gain[c->scale[k]])
+                c->scale[k] = (uint8_t)i;
     }
 }
 
@@ -221,8 +225,41 @@ static int near_index(int i, int j)
     return first + j;
 }
 
-/* Indices and with them candidates for d: those made for about[]. Returns the d of least squares
- * for them. */
+/* gain[j] of the run at each of four scales, every octet with its best candidate. */
+static void near_gains(float gain[GRID_CANDIDATES], const struct octet *o, int octets,
+                       const float scale[GRID_CANDIDATES])
+{
+    float sum[GRID_CANDIDATES] = {0};
+
+    for (int i = 0; i < octets; i++) {
+        float most[GRID_CANDIDATES] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
+        for (int c = 0; c < GRID_CANDIDATES; c++)
+            for (int j = 0; j < GRID_CANDIDATES; j++) {
+                const float v = 2.0F * o[i].a[c] - scale[j] * o[i].b[c];
+                most[j] = v > most[j] ? v : most[j];
+            }
+        for (int j = 0; j < GRID_CANDIDATES; j++)
+            sum[j] += most[j];
+    }
+    for (int j = 0; j < GRID_CANDIDATES; j++)
+        gain[j] = sum[j] * scale[j];
+}
+
+static int best_candidate(const struct octet *o, float scale)
+{
+    float most = 2.0F * o->a[0] - scale * o->b[0];
+    int best = 0;
+
+    for (int j = 1; j < GRID_CANDIDATES; j++) {
+        const float gain = 2.0F * o->a[j] - scale * o->b[j];
+        best = gain > most ? j : best;
+        most = gain > most ? gain : most;
+    }
+    return best;
+}
+
+/* Indices and candidates for d, of those made for about[]. Returns the d of least squares for
+ * them. */
 static float choose(struct choice *c, const struct search *s, uint16_t h, const uint8_t *about)
 {
     const struct grid *g = s->g;
@@ -232,25 +269,22 @@ static float choose(struct choice *c, const struct search *s, uint16_t h, const 
     c->d = h;
     c->gain = 0;
     for (int k = 0; k < s->runs; k++) {
-        float a[GRID_CANDIDATES] = {0}, b[GRID_CANDIDATES] = {0}, most = -INFINITY;
+        float gain[GRID_CANDIDATES], scale[GRID_CANDIDATES];
         int best = 0;
-        for (int i = g->run * k; i < g->run * (k + 1); i++)
-            for (int j = 0; j < GRID_CANDIDATES; j++) {
-                a[j] += s->octet[i].a[j];
-                b[j] += s->octet[i].b[j];
-            }
-        for (int j = 0; j < GRID_CANDIDATES; j++) {
-            const float scale = ((float)near_index(about[k], j) + 0.5F) * step;
-            const float gain = scale * (2.0F * a[j] - scale * b[j]);
-            best = gain > most ? j : best;
-            most = gain > most ? gain : most;
-        }
-        c->pick[k] = (uint8_t)best;
+        for (int j = 0; j < GRID_CANDIDATES; j++)
+            scale[j] = ((float)near_index(about[k], j) + 0.5F) * step;
+        near_gains(gain, s->octet + g->run * k, g->run, scale);
+        for (int j = 1; j < GRID_CANDIDATES; j++)
+            best = gain[j] > gain[best] ? j : best;
         c->scale[k] = (uint8_t)near_index(about[k], best);
-        c->gain += most;
+        c->gain += gain[best];
         const float u = ((float)c->scale[k] + 0.5F) * g->unit;
-        above += u * a[best];
-        below += u * u * b[best];
+        for (int i = g->run * k; i < g->run * (k + 1); i++) {
+            const int j = best_candidate(&s->octet[i], scale[best]);
+            c->pick[i] = (uint8_t)j;
+            above += u * s->octet[i].a[j];
+            below += u * u * s->octet[i].b[j];
+        }
     }
     return below > 0 ? above / below : 0;
 }
@@ -339,7 +373,7 @@ void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const fl
     f->d = c.d;
     memcpy(f->scale, c.scale, (size_t)s.runs);
     for (int i = 0; i < OCTETS; i++) {
-        const int j = c.pick[i / g->run];
+        const int j = c.pick[i];
         f->entry[i][0] = s.octet[i].entry[j][0];
         f->entry[i][1] = g->dim == 4 ? s.octet[i].entry[j][1] : 0;
         f->signs[i] = s.octet[i].signs[j];

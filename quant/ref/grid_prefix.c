@@ -6,15 +6,21 @@
 /* ---- the codebook -------------------------------------------------------------------------- */
 
 /* Rows of sixteen halves from their digits, which are in row 0. */
-static void halves_expand(struct grid_halves *h, const struct grid_levels *l)
+static void halves_expand(struct grid_halves *h, const struct grid_levels *levels)
 {
-    for (int i = 0; i < 16; i++) {
-        const int32_t digits = h->row[0][i];
-        for (int k = 0; k < 2; k++) {
-            const int low = grid_level(l, digits >> 4 * k & 3);
-            const int high = grid_level(l, digits >> (4 * k + 2) & 3);
-            h->row[2 * k][i] = low | high << 16;
-            h->row[2 * k + 1][i] = low * low | (high * high) << 16;
+    const struct grid_levels l = *levels;
+    int32_t digits[16], low[16], high[16];
+
+    memcpy(digits, h->row[0], sizeof(digits));
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < 16; i++) {
+            low[i] = grid_level(&l, digits[i] & 3);
+            high[i] = grid_level(&l, digits[i] >> 2 & 3);
+            digits[i] >>= 4;
+        }
+        for (int i = 0; i < 16; i++) {
+            h->row[2 * k][i] = low[i] | high[i] << 16;
+            h->row[2 * k + 1][i] = low[i] * low[i] | (high[i] * high[i]) << 16;
         }
     }
 }
