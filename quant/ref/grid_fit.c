@@ -8,13 +8,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { WINDOW = 6 };
+enum { LOOKS_MOST = 48, WINDOW = 6 };
 enum { OCTETS = QK_K / 8, RUNS_MOST = 16, INDEX_MOST = 15, TRIES = 16 };
 
 /* What a run would come to without a codebook, every value with the level nearest to it, at
- * each of TRIES scales. Where it does best is where the codebook does, nearly. */
+ * each of `looks` scales. Where it does best is where the codebook does, nearly. */
 struct run {
-    float a[TRIES], b[TRIES];
+    float a[LOOKS_MOST], b[LOOKS_MOST];
+    int looks;
     float best; /* the scale of greatest gain */
     int from;   /* WINDOW candidates around it */
 };
@@ -48,16 +49,14 @@ static void run_best(struct run *r)
 
     r->best = 0;
     /* of equals the greatest scale: low levels go together in more entries than others */
-    for (int j = TRIES - 1; j >= 0; j--)
+    for (int j = r->looks - 1; j >= 0; j--)
         if (r->a[j] > 0 && r->a[j] * r->a[j] > most * r->b[j]) {
             most = r->a[j] * r->a[j] / r->b[j] * 1.0001F;
             r->best = r->a[j] / r->b[j];
             at = j;
         }
-    r->from = at < 2 ? 0 : at > TRIES - WINDOW + 2 ? TRIES - WINDOW : at - 2;
+    r->from = at < 2 ? 0 : at > r->looks - WINDOW + 2 ? r->looks - WINDOW : at - 2;
 }
-
-#define RATIO 1.1F /* of scales that are tried */
 
 static void run_set(struct run *r, const struct grid_levels *l, float middle, const float *x,
                     const float *p, const float *w, int n)
@@ -65,13 +64,14 @@ static void run_set(struct run *r, const struct grid_levels *l, float middle, co
     const vec zero = vec_all(0), top = vec_all((float)l->top);
     const float base = (float)l->base, step = (float)l->step;
     const ivec more = (ivec)vec_all((float)l->more);
-    float inverse[TRIES] = {1.0F / (step * middle)};
+    const float ratio = r->looks == LOOKS_MOST ? 1.035F : 1.1F;
+    float inverse[LOOKS_MOST] = {1.0F / (step * middle)};
 
-    for (int j = 0; j < TRIES / 2; j++)
-        inverse[0] *= RATIO;
-    for (int j = 1; j < TRIES; j++)
-        inverse[j] = inverse[j - 1] * (1.0F / RATIO);
-    for (int j = 0; j < TRIES; j += VEC) {
+    for (int j = 0; j < r->looks / 2; j++)
+        inverse[0] *= ratio;
+    for (int j = 1; j < r->looks; j++)
+        inverse[j] = inverse[j - 1] * (1.0F / ratio);
+    for (int j = 0; j < r->looks; j += VEC) {
         vec a = zero, b = zero;
         for (int i = 0; i < n; i++) {
             vec code = x[i] * vec_load(inverse + j) - base / step;
@@ -111,6 +111,8 @@ static void look_at_runs(struct search *s)
     for (int k = 0; k < s->runs; k++) {
         /* the least index is as far below the greatest */
         const float least = most * (1.0F / 32);
+        /* eight levels and uneven weights: many local optima */
+        s->run[k].looks = s->g->dim == 4 && s->w != srch_ones ? LOOKS_MOST : 16;
         run_set(&s->run[k], s->g->levels, middle[k] > least ? middle[k] : least, s->x + n * k,
                 s->p + n * k, s->w + n * k, n);
         s->most_scale = s->run[k].best > s->most_scale ? s->run[k].best : s->most_scale;
