@@ -200,7 +200,7 @@ int job_new(struct job **out, const struct source *s, const struct job_opts *opt
                                 .source_digest = !opts->source_sha256 && !opts->size_only,
                                 .tensor_report = opts->tensor_report,
                                 .importance = opts->importance,
-                                .effort = opts->effort,
+                                .effort = opts->convert != DTYPE_NONE ? EFFORT_FAST : opts->effort,
                                 .cpu = opts->cpu,
                                 .par = opts->par,
                                 .log = opts->log};

@@ -2,37 +2,37 @@
 
 #include "formats/blocks.h"
 #include "quant/half.h"
+#include "quant/ref/eight.h"
 #include "quant/ref/q5_bits.h"
 #include "quant/ref/ref.h"
-#include "quant/ref/search.h"
 
-static void block_pack(struct block_q5_0 *b, const float *x)
+enum { LEVELS = 16 };
+
+static void block_pack(struct block_q5_0 *b, const float *x, uint16_t d, float inverse)
 {
-    int8_t code[QK];
-    uint8_t up[QK];
+    ivec lo[VEC_SUMS], hi[VEC_SUMS];
 
-    srch_codes(code, x, QK, f32_from_f16(b->d), 0, -16, 15);
-    for (int j = 0; j < QK; j++)
-        up[j] = (uint8_t)(code[j] + 16);
-    q5_bits_put(b->qh, b->qs, up);
+    eight_codes(lo, x, inverse, 0, LEVELS, 2 * LEVELS - 1);
+    eight_codes(hi, x + QK / 2, inverse, 0, LEVELS, 2 * LEVELS - 1);
+    b->d = d;
+    eight_five(b->qh, b->qs, lo, hi);
 }
 
 void q5_0_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
-    const enum srch_effort effort = srch_effort(&s, SRCH_QUICK);
     struct block_q5_0 *b = dst;
-    float w[QK];
+    struct eight e;
 
-    /* two passes: a processor works on several blocks at once where none waits for
-     * what the search of the one before found */
-    for (size_t i = 0; i < n / QK; i++) {
-        const float *x = src + i * QK, *weights = srch_weights(w, &s, src, i * QK, QK);
-        const float scale = srch_symmetric(x, weights, QK, 16, effort);
-        b[i].d = srch_symmetric_f16(scale, x, weights, QK, 16);
+    for (size_t i = 0; i < n / QK; i += EIGHT) {
+        uint16_t d[EIGHT];
+        float inverse[EIGHT];
+        eight_init(&e, src, &s, i, n);
+        eight_symmetric(d, &e, LEVELS, how->effort);
+        eight_inverse(inverse, d);
+        for (size_t k = 0; k < e.n; k++)
+            block_pack(b++, e.x + k * QK, d[k], inverse[k]);
     }
-    for (size_t i = 0; i < n / QK; i++)
-        block_pack(&b[i], src + i * QK);
 }
 
 void q5_0_decode(float *dst, const void *src, size_t n)

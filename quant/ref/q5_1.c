@@ -2,34 +2,40 @@
 
 #include "formats/blocks.h"
 #include "quant/half.h"
+#include "quant/ref/eight.h"
 #include "quant/ref/q5_bits.h"
 #include "quant/ref/ref.h"
-#include "quant/ref/search.h"
 
-static void block_encode(struct block_q5_1 *b, const float *x, const float *w,
-                         enum srch_effort effort)
+enum { MOST = 31 };
+
+static void block_pack(struct block_q5_1 *b, const float *x, float inverse, float offset)
 {
-    struct srch_line line = srch_affine(x, w, QK, 31, 0, effort);
-    int8_t code[QK];
-    uint8_t up[QK];
+    ivec lo[VEC_SUMS], hi[VEC_SUMS];
 
-    line = srch_affine_f16(line, x, w, QK, 31);
-    b->d = f16_from_f32(line.scale);
-    b->m = f16_from_f32(line.offset);
-    srch_codes(code, x, QK, line.scale, line.offset, 0, 31);
-    for (int j = 0; j < QK; j++)
-        up[j] = (uint8_t)code[j];
-    q5_bits_put(b->qh, b->qs, up);
+    eight_codes(lo, x, inverse, offset, 0, MOST);
+    eight_codes(hi, x + QK / 2, inverse, offset, 0, MOST);
+    eight_five(b->qh, b->qs, lo, hi);
 }
 
 void q5_1_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct block_q5_1 *b = dst;
-    float w[QK];
+    struct eight e;
 
-    for (size_t i = 0; i < n; i += QK)
-        block_encode(b++, src + i, srch_weights(w, &s, src, i, QK), srch_effort(&s, SRCH_QUICK));
+    for (size_t i = 0; i < n / QK; i += EIGHT) {
+        uint16_t d[EIGHT], m[EIGHT];
+        float inverse[EIGHT], offset[EIGHT];
+        eight_init(&e, src, &s, i, n);
+        eight_affine(d, m, &e, MOST, how->effort);
+        eight_inverse(inverse, d);
+        eight_from_f16(offset, m);
+        for (size_t k = 0; k < e.n; k++, b++) {
+            b->d = d[k];
+            b->m = m[k];
+            block_pack(b, e.x + k * QK, inverse[k], offset[k]);
+        }
+    }
 }
 
 void q5_1_decode(float *dst, const void *src, size_t n)
