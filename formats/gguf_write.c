@@ -305,12 +305,27 @@ int gguf_writer_amend(struct gguf_writer *w, const char *key, const char *text, 
     return rc ? rc : out_amend(&w->part[0].out, end - n, text, n, err);
 }
 
-int gguf_writer_commit(struct gguf_writer *w, struct err *err)
+int gguf_writer_sync(struct gguf_writer *w, struct err *err)
 {
+    int rc = 0;
+
     if (w->item < w->n_items)
         return err_set(err, ERR_ARG, "tensor %.100s: %zu bytes were written, expected %zu",
                        w->items[w->item].name, w->done, w->bytes[w->item]);
-    /* the first part last: whoever sees it finds the others */
+    for (size_t i = 0; i < w->n_parts && !rc; i++)
+        rc = out_sync(&w->part[i].out, err);
+    return rc;
+}
+
+int gguf_writer_commit(struct gguf_writer *w, struct err *err)
+{
+    const int all = gguf_writer_sync(w, err);
+
+    if (all)
+        return all;
+    /* the first part last: whoever sees it finds the others, and no older ones */
+    if (w->n_parts > 1)
+        (void)unlink(w->part[0].name.p);
     for (size_t i = w->n_parts; i-- > 0;) {
         const int rc = out_commit(&w->part[i].out, err);
         if (!rc)

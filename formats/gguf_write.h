@@ -42,7 +42,12 @@ int gguf_writer_put(struct gguf_writer *w, const void *data, size_t n, struct er
 int gguf_writer_amend(struct gguf_writer *w, const char *key, const char *text,
                       struct err *err) WARN_UNUSED;
 
-/* Check that every tensor is complete, then make the files appear. */
+/* Check that every tensor is complete, and see all bytes to the disk: what is left for the
+ * commit takes no time. */
+int gguf_writer_sync(struct gguf_writer *w, struct err *err) WARN_UNUSED;
+
+/* gguf_writer_sync, then make the files appear. Of several the first comes last, and an
+ * earlier one of its name goes first: no set is ever made of two. */
 int gguf_writer_commit(struct gguf_writer *w, struct err *err) WARN_UNUSED;
 
 /* Exact bytes of all files together, known from the start. */

@@ -223,36 +223,6 @@ static uint64_t count_params(const struct pipe *p)
     return n;
 }
 
-/* The report is on disk, under its part name, before the model appears. */
-static int commit(struct pipe *p, const char *path, const struct pipe_result *result,
-                  struct err *err)
-{
-    struct buf text = {0}, name = {0};
-    const bool report = p->job->tensor_report && !out_is_device(path);
-    struct out o;
-    int rc = 0;
-
-    out_init(&o);
-    if (report) {
-        buf_fmt(&name, "%s.json", path);
-        rc = buf_check(&name, err);
-        if (!rc)
-            rc = pipe_report(&text, path, p->stats, p->n_items, result, err);
-        if (!rc)
-            rc = out_open(&o, name.p, err);
-        if (!rc)
-            rc = out_write(&o, text.p, text.n, err);
-    }
-    if (!rc)
-        rc = gguf_writer_commit(p->writer, err);
-    if (!rc && report)
-        rc = out_commit(&o, err);
-    out_abandon(&o);
-    buf_release(&text);
-    buf_release(&name);
-    return rc;
-}
-
 int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job *job,
                struct err *err)
 {
@@ -281,7 +251,7 @@ int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job 
     rc = amend_digest(&p, err);
     if (rc)
         goto fail;
-    rc = commit(&p, path, &result, err);
+    rc = pipe_commit(&p, path, &result, err);
     if (rc)
         goto fail;
     result.seconds = pipe_seconds() - begun;

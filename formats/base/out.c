@@ -154,20 +154,31 @@ int out_pad(struct out *o, size_t n, struct err *err)
     return 0;
 }
 
+static bool is_direct(const struct out *o)
+{
+    return !strcmp(o->path, o->part);
+}
+
+int out_sync(struct out *o, struct err *err)
+{
+    if (!o->synced && !is_direct(o) && fsync(o->fd))
+        return err_errno(err, o->part);
+    o->synced = true;
+    return 0;
+}
+
 int out_commit(struct out *o, struct err *err)
 {
-    const int direct = !strcmp(o->path, o->part);
-    int rc = 0;
+    const bool direct = is_direct(o);
+    int rc = out_sync(o, err);
 
-    if (!direct && fsync(o->fd))
-        rc = err_errno(err, o->part);
-    if (close(o->fd) && !rc)
-        rc = err_errno(err, o->part);
-    o->fd = -1;
+    /* until it is closed the file is locked: nobody takes its part name for another one */
     if (!rc && !direct && rename(o->part, o->path))
         rc = err_errno(err, o->path);
     if (rc && !direct)
         (void)unlink(o->part);
+    if (close(o->fd) && !rc && direct)
+        rc = err_errno(err, o->part);
     free(o->path);
     free(o->part);
     out_init(o);

@@ -16,6 +16,7 @@ struct out {
     int fd;         /* -1 when closed */
     uint64_t n;     /* bytes written */
     uint64_t begun; /* of these, on their way to the disk */
+    bool synced;    /* all of them are there */
 };
 
 /* An `out` that out_abandon accepts before anything was opened. */
@@ -40,7 +41,10 @@ int out_pad(struct out *o, size_t n, struct err *err) WARN_UNUSED;
 int out_amend(struct out *o, uint64_t offset, const void *data, size_t n,
               struct err *err) WARN_UNUSED;
 
-/* fsync, close, rename. On failure the part file is removed. */
+/* fsync: what is left for the commit is a rename. Nothing may be written any more. */
+int out_sync(struct out *o, struct err *err) WARN_UNUSED;
+
+/* out_sync if need be, rename, close. On failure the part file is removed. */
 int out_commit(struct out *o, struct err *err) WARN_UNUSED;
 
 /* Close and remove the part file; nothing after a commit. */

@@ -135,6 +135,11 @@ void pipe_batch_run(struct pipe *p);
 int pipe_report(struct buf *b, const char *path, const struct pipe_stat *stats, size_t n,
                 const struct pipe_result *result, struct err *err) WARN_UNUSED;
 
+/* Make the file(s) and the report appear. Interrupted at any moment, a report never stands
+ * beside another file than its own. */
+int pipe_commit(struct pipe *p, const char *path, const struct pipe_result *result,
+                struct err *err) WARN_UNUSED;
+
 /* A clock that only goes forward. */
 double pipe_seconds(void);
 
