@@ -286,6 +286,7 @@ void source_free(struct source *s)
         return;
     vocab_free(s->vocab);
     meta_release(&s->made);
+    sidecar_release(&s->told);
     arch_params_release(&s->params);
     strmap_release(&s->names);
     free(s->tensor);
@@ -323,6 +324,30 @@ const struct arch_params *source_params(const struct source *s)
 const struct meta *source_meta(const struct source *s)
 {
     return s->ckpt ? &s->made : gguf_meta(s->gguf);
+}
+
+enum dtype source_told_type(const struct source *s)
+{
+    return s->told.type;
+}
+
+enum dtype source_told_tensor_type(const struct source *s, size_t i)
+{
+    return sidecar_type(&s->told, s->tensor[i].name);
+}
+
+const struct meta *source_told_last(const struct source *s)
+{
+    return &s->told.last;
+}
+
+const char *source_told_origin(const struct source *s, const char *hex)
+{
+    const char *origin = s->told.original;
+
+    return origin && s->told.folder && !strcmp(s->told.folder, hex) && strlen(origin) == strlen(hex)
+               ? origin
+               : hex;
 }
 
 const struct vocab *source_vocab(const struct source *s)

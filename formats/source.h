@@ -93,6 +93,15 @@ const struct arch_params *source_params(const struct source *s); /* NULL with it
 /* Without general.file_type when it is a checkpoint: that is the writer's to say. */
 const struct meta *source_meta(const struct source *s);
 const struct vocab *source_vocab(const struct source *s); /* NULL: it has none */
+
+/* What the folder of an export says of the GGUF it came from (formats/sidecar.h): the type to
+ * convert to for the same file, DTYPE_NONE: it does not say; with it, the types of tensors that
+ * conversion would choose others for, and keys its writer sets last; and what stands for the
+ * digest `hex` of its tensors: that of the GGUF's own source, or hex. */
+enum dtype source_told_type(const struct source *s);
+enum dtype source_told_tensor_type(const struct source *s, size_t i);
+const struct meta *source_told_last(const struct source *s);
+const char *source_told_origin(const struct source *s, const char *hex);
 /* Bytes of the file(s) behind it. */
 uint64_t source_bytes(const struct source *s);
 

@@ -142,7 +142,8 @@ static int add_made(struct view *v, const struct arch_tensor *row, struct err *e
     float *data = arena_array(&v->s->arena, (size_t)n, sizeof(*data));
     if (!data)
         return err_nomem(err);
-    arch_make(data, (size_t)n, row, v->params);
+    if (!sidecar_values(data, (size_t)n, &v->s->told, t.name))
+        arch_make(data, (size_t)n, row, v->params);
     *part = (struct source_part){(const uint8_t *)data, (size_t)n * sizeof(*data), NULL};
     return source_add(v->s, &t, err);
 }
@@ -251,9 +252,36 @@ static int fill_meta(struct source *s, const struct source_opts *opts, struct er
         rc = arch_params_to_meta(&s->made, s->arch, &s->params, err);
     if (!rc)
         rc = meta_set_u32(&s->made, "general.quantization_version", 2, err);
-    if (!rc)
+    if (!rc && s->vocab)
         rc = vocab_to_meta(&s->made, s->vocab, err);
-    return rc;
+    return rc ? rc : sidecar_apply(&s->made, &s->told, err);
+}
+
+/* The tokenizer's files, unless the export could not say it by them. */
+static int open_vocab(struct source *s, const struct source_opts *opts, struct err *err)
+{
+    if (s->told.no_vocab && !s->told.changed)
+        return 0;
+    if (meta_get(&s->told.set, "tokenizer.ggml.tokens") && !s->told.changed)
+        return vocab_from_meta(&s->vocab, &s->told.set, err);
+    return vocab_from_checkpoint(&s->vocab, s->ckpt, (size_t)arch_int(&s->params, ARCH_N_VOCAB, 0),
+                                 opts->pre, s->arch->vocab, opts->log, err);
+}
+
+/* The vocabulary by the metadata, where an export has changed that. */
+static int correct_vocab(struct source *s, struct err *err)
+{
+    struct vocab *v;
+
+    if (!s->vocab ||
+        (!sidecar_has(&s->told, "tokenizer.") && !sidecar_has(&s->told, "pare.tokenizer.")))
+        return 0;
+    const int rc = vocab_from_meta(&v, &s->made, err);
+    if (rc)
+        return err_wrap(err, "%s/" SIDECAR_FILE, ckpt_dir(s->ckpt));
+    vocab_free(s->vocab);
+    s->vocab = v;
+    return 0;
 }
 
 /* "[the first], [the second] and 3 more" of the lines in b. */
@@ -319,6 +347,8 @@ int source_from_ckpt(struct source *s, const struct source_opts *opts, struct er
     int rc = find_arch(s, config, err);
 
     if (!rc)
+        rc = sidecar_open(&s->told, s->ckpt, opts->log, err);
+    if (!rc)
         rc = coded_open(&s->coded, s->ckpt, err);
     if (rc)
         return rc;
@@ -332,8 +362,8 @@ int source_from_ckpt(struct source *s, const struct source_opts *opts, struct er
     if (!rc)
         rc = source_keep_nvfp4(s, err);
     if (!rc)
-        rc =
-            vocab_from_checkpoint(&s->vocab, s->ckpt, (size_t)arch_int(&s->params, ARCH_N_VOCAB, 0),
-                                  opts->pre, s->arch->vocab, opts->log, err);
-    return rc ? rc : fill_meta(s, opts, err);
+        rc = open_vocab(s, opts, err);
+    if (!rc)
+        rc = fill_meta(s, opts, err);
+    return rc ? rc : correct_vocab(s, err);
 }

@@ -6,6 +6,7 @@
 #include "formats/base/arena.h"
 #include "formats/base/strmap.h"
 #include "formats/checkpoint.h"
+#include "formats/sidecar.h"
 #include "formats/source.h"
 
 struct source {
@@ -16,7 +17,8 @@ struct source {
     struct vocab *vocab;     /* owned; NULL: none */
     const struct arch *arch;
     struct arch_params params;
-    struct meta made; /* a checkpoint's metadata */
+    struct meta made;    /* a checkpoint's metadata */
+    struct sidecar told; /* what an export left beside it */
     struct source_tensor *tensor;
     size_t n, cap;
     struct strmap names; /* GGUF name -> index */

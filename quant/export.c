@@ -4,6 +4,7 @@
 #include "formats/base/out_dir.h"
 #include "formats/hf_plan.h"
 #include "formats/safetensors_write.h"
+#include "formats/sidecar.h"
 #include "formats/vocab_export.h"
 #include "quant/mix.h"
 #include "quant/pipe/pipe.h"
@@ -193,6 +194,168 @@ static int write_texts(struct job *j, struct err *err)
     return rc;
 }
 
+/* ---- pare.json ------------------------------------------------------------------------- */
+
+/* Files whose change makes what pare.json says doubtful. */
+static int put_files(struct json_out *out, const struct job *j, struct err *err)
+{
+    const struct {
+        const char *name;
+        const struct buf *b;
+    } files[] = {
+        {"config.json",            &j->config.text     },
+        {"generation_config.json", &j->vocab.generation},
+        {"tokenizer.json",         &j->vocab.tokenizer },
+        {"tokenizer.model",        &j->vocab.spm       },
+        {"tokenizer_config.json",  &j->vocab.config    },
+    };
+    char hex[HASH_HEX_BYTES];
+    int rc = 0;
+
+    json_open(out, "files", '{');
+    for (size_t i = 0; !rc && i < sizeof(files) / sizeof(files[0]); i++) {
+        if (!files[i].b->n)
+            continue;
+        rc = hash_of(files[i].b->p, files[i].b->n, hex, err);
+        if (!rc)
+            json_put_str(out, files[i].name, hex);
+    }
+    json_close(out, '}');
+    return rc;
+}
+
+/* The type a conversion gives the same file in: none of coded ones, and of other types. */
+static enum dtype same_type(const struct job *j)
+{
+    const enum dtype type = main_type(j);
+
+    for (size_t i = 0; i < source_n_tensors(j->s); i++)
+        if (!is_plain(source_tensor(j->s, i)->type) || j->types[i] != source_tensor(j->s, i)->type)
+            return DTYPE_NONE;
+    return type;
+}
+
+/* Divisors that the formula does not give, byte by byte. */
+static int put_made(struct json_out *out, const struct job *j, const struct source *back,
+                    struct err *err)
+{
+    static const char digits[] = "0123456789abcdef";
+    int rc = 0;
+
+    json_open(out, "tensors", '{');
+    for (size_t i = 0; !rc && i < source_n_tensors(back); i++) {
+        const struct source_tensor *t = source_tensor(back, i), *was = source_find(j->s, t->name);
+        struct buf b = {0};
+        if (!(t->row->flags & TENSOR_MADE) || !was || was->type != DTYPE_F32 ||
+            was->part->bytes != t->part->bytes ||
+            !memcmp(was->part->data, t->part->data, t->part->bytes))
+            continue;
+        for (size_t k = 0; k < was->part->bytes; k++)
+            buf_fmt(&b, "%c%c", digits[was->part->data[k] >> 4], digits[was->part->data[k] & 15]);
+        rc = buf_check(&b, err);
+        if (!rc)
+            json_put_str(out, t->name, b.p);
+        buf_release(&b);
+    }
+    json_close(out, '}');
+    return rc;
+}
+
+/* Types that conversion would choose others for. */
+static int put_types(struct json_out *out, const struct job *j, const struct source *back,
+                     enum dtype type, struct err *err)
+{
+    enum dtype *types = calloc(source_n_tensors(back) + 1, sizeof(*types));
+    int rc = types ? mix_convert_types(types, type, back, err) : err_nomem(err);
+
+    json_open(out, "types", '{');
+    for (size_t i = 0; !rc && i < source_n_tensors(back); i++) {
+        const struct source_tensor *was = source_find(j->s, source_tensor(back, i)->name);
+        if (was && was->type != types[i])
+            json_put_str(out, was->name, dtype_get(was->type)->name);
+    }
+    json_close(out, '}');
+    free(types);
+    return rc;
+}
+
+/* Every tensor must come back; what became two others does so. */
+static int check_back(const struct job *j, const struct source *back, struct err *err)
+{
+    for (size_t i = 0; i < source_n_tensors(j->s); i++) {
+        const struct source_tensor *t = source_tensor(j->s, i);
+        const struct source_tensor *u = source_find(back, t->name);
+        if (!u && t->row && t->row->role == ROLE_MLA_KV_B)
+            continue;
+        if (!u || memcmp(u->dims, t->dims, sizeof(t->dims)) != 0)
+            return err_set(err, ERR_UNSUPPORTED, "tensor %s would not come back", t->name);
+    }
+    return 0;
+}
+
+static int write_sidecar(struct job *j, const struct source *back, bool vocab, struct err *err)
+{
+    const enum dtype type = back ? same_type(j) : DTYPE_NONE;
+    const struct meta none = {0};
+    char hex[HASH_HEX_BYTES];
+    struct meta_str origin;
+    struct buf b = {0};
+    struct json_out out = json_out_init(&b, false);
+    int rc = 0;
+
+    json_open(&out, NULL, '{');
+    json_put_str(&out, "about", "what converting this folder needs for the same GGUF again");
+    if (!source_vocab(j->s))
+        json_put_bool(&out, "no_vocabulary", true);
+    if (type != DTYPE_NONE) {
+        json_put_str(&out, "type", dtype_get(type)->name);
+        rc = source_sha256(hex, back, &j->o->par, j->o->log, err);
+        if (!rc)
+            json_put_str(&out, "tensors_sha256", hex);
+        if (!rc && meta_str(source_meta(j->s), "pare.source.sha256", &origin))
+            json_put_strn(&out, "source_sha256", origin.p, origin.n);
+        if (!rc)
+            rc = put_types(&out, j, back, type, err);
+    }
+    if (!rc && back)
+        rc = put_files(&out, j, err);
+    if (!rc && back)
+        rc = put_made(&out, j, back, err);
+    sidecar_put_meta(&out, source_meta(j->s), back ? source_meta(back) : &none, vocab);
+    json_close(&out, '}');
+    buf_str(&b, "\n");
+    if (!rc)
+        rc = buf_check(&b, err);
+    if (!rc)
+        rc = out_dir_file(&j->dir, SIDECAR_FILE, b.p, b.n, err);
+    buf_release(&b);
+    return rc;
+}
+
+/* Open what was written, as conversion will, and keep what it would not give. A vocabulary that
+ * the files cannot say goes into pare.json whole. */
+static int write_rest(struct job *j, struct err *err)
+{
+    struct source *back = NULL;
+    bool vocab = !source_vocab(j->s);
+    int rc = vocab ? write_sidecar(j, NULL, true, err) : 0;
+
+    if (!rc)
+        rc = source_open(&back, j->dir.part, NULL, err);
+    if (rc && rc != ERR_NOMEM && !vocab) {
+        vocab = true;
+        rc = write_sidecar(j, NULL, true, err);
+        if (!rc)
+            rc = source_open(&back, j->dir.part, NULL, err);
+    }
+    if (!rc)
+        rc = check_back(j, back, err);
+    if (!rc)
+        rc = write_sidecar(j, back, vocab, err);
+    source_free(back);
+    return rc;
+}
+
 static void release(struct job *j)
 {
     out_dir_abandon(&j->dir);
@@ -226,6 +389,8 @@ int export_folder(struct export_result *out, const struct source *s, const char 
         rc = write_texts(&j, err);
     if (!rc)
         rc = write_tensors(&j, out, err);
+    if (!rc)
+        rc = write_rest(&j, err);
     if (!rc)
         rc = out_dir_commit(&j.dir, err);
     if (!rc) {

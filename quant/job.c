@@ -122,7 +122,13 @@ static int set_meta(struct job *j, const struct source *s, const struct job_opts
         rc = meta_set_u32(&j->meta, "general.quantization_version", 2, err);
     if (!rc && !(o->convert != DTYPE_NONE && arch && arch->no_file_type))
         rc = meta_set_u32(&j->meta, "general.file_type", file_type(j, s, o, mix), err);
-    return rc ? rc : set_provenance(j, o, err);
+    if (!rc)
+        rc = set_provenance(j, o, err);
+    const struct meta *last = source_told_last(s); /* the same file again, as far as may be */
+    for (size_t i = 0;
+         !rc && o->convert != DTYPE_NONE && o->convert == source_told_type(s) && i < last->n; i++)
+        rc = meta_set_kv(&j->meta, &last->kv[i], err);
+    return rc;
 }
 
 /* What some types make of a tensor without weights of its columns is not worth writing. */
@@ -155,8 +161,13 @@ static int set_types(struct job *j, const struct source *s, const struct job_opt
     j->types = calloc(n + !n, sizeof(*j->types));
     if (!j->types)
         return err_nomem(err);
-    if (o->convert != DTYPE_NONE)
-        return mix_convert_types(j->types, o->convert, s, err);
+    if (o->convert != DTYPE_NONE) {
+        const int rc = mix_convert_types(j->types, o->convert, s, err);
+        for (size_t i = 0; !rc && o->convert == source_told_type(s) && i < n; i++)
+            if (source_told_tensor_type(s, i) != DTYPE_NONE)
+                j->types[i] = source_told_tensor_type(s, i);
+        return rc;
+    }
     j->order = calloc(n + !n, sizeof(*j->order));
     if (!j->order)
         return err_nomem(err);

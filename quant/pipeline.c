@@ -180,7 +180,8 @@ static int digest_first(struct pipe *p, struct err *err)
 
     for (size_t i = 0; i < m->n && !rc; i++)
         rc = meta_set_kv(&p->meta, &m->kv[i], err);
-    return rc ? rc : meta_set_str(&p->meta, digest_key, hex, err);
+    return rc ? rc
+              : meta_set_str(&p->meta, digest_key, source_told_origin(p->job->source, hex), err);
 }
 
 /* Open the file; the digest that its header shall hold is taken on the way. */
@@ -209,7 +210,9 @@ static int amend_digest(struct pipe *p, struct err *err)
     if (!p->digest)
         return 0;
     const int rc = source_digest_hex(p->digest, hex, err);
-    return rc ? rc : gguf_writer_amend(p->writer, digest_key, hex, err);
+    return rc ? rc
+              : gguf_writer_amend(p->writer, digest_key, source_told_origin(p->job->source, hex),
+                                  err);
 }
 
 /* ---- the whole ---------------------------------------------------------------- */

@@ -17,9 +17,11 @@ struct convert {
 };
 
 /* The reference's "auto": that of the first matrix in BF16 or F16; F16 when there is
- * none. */
+ * none. Of an export, the type of the GGUF it was. */
 static enum dtype auto_type(const struct source *s)
 {
+    if (source_told_type(s) != DTYPE_NONE)
+        return source_told_type(s);
     for (size_t i = 0; i < source_n_tensors(s); i++) {
         const struct source_tensor *t = source_tensor(s, i);
         if (t->n_dims >= 2 && (t->type == DTYPE_BF16 || t->type == DTYPE_F16))
