@@ -29,7 +29,7 @@ static int describe(struct buf *b, const struct job_opts *o, struct err *err)
     buf_str(b, mix_name(o->mix));
     if (o->mix_opts.pure)
         buf_str(b, " pure");
-    if (o->importance)
+    if (o->importance || (o->size_only && o->foreseen_imatrix))
         buf_str(b, " imatrix");
     if (o->effort != EFFORT_NORMAL)
         buf_fmt(b, " effort=%s", o->effort == EFFORT_FAST ? "fast" : "best");
@@ -43,7 +43,23 @@ static int describe(struct buf *b, const struct job_opts *o, struct err *err)
     return buf_check(b, err);
 }
 
-/* What llama-quantize says of an importance matrix, and which bytes it had. */
+/* What llama-quantize says of an importance matrix (its file by name, wherever it lies), and
+ * which bytes it had. */
+static int put_imatrix(struct meta *m, const char *path, const char *dataset, uint32_t entries,
+                       uint32_t chunks, const char *hex, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    int rc = meta_set_str(m, "quantize.imatrix.file", slash ? slash + 1 : path, err);
+
+    if (!rc && dataset)
+        rc = meta_set_str(m, "quantize.imatrix.dataset", dataset, err);
+    if (!rc)
+        rc = meta_set_u32(m, "quantize.imatrix.entries_count", entries, err);
+    if (!rc && chunks)
+        rc = meta_set_u32(m, "quantize.imatrix.chunks_count", chunks, err);
+    return rc ? rc : meta_set_str(m, "pare.imatrix.sha256", hex, err);
+}
+
 static int set_imatrix(struct meta *m, const struct importance *imp, struct err *err)
 {
     const struct imatrix *im = importance_matrix(imp);
@@ -55,15 +71,9 @@ static int set_imatrix(struct meta *m, const struct importance *imp, struct err 
         return rc;
     rc = hash_of(map.data, map.size, hex, err);
     map_release(&map);
-    if (!rc)
-        rc = meta_set_str(m, "quantize.imatrix.file", importance_path(imp), err);
-    if (!rc && im->n_datasets)
-        rc = meta_set_str(m, "quantize.imatrix.dataset", im->dataset[0], err);
-    if (!rc)
-        rc = meta_set_u32(m, "quantize.imatrix.entries_count", (uint32_t)im->n_entries, err);
-    if (!rc && im->chunks)
-        rc = meta_set_u32(m, "quantize.imatrix.chunks_count", im->chunks, err);
-    return rc ? rc : meta_set_str(m, "pare.imatrix.sha256", hex, err);
+    return rc ? rc
+              : put_imatrix(m, importance_path(imp), im->n_datasets ? im->dataset[0] : NULL,
+                            (uint32_t)im->n_entries, im->chunks, hex, err);
 }
 
 static int set_provenance(struct job *j, const struct job_opts *o, struct err *err)
@@ -83,6 +93,8 @@ static int set_provenance(struct job *j, const struct job_opts *o, struct err *e
         rc = meta_set_str(&j->meta, "pare.recipe", recipe.p, err);
     if (!rc && o->importance)
         rc = set_imatrix(&j->meta, o->importance, err);
+    else if (!rc && o->foreseen_imatrix && o->size_only)
+        rc = put_imatrix(&j->meta, o->foreseen_imatrix, o->foreseen_dataset, 1, 1, hex, err);
     buf_release(&recipe);
     return rc;
 }
@@ -141,6 +153,8 @@ static int check_importance(const struct job *j, const struct source *s, const s
         const enum arch_role role = t->row ? t->row->role : ROLE_NONE;
         if (j->types[i] == t->type || !mix_needs_importance(o->mix, role, j->types[i]))
             continue;
+        if (!o->importance && o->size_only && o->foreseen_imatrix)
+            return 0;
         if (!o->importance)
             return err_set(err, ERR_ARG,
                            "%s needs an importance matrix (--imatrix): tensor %.64s becomes %s",

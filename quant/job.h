@@ -27,6 +27,8 @@ struct job_opts {
     bool keep_split;           /* as many files as the source has; by `mix` only */
     bool tensor_report;
     const struct importance *importance; /* as in struct pipe_job */
+    /* With size_only: of the importance matrix that will be there; NULL: none. */
+    const char *foreseen_imatrix, *foreseen_dataset;
     enum codec_effort effort;
     unsigned cpu;
     struct par par;

@@ -12,15 +12,6 @@
 
 /* ---- keys ------------------------------------------------------------------------------- */
 
-static void add_number(struct hash *h, uint64_t n)
-{
-    uint8_t wire[8];
-
-    for (int i = 0; i < 8; i++)
-        wire[i] = (uint8_t)(n >> (8 * i));
-    hash_add(h, wire, sizeof(wire));
-}
-
 /* The model's folder or file name: the converter guesses general.* from it. */
 static const char *model_name(struct engine *e)
 {
@@ -43,14 +34,15 @@ static int key_of_make(struct engine *e, struct variant *v, struct err *err)
         return rc;
     hash_str(h, "quantize");
     hash_str(h, PARE_VERSION);
-    add_number(h, PARE_ENCODER_VERSION);
+    hash_u64(h, PARE_ENCODER_VERSION);
     hash_str(h, e->model_sha);
     hash_str(h, name);
     hash_str(h, mix_name(q->mix));
-    add_number(h, q->pure);
-    add_number(h, v->convert);
-    add_number(h, q->output_type);
-    add_number(h, q->embedding_type);
+    hash_str(h, e->calibrate && !v->convert ? e->calibrate->key : "");
+    hash_u64(h, q->pure);
+    hash_u64(h, v->convert);
+    hash_u64(h, q->output_type);
+    hash_u64(h, q->embedding_type);
     rc = hash_hex(h, v->make->key, err);
     hash_free(h);
     return rc;
@@ -67,14 +59,14 @@ static int key_of_score(struct engine *e, struct engine_step *s, const char *of,
         return rc;
     hash_str(h, "evaluate");
     hash_str(h, PARE_VERSION);
-    add_number(h, EVAL_VERSION);
-    add_number(h, EVAL_MATH);
+    hash_u64(h, EVAL_VERSION);
+    hash_u64(h, EVAL_MATH);
     hash_str(h, cpu_level(e->opts->cpu));
     hash_str(h, e->model_sha);
     hash_str(h, e->text_sha);
     hash_str(h, of);
-    add_number(h, e->recipe.n_ctx);
-    add_number(h, e->recipe.n_chunks);
+    hash_u64(h, e->recipe.n_ctx);
+    hash_u64(h, e->recipe.n_chunks);
     rc = hash_hex(h, s->key, err);
     hash_free(h);
     return rc;
@@ -82,7 +74,7 @@ static int key_of_score(struct engine *e, struct engine_step *s, const char *of,
 
 /* ---- steps ------------------------------------------------------------------------------ */
 
-static struct engine_step *add_step(struct engine *e, enum engine_kind kind, const char *name,
+struct engine_step *engine_add_step(struct engine *e, enum engine_kind kind, const char *name,
                                     const char *path)
 {
     struct engine_step *s = &e->step[e->n_steps++];
@@ -114,8 +106,8 @@ static int plan_variants(struct engine *e, struct err *err)
         if (!v->path)
             return err_nomem(err);
         v->convert = convert_of(r, v->quant);
-        v->make =
-            add_step(e, v->convert ? ENGINE_CONVERT : ENGINE_QUANTIZE, v->quant->name, v->path);
+        v->make = engine_add_step(e, v->convert ? ENGINE_CONVERT : ENGINE_QUANTIZE, v->quant->name,
+                                  v->path);
         const int rc = key_of_make(e, v, err);
         if (rc)
             return rc;
@@ -129,11 +121,11 @@ static int plan_scores(struct engine *e, struct err *err)
 
     if (!e->recipe.text)
         return 0;
-    e->score_original = add_step(e, ENGINE_EVALUATE, "original", NULL);
+    e->score_original = engine_add_step(e, ENGINE_EVALUATE, "original", NULL);
     rc = key_of_score(e, e->score_original, e->model_sha, err);
     for (size_t i = 0; !rc && i < e->recipe.n_quant; i++) {
         struct variant *v = &e->variant[i];
-        v->score = add_step(e, ENGINE_EVALUATE, v->quant->name, NULL);
+        v->score = engine_add_step(e, ENGINE_EVALUATE, v->quant->name, NULL);
         rc = key_of_score(e, v->score, v->make->key, err);
     }
     return rc;
@@ -144,14 +136,14 @@ static int plan_report(struct engine *e, const char *file, struct err *err)
     const char *path = file ? arena_fmt(&e->arena, "%s/%s", e->out_dir, file) : NULL;
 
     if (path)
-        (void)add_step(e, ENGINE_REPORT, file, path);
+        (void)engine_add_step(e, ENGINE_REPORT, file, path);
     return file && !path ? err_nomem(err) : 0;
 }
 
 /* No output may replace the recipe, the model or the text. */
 static int check_outputs(const struct engine *e, const char *recipe, struct err *err)
 {
-    const char *const in[] = {recipe, e->recipe.model, e->recipe.text};
+    const char *const in[] = {recipe, e->recipe.model, e->recipe.text, e->recipe.calibration};
     int rc = 0;
 
     for (size_t i = 0; i < e->n_steps; i++)
@@ -165,12 +157,14 @@ static int plan(struct engine *e, struct err *err)
 {
     const size_t n = e->recipe.n_quant;
 
-    e->step = arena_array(&e->arena, 2 * n + 3, sizeof(*e->step));
+    e->step = arena_array(&e->arena, 2 * n + 4, sizeof(*e->step));
     e->variant = arena_array(&e->arena, n + 1, sizeof(*e->variant));
     e->model = arena_array(&e->arena, n + 1, sizeof(*e->model));
     if (!e->step || !e->variant || !e->model)
         return err_nomem(err);
-    int rc = plan_variants(e, err);
+    int rc = engine_plan_calibration(e, err);
+    if (!rc)
+        rc = plan_variants(e, err);
     if (!rc)
         rc = plan_scores(e, err);
     if (!rc)
@@ -240,8 +234,12 @@ static int recall_score(struct engine *e, struct engine_step *s, struct report_m
 
 static int recall_all(struct engine *e, struct err *err)
 {
-    int rc = 0;
+    struct report_model unused = {0};
+    int rc = e->calibrate ? recall(&unused, &e->calibrate->cached, e, e->calibrate, err) : 0;
 
+    if (e->calibrate)
+        e->calibrate->bytes = unused.bytes;
+    report_model_release(&unused);
     for (size_t i = 0; !rc && i < e->recipe.n_quant; i++)
         rc = recall_make(e, &e->variant[i], &e->model[i + 1], err);
     if (!rc)
@@ -271,7 +269,11 @@ int engine_job(struct job **out, struct engine *e, const struct variant *v, bool
         .mix = v->quant->mix,
         .mix_opts = {.pure = v->quant->pure,
                      .output_type = v->quant->output_type,
-                     .embedding_type = v->quant->embedding_type},
+                     .embedding_type = v->quant->embedding_type,
+                     .have_importance = e->calibrate != NULL},
+        .importance = v->convert ? NULL : e->importance,
+        .foreseen_imatrix = e->calibrate && !v->convert ? e->calibrate->path : NULL,
+        .foreseen_dataset = e->recipe.calibration_as_told,
         .source_sha256 = *e->source_sha ? e->source_sha : NULL,
         .size_only = size_only,
         .tensor_report = true,
@@ -328,13 +330,17 @@ static int open_all(struct engine *e, const char *recipe, struct err *err)
     e->out_dir = o->out_dir ? o->out_dir : arena_fmt(&e->arena, "%s.out", e->recipe.name);
     if (!e->out_dir)
         return err_nomem(err);
-    if (access(e->recipe.model, R_OK) || (e->recipe.text && access(e->recipe.text, R_OK)))
-        return err_errno(err, access(e->recipe.model, R_OK) ? e->recipe.model : e->recipe.text);
+    const char *const inputs[] = {e->recipe.model, e->recipe.text, e->recipe.calibration};
+    for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
+        if (inputs[i] && access(inputs[i], R_OK))
+            return err_errno(err, inputs[i]);
     rc = cache_open(&e->cache, e->out_dir, !o->plan_only, o->log, err);
     if (!rc)
         rc = cache_hash_model(e->model_sha, e->cache, e->recipe.model, err);
     if (!rc && e->recipe.text)
         rc = cache_hash_file(e->text_sha, e->cache, e->recipe.text, err);
+    if (!rc && e->recipe.calibration)
+        rc = cache_hash_file(e->calibration_sha, e->cache, e->recipe.calibration, err);
     if (!rc)
         rc = plan(e, err);
     if (!rc)
@@ -370,6 +376,8 @@ void engine_free(struct engine *e)
         return;
     for (size_t i = 0; e->model && i <= e->recipe.n_quant; i++)
         report_model_release(&e->model[i]);
+    importance_free(e->importance);
+    imatrix_free(e->imatrix);
     source_free(e->source);
     cache_free(e->cache);
     recipe_release(&e->recipe);

@@ -14,7 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum engine_kind { ENGINE_CONVERT, ENGINE_QUANTIZE, ENGINE_EVALUATE, ENGINE_REPORT };
+enum engine_kind {
+    ENGINE_CALIBRATE,
+    ENGINE_CONVERT,
+    ENGINE_QUANTIZE,
+    ENGINE_EVALUATE,
+    ENGINE_REPORT
+};
 
 struct engine_step {
     enum engine_kind kind;

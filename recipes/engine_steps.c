@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void announce(const struct engine *e, const struct engine_step *s)
+void engine_announce(const struct engine *e, const struct engine_step *s)
 {
     if (e->opts->on_step)
         e->opts->on_step(e->opts->arg, s);
 }
 
-static int remember(struct engine *e, const struct engine_step *s, const struct report_model *m,
+int engine_remember(struct engine *e, const struct engine_step *s, const struct report_model *m,
                     struct err *err)
 {
     struct buf b = {0};
@@ -47,7 +47,10 @@ static int write_variant(struct engine *e, struct variant *v, struct report_mode
 {
     struct pipe_result result = {0};
     struct job *job;
-    int rc = engine_job(&job, e, v, false, err);
+    int rc = engine_importance(e, err);
+
+    if (!rc)
+        rc = engine_job(&job, e, v, false, err);
 
     if (rc)
         return rc;
@@ -79,7 +82,7 @@ static int make(struct engine *e, struct variant *v, struct report_model *m, str
     if (!m->sha256)
         return err_nomem(err);
     v->make->bytes = m->bytes;
-    rc = remember(e, v->make, m, err);
+    rc = engine_remember(e, v->make, m, err);
     return rc ? rc : cache_save(e->cache, err);
 }
 
@@ -89,7 +92,7 @@ static int make_all(struct engine *e, struct err *err)
 
     for (size_t i = 0; !rc && i < e->recipe.n_quant; i++) {
         struct variant *v = &e->variant[i];
-        announce(e, v->make);
+        engine_announce(e, v->make);
         if (!v->make->cached)
             rc = make(e, v, &e->model[i + 1], err);
     }
@@ -169,7 +172,7 @@ static int keep(struct engine *e, const struct engine_step *s, struct report_mod
     eval_result_release(&m->result);
     m->result = *result;
     *result = (struct eval_result){0};
-    return remember(e, s, m, err);
+    return engine_remember(e, s, m, err);
 }
 
 static int pass_keep(struct pass *p, struct engine *e, struct err *err)
@@ -199,7 +202,7 @@ static int score_all(struct engine *e, struct err *err)
 
     for (size_t i = 0; i < e->n_steps; i++)
         if (e->step[i].kind == ENGINE_EVALUATE) {
-            announce(e, &e->step[i]);
+            engine_announce(e, &e->step[i]);
             missing = missing || !e->step[i].cached;
         }
     if (!missing)
@@ -261,7 +264,7 @@ int engine_write_report(struct engine *e, struct engine_step *s, bool write, str
         s->bytes = b.n;
         s->cached = holds(s->path, &b);
         if (write)
-            announce(e, s);
+            engine_announce(e, s);
         if (write && !s->cached)
             rc = out_file(s->path, b.p, b.n, err);
     }
@@ -283,8 +286,10 @@ static int report_all(struct engine *e, struct err *err)
 int engine_run(struct engine *e, struct err *err)
 {
     struct err unused;
-    int rc = make_all(e, err);
+    int rc = engine_calibrate(e, err);
 
+    if (!rc)
+        rc = make_all(e, err);
     if (!rc && e->recipe.text)
         rc = score_all(e, err);
     if (!rc)

@@ -273,6 +273,41 @@ static int read_quants(struct reader *r, void *to, const struct yaml_node *list)
     return 0;
 }
 
+/* ---- calibrate: ------------------------------------------------------------------------ */
+
+static int calibrate_text(struct reader *r, void *to, const struct yaml_node *v)
+{
+    struct recipe *out = to;
+    const int rc = read_text(r, &out->calibration_as_told, v);
+
+    return rc ? rc : read_path(r, &out->calibration, v);
+}
+
+static int calibrate_chunks(struct reader *r, void *to, const struct yaml_node *v)
+{
+    return read_count(r, &((struct recipe *)to)->calibration_chunks, v, 1);
+}
+
+static int calibrate_ctx(struct reader *r, void *to, const struct yaml_node *v)
+{
+    return read_count(r, &((struct recipe *)to)->calibration_ctx, v, EVAL_CTX_MIN);
+}
+
+static const struct key calibrate_keys[] = {
+    {"text",   calibrate_text  },
+    {"chunks", calibrate_chunks},
+    {"ctx",    calibrate_ctx   },
+};
+
+static int read_calibrate(struct reader *r, void *to, const struct yaml_node *v)
+{
+    const int rc = read_map(r, to, v, calibrate_keys, N_OF(calibrate_keys));
+
+    if (!rc && !((struct recipe *)to)->calibration)
+        return bad(r, v, ERR_FORMAT, "calibrate: expected a text: to collect importance on");
+    return rc;
+}
+
 /* ---- evaluate:, report:, and the top ------------------------------------------------- */
 
 static int eval_text_path(struct reader *r, void *to, const struct yaml_node *v)
@@ -347,7 +382,7 @@ static const struct key recipe_keys[] = {
     {"quantize",  read_quants     },
     {"evaluate",  read_evaluate   },
     {"report",    read_report     },
-    {"calibrate", NULL            },
+    {"calibrate", read_calibrate  },
     {"distill",   NULL            },
     {"gate",      NULL            },
     {"matrix",    NULL            },
@@ -361,6 +396,8 @@ static int check_whole(struct reader *r, const struct yaml_node *root)
         return bad(r, root, ERR_FORMAT, "expected a model:");
     if (!out->n_quant && !out->text)
         return bad(r, root, ERR_FORMAT, "nothing to do: expected quantize: or evaluate:");
+    if (out->calibration && !out->n_quant)
+        return bad(r, yaml_get(root, "calibrate"), ERR_FORMAT, "calibrate: needs quantize:");
     if ((out->html || out->json) && !out->text)
         return bad(r, yaml_get(root, "report"), ERR_FORMAT, "report: needs evaluate:");
     if (out->html && out->json && !strcmp(out->html, out->json))
@@ -393,7 +430,7 @@ int recipe_parse(struct recipe *out, const char *path, const char *text, size_t 
     struct yaml_node *root;
     int rc;
 
-    *out = (struct recipe){.n_ctx = EVAL_CTX};
+    *out = (struct recipe){.n_ctx = EVAL_CTX, .calibration_ctx = EVAL_CTX};
     rc = read_place(&r, path);
     if (!rc)
         rc = yaml_parse(&root, &out->arena, text, n, err);

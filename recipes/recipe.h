@@ -26,10 +26,13 @@ struct recipe {
     const char *model; /* checkpoint or GGUF: the original of every comparison */
     struct recipe_quant *quant;
     size_t n_quant;
-    const char *text;         /* NULL: nothing is evaluated */
-    const char *text_as_told; /* as the recipe writes it, for reports */
-    size_t n_ctx, n_chunks;   /* n_chunks 0: all of the text */
-    const char *html, *json;  /* report files, relative to the output folder; NULL: none */
+    const char *calibration; /* text to collect importance on; NULL: all columns count alike */
+    const char *calibration_as_told;
+    size_t calibration_ctx, calibration_chunks; /* chunks 0: all of the text */
+    const char *text;                           /* NULL: nothing is evaluated */
+    const char *text_as_told;                   /* as the recipe writes it, for reports */
+    size_t n_ctx, n_chunks;                     /* n_chunks 0: all of the text */
+    const char *html, *json; /* report files, relative to the output folder; NULL: none */
     struct arena arena;
 };
 

@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-static const char *const kind_name[] = {[ENGINE_CONVERT] = "convert",
+static const char *const kind_name[] = {[ENGINE_CALIBRATE] = "calibrate",
+                                        [ENGINE_CONVERT] = "convert",
                                         [ENGINE_QUANTIZE] = "quantize",
                                         [ENGINE_EVALUATE] = "evaluate",
                                         [ENGINE_REPORT] = "report"};

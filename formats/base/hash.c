@@ -42,6 +42,15 @@ void hash_str(struct hash *h, const char *s)
     hash_add(h, s, n);
 }
 
+void hash_u64(struct hash *h, uint64_t n)
+{
+    uint8_t wire[8];
+
+    for (int i = 0; i < 8; i++)
+        wire[i] = (uint8_t)(n >> (8 * i));
+    hash_add(h, wire, sizeof(wire));
+}
+
 int hash_hex(struct hash *h, char hex[HASH_HEX_BYTES], struct err *err)
 {
     unsigned char md[EVP_MAX_MD_SIZE];

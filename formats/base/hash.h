@@ -6,6 +6,7 @@
 #include "formats/base/err.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { HASH_HEX_BYTES = 65 }; /* 64 digits and '\0' */
 
@@ -16,6 +17,8 @@ int hash_new(struct hash **out, struct err *err) WARN_UNUSED;
 void hash_add(struct hash *h, const void *data, size_t n);
 /* Text, its length first, so that ("ab","c") and ("a","bc") differ. */
 void hash_str(struct hash *h, const char *s);
+/* Eight bytes, little endian. */
+void hash_u64(struct hash *h, uint64_t n);
 /* Lower-case digits of everything added; ends the digest. */
 int hash_hex(struct hash *h, char hex[HASH_HEX_BYTES], struct err *err) WARN_UNUSED;
 void hash_free(struct hash *h); /* accepts NULL */

@@ -106,8 +106,8 @@ static const struct {
     {"model: m\nquantise: [Q8_0]\n",                                  ERR_FORMAT,
      "line 2, column 11: unknown key \"quantise\" (known: name, model, quantize, evaluate, "
      "report)"                                                                                                                        },
-    {"model: m\nquantize: [Q8_0]\ncalibrate: {text: t}\n",            ERR_UNSUPPORTED,
-     "line 3, column 12: calibrate is not supported yet"                                                                              },
+    {"model: m\nquantize: [Q8_0]\ncalibrate: {chunks: 3}\n",          ERR_FORMAT,
+     "line 3, column 12: calibrate: expected a text: to collect importance on"                                                        },
     {"model: m\nquantize: [Q8_0]\ndistill: []\n",                     ERR_UNSUPPORTED,
      "line 3, column 10: distill is not supported"                                                                                    },
     {"model: m\nquantize: [Q8_0]\ngate: {}\n",                        ERR_UNSUPPORTED,
