@@ -167,5 +167,18 @@ struct block_iq3_s {
     uint8_t scales[4]; /* s per 32 values, low half first */
 };
 _Static_assert(sizeof(struct block_iq3_s) == 110, "IQ3_S is 110 bytes on disk");
+struct block_iq1_s {
+    uint16_t d;     /* w = d * (2 s + 1) * (entry + delta), entries in quant/grid_iq1.h */
+    uint8_t qs[32]; /* low bits of the entry of each eight values */
+    uint16_t qh[8]; /* of 32 values: 4 x 3 upper bits, 3 bits s, bit 15: delta is -1/8, not 1/8 */
+};
+_Static_assert(sizeof(struct block_iq1_s) == 50, "IQ1_S is 50 bytes on disk");
+
+struct block_iq1_m {
+    uint8_t qs[32];     /* as IQ1_S, but s of 16 values and delta of eight */
+    uint8_t qh[16];     /* half a byte for eight values: 3 upper bits, the sign of delta */
+    uint16_t scales[4]; /* four s, and on top four bits of the F16 d, lowest first */
+};
+_Static_assert(sizeof(struct block_iq1_m) == 56, "IQ1_M is 56 bytes on disk");
 
 #endif /* FORMATS_BLOCKS_H */

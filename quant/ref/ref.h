@@ -32,5 +32,7 @@ codec_dec_fn iq4_nl_decode, iq4_xs_decode;
 
 codec_enc_fn iq2_xxs_encode, iq2_xs_encode, iq2_s_encode, iq3_xxs_encode, iq3_s_encode;
 codec_dec_fn iq2_xxs_decode, iq2_xs_decode, iq2_s_decode, iq3_xxs_decode, iq3_s_decode;
+codec_enc_fn iq1_s_encode, iq1_m_encode;
+codec_dec_fn iq1_s_decode, iq1_m_decode;
 
 #endif /* QUANT_REF_REF_H */

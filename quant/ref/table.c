@@ -48,4 +48,6 @@ const struct codec CODEC_TABLE[DTYPE_COUNT] = {
     [DTYPE_NVFP4] = {DTYPE_NVFP4,   nvfp4_encode,   nvfp4_decode,   0x1p127F           },
     [DTYPE_IQ4_NL] = {DTYPE_IQ4_NL,  iq4_nl_encode,  iq4_nl_decode,  113 * 65504.0F     },
     [DTYPE_IQ4_XS] = {DTYPE_IQ4_XS,  iq4_xs_encode,  iq4_xs_decode,  31 * 113 * 65504.0F},
+    [DTYPE_IQ1_S] = {DTYPE_IQ1_S,   iq1_s_encode,   iq1_s_decode,   15 * 65504.0F      },
+    [DTYPE_IQ1_M] = {DTYPE_IQ1_M,   iq1_m_encode,   iq1_m_decode,   15 * 65504.0F      },
 };
