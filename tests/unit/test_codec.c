@@ -85,7 +85,8 @@ static double bound(const struct codec *c)
         [DTYPE_Q2_0] = 0.38,   [DTYPE_IQ2_XXS] = 0.36, [DTYPE_IQ2_XS] = 0.31,
         [DTYPE_IQ2_S] = 0.27,  [DTYPE_IQ3_XXS] = 0.19, [DTYPE_IQ3_S] = 0.145,
         [DTYPE_Q2_K] = 0.3,    [DTYPE_Q3_K] = 0.16,    [DTYPE_Q1_0] = 0.63,
-        [DTYPE_IQ4_NL] = 0.09, [DTYPE_IQ4_XS] = 0.09,
+        [DTYPE_IQ4_NL] = 0.09, [DTYPE_IQ4_XS] = 0.09,  [DTYPE_IQ1_S] = 0.49,
+        [DTYPE_IQ1_M] = 0.45,
     };
     return bounds[c->type];
 }
@@ -287,6 +288,8 @@ static void test_codec_bytes_are_fixed(void **state)
         {DTYPE_Q6_K,   "e26ba48670b04977", "50ba1a3f3a61ca34"},
         {DTYPE_IQ4_NL, "cdd3daf77907d3d5", "bfcf99110a6813b4"},
         {DTYPE_IQ4_XS, "72984221f82201a8", "d8a67fba23e5cd9d"},
+        {DTYPE_IQ1_S,  "4784d28f264df55c", "9d2e1f720aa0224f"},
+        {DTYPE_IQ1_M,  "a433a367274cb16b", "03e3fa2cb43c3a8b"},
     };
     enum { ROWS = 64 };
     int bad = 0;
