@@ -99,16 +99,16 @@ static int set_provenance(struct job *j, const struct job_opts *o, struct err *e
     return rc;
 }
 
-/* A conversion that keeps 4-bit experts is named after them, not after what is left. */
+/* A conversion that keeps 4-bit floats is named after them, not after what is left. */
 static uint32_t file_type(const struct job *j, const struct source *s, const struct job_opts *o,
                           const struct mix *mix)
 {
-    enum { MOSTLY_MXFP4_MOE = 38 };
+    enum { MOSTLY_MXFP4_MOE = 38, MOSTLY_NVFP4 = 39 };
 
     if (o->convert == DTYPE_F32 || o->convert == DTYPE_F16 || o->convert == DTYPE_BF16)
         for (size_t i = 0; i < source_n_tensors(s); i++)
-            if (j->types[i] == DTYPE_MXFP4)
-                return MOSTLY_MXFP4_MOE;
+            if (j->types[i] == DTYPE_MXFP4 || j->types[i] == DTYPE_NVFP4)
+                return j->types[i] == DTYPE_MXFP4 ? MOSTLY_MXFP4_MOE : MOSTLY_NVFP4;
     return mix_file_type(mix);
 }
 

@@ -235,7 +235,7 @@ static int choose(enum dtype *out, struct assign *a, const struct mix_tensor *t,
     if (mix_category_of(t->role) == MIX_EMBEDDING && a->tied && o->output_type != DTYPE_NONE)
         return fitting(out, o->output_type, t, err);
     const enum dtype ruled = o->pure || is_plain(a->mix->base) ? a->mix->base : by_rules(a, t);
-    if (t->kept == DTYPE_MXFP4 && !o->recode)
+    if ((t->kept == DTYPE_MXFP4 || t->kept == DTYPE_NVFP4) && !o->recode)
         return 0;
     return fitting(out, ruled, t, err);
 }
@@ -308,8 +308,9 @@ static enum dtype convert_type(const struct source_tensor *t, enum dtype out_typ
 
     if (t->n_dims < 2 || (s && s->convert_f32) || n < k || strcmp(t->name + n - k, ".weight") != 0)
         return DTYPE_F32;
-    if (t->type == DTYPE_MXFP4) /* as the reference: no type says it better */
-        return DTYPE_MXFP4;
+    /* as the reference: no type says it better */
+    if (t->type == DTYPE_MXFP4 || t->type == DTYPE_NVFP4)
+        return t->type;
     return fits(out_type, source_row_len(t)) ? out_type : DTYPE_F16;
 }
 

@@ -164,6 +164,7 @@ const struct mix_rule mix_rules[] = {
 
     {EMBEDDING,   BITS_1 | BITS_2_X,                       ALWAYS,                              DTYPE_Q2_K   },
     {EMBEDDING,   BITS_2_S | MIX(IQ3_XXS),                 ALWAYS,                              DTYPE_IQ3_S  },
+    {EMBEDDING,   MIX(NVFP4),                              ALWAYS,                              DTYPE_Q6_K   }, /* no number beside it is read */
     {EMBEDDING,   MIX(TQ1_0) | MIX(TQ2_0) | MIX(Q2_0),     ALWAYS,                              DTYPE_Q4_K   },
 
     {VALUE,       LOW,                                     WHEN_GQA_4,                          DTYPE_Q4_K   },
