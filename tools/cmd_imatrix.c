@@ -1,7 +1,9 @@
 #include "eval/collect.h"
 #include "eval/eval.h"
+#include "eval/imstats.h"
 #include "formats/apart.h"
 #include "formats/base/map.h"
+#include "formats/base/out.h"
 #include "formats/imatrix.h"
 #include "tools/cmd.h"
 
@@ -10,6 +12,8 @@
 
 struct imatrix_cmd {
     const char *model, *text, *out, *kernels; /* model and text NULL: merging only */
+    const char *json;
+    bool show; /* `out` is read instead */
     int64_t ctx, chunks;
     struct opt_list merge;
     enum kern_math math;
@@ -98,44 +102,89 @@ static int merge(struct imatrix **im, const struct imatrix_cmd *c, struct err *e
     return rc;
 }
 
+static int show(const struct imatrix_cmd *c, struct err *err)
+{
+    struct imatrix *im = NULL;
+    struct buf b = {0}, j = {0};
+    int rc = apart(c->json, c->out, false, err);
+
+    if (!rc)
+        rc = imatrix_read(&im, c->out, err);
+    if (!rc)
+        rc = imstats_text(&b, im, err);
+    if (!rc && c->json)
+        rc = imstats_json(&j, im, err);
+    if (!rc && c->json)
+        rc = out_file(c->json, j.p, j.n, err);
+    if (!rc)
+        (void)fwrite(b.p, 1, b.n, stdout);
+    buf_release(&b);
+    buf_release(&j);
+    imatrix_free(im);
+    return rc;
+}
+
+/* Which of the three uses it is. */
+static int operands(struct imatrix_cmd *c, const struct cmd_env *env, const char *const *operand,
+                    size_t n, struct err *err)
+{
+    if (n == 2 || (n == 1) != (c->show || (c->merge.n && n == 1)) || (c->show && c->merge.n))
+        return err_set(err, ERR_ARG,
+                       "usage: pare %s %s, or --merge FILE... OUT.gguf, or --show FILE", env->name,
+                       env->usage);
+    if (c->json && !c->show)
+        return err_set(err, ERR_ARG, "--json FILE goes with --show");
+    c->out = operand[n - 1];
+    if (n == 3) {
+        c->model = operand[0];
+        c->text = operand[1];
+    }
+    return 0;
+}
+
+static int make(struct imatrix_cmd *c, const struct cmd_common *common, const struct log *log,
+                struct err *err)
+{
+    struct imatrix *im = NULL;
+    int rc = check(c, err);
+
+    if (!rc)
+        rc = model_math(&c->math, c->kernels, err);
+    if (!rc && c->model)
+        rc = collect(&im, c, common, log, err);
+    if (!rc)
+        rc = merge(&im, c, err);
+    if (!rc)
+        rc = imatrix_write(im, c->out, err);
+    if (!rc)
+        printf("%s: %zu weights, %u windows of %u tokens\n", c->out, im->n_entries, im->chunks,
+               im->chunk_size);
+    imatrix_free(im);
+    return rc;
+}
+
 int cmd_imatrix(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
     struct imatrix_cmd c = {.ctx = EVAL_CTX, .kernels = "f32"};
     struct cmd_common common;
-    struct imatrix *im = NULL;
     const char *operand[3];
     size_t n;
     const struct opt opts[] = {
-        {"ctx",     "N",    "tokens of a window (default: 512)",                              OPT_INT, &c.ctx,     EVAL_CTX_MIN, 1e7},
-        {"chunks",  "N",    "at most N windows (default: all)",                               OPT_INT, &c.chunks,  1,            1e9},
-        {"kernels", "KIND", "f32, bf16 or fast: how the model is run",                        OPT_STR, &c.kernels, 0,            0  },
+        {"ctx",     "N",    "tokens of a window (default: 512)",                              OPT_INT,  &c.ctx,     EVAL_CTX_MIN, 1e7},
+        {"chunks",  "N",    "at most N windows (default: all)",                               OPT_INT,  &c.chunks,  1,            1e9},
+        {"kernels", "KIND", "f32, bf16 or fast: how the model is run",                        OPT_STR,  &c.kernels, 0,            0  },
+        {"show",    NULL,   "print what FILE, the only operand, says of every weight",        OPT_FLAG, &c.show,
+         0,                                                                                                                       0  },
+        {"json",    "FILE", "with --show: write it",                                          OPT_STR,  &c.json,    0,            0  },
         {"merge",   "FILE", "add an importance matrix; with OUT.gguf alone, no model is run",
-         OPT_LIST,                                                                                     &c.merge,   0,            0  },
+         OPT_LIST,                                                                                      &c.merge,   0,            0  },
     };
 
     int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, operand, &n, 1, 3, err);
     if (rc || common.done)
         return rc;
-    if (n == 2 || (n == 1 && !c.merge.n))
-        return err_set(err, ERR_ARG, "usage: pare %s %s, or --merge FILE... OUT.gguf", env->name,
-                       env->usage);
-    c.out = operand[n - 1];
-    if (n == 3) {
-        c.model = operand[0];
-        c.text = operand[1];
-    }
-    rc = check(&c, err);
-    if (!rc)
-        rc = model_math(&c.math, c.kernels, err);
-    if (!rc && c.model)
-        rc = collect(&im, &c, &common, &env->log, err);
-    if (!rc)
-        rc = merge(&im, &c, err);
-    if (!rc)
-        rc = imatrix_write(im, c.out, err);
-    if (!rc)
-        printf("%s: %zu weights, %u windows of %u tokens\n", c.out, im->n_entries, im->chunks,
-               im->chunk_size);
-    imatrix_free(im);
-    return rc;
+    rc = operands(&c, env, operand, n, err);
+    if (rc)
+        return rc;
+    return c.show ? show(&c, err) : make(&c, &common, &env->log, err);
 }
