@@ -33,7 +33,7 @@ int engine_plan_calibration(struct engine *e, struct err *err)
 {
     const char *path;
 
-    if (!e->recipe.calibration)
+    if (!e->recipe.calibration || !e->recipe.n_quant)
         return 0;
     path = arena_fmt(&e->arena, "%s/%s.imatrix.gguf", e->out_dir, e->recipe.name);
     if (!path)

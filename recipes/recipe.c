@@ -396,8 +396,6 @@ static int check_whole(struct reader *r, const struct yaml_node *root)
         return bad(r, root, ERR_FORMAT, "expected a model:");
     if (!out->n_quant && !out->text)
         return bad(r, root, ERR_FORMAT, "nothing to do: expected quantize: or evaluate:");
-    if (out->calibration && !out->n_quant)
-        return bad(r, yaml_get(root, "calibrate"), ERR_FORMAT, "calibrate: needs quantize:");
     if ((out->html || out->json) && !out->text)
         return bad(r, yaml_get(root, "report"), ERR_FORMAT, "report: needs evaluate:");
     if (out->html && out->json && !strcmp(out->html, out->json))

@@ -17,7 +17,7 @@ run() {
     out=$1
     shift
     "$PARE" run $demo --out "$out" --set 'quantize=[Q8_0, Q4_0]' --set evaluate.chunks=2 \
-        --set evaluate.ctx=32 "$@" >"$d/out" 2>"$d/err"
+        --set evaluate.ctx=32 --set calibrate.chunks=3 "$@" >"$d/out" 2>"$d/err"
 }
 
 # cached: how many steps of the last run were found finished
@@ -27,8 +27,8 @@ cached() {
 
 run "$d/a" --plan
 status=$?
-[ $status = 0 ] && [ ! -e "$d/a" ] && [ "$(grep -c 'to do' "$d/out")" = 7 ]
-ok $? "--plan lists seven steps and does nothing"
+[ $status = 0 ] && [ ! -e "$d/a" ] && [ "$(grep -c 'to do' "$d/out")" = 8 ]
+ok $? "--plan lists eight steps and does nothing"
 plan=$(grep 'Q8_0 .*MiB' "$d/out" | sed 's/^[^0-9]*Q8_0 *\([0-9.]* MiB\).*/\1/')
 
 run "$d/a"
@@ -45,37 +45,38 @@ begin=$(date +%s%N)
 run "$d/a"
 status=$?
 took=$((($(date +%s%N) - begin) / 1000000))
-[ $status = 0 ] && [ "$(cached)" = 7 ] && cmp -s "$d/out" "$d/first"
-ok $? "a second run finds all seven steps and prints the same table"
+[ $status = 0 ] && [ "$(cached)" = 8 ] && cmp -s "$d/out" "$d/first"
+ok $? "a second run finds all eight steps and prints the same table"
 [ $took -lt 1000 ]
 ok $? "the second run takes under a second"
 run "$d/a" --plan
-[ "$(grep -c ' cached ' "$d/out")" = 7 ]
+[ "$(grep -c ' cached ' "$d/out")" = 8 ]
 ok $? "--plan says so too"
 
 run "$d/b" -t 1
 cmp -s "$d/a/pebble-Q8_0.gguf" "$d/b/pebble-Q8_0.gguf" &&
     cmp -s "$d/a/pebble-Q4_0.gguf" "$d/b/pebble-Q4_0.gguf" &&
+    cmp -s "$d/a/pebble.imatrix.gguf" "$d/b/pebble.imatrix.gguf" &&
     cmp -s "$d/a/report.html" "$d/b/report.html" && cmp -s "$d/a/report.json" "$d/b/report.json"
 ok $? "another run, with one thread, gives the same bytes"
 
 run "$d/a" --set 'quantize=[Q8_0, Q4_0, Q6_K]'
-[ "$(cached)" = 5 ]
+[ "$(cached)" = 6 ]
 ok $? "one more mix: only what is new is done"
 run "$d/a" --set evaluate.chunks=1
-[ "$(cached)" = 2 ]
+[ "$(cached)" = 3 ]
 ok $? "another evaluation leaves the files alone"
 run "$d/a"
-[ "$(cached)" = 5 ]
+[ "$(cached)" = 6 ]
 ok $? "back to the first: only the reports differ"
 
 printf x >>"$d/a/pebble-Q4_0.gguf"
 run "$d/a"
-[ "$(cached)" = 6 ] && cmp -s "$d/a/pebble-Q4_0.gguf" "$d/b/pebble-Q4_0.gguf"
+[ "$(cached)" = 7 ] && cmp -s "$d/a/pebble-Q4_0.gguf" "$d/b/pebble-Q4_0.gguf"
 ok $? "a file somebody changed is made again"
 rm "$d/a/pebble-Q8_0.gguf"
 run "$d/a"
-[ "$(cached)" = 6 ] && cmp -s "$d/a/pebble-Q8_0.gguf" "$d/b/pebble-Q8_0.gguf"
+[ "$(cached)" = 7 ] && cmp -s "$d/a/pebble-Q8_0.gguf" "$d/b/pebble-Q8_0.gguf"
 ok $? "a file somebody deleted is made again"
 for f in "$d"/a/.cache/*.json; do head -c 20 "$f" >"$f.cut" && mv "$f.cut" "$f"; done
 run "$d/a"
@@ -120,7 +121,7 @@ fails 1 "$d/none.yaml: No such file" "$d/none.yaml"
 recipe 'model: [m\n'
 fails 1 "r.yaml: line 2, column 1: " "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantise: [Q8_0]\n'
-fails 1 'r.yaml: line 2, column 11: unknown key "quantise" (known: name, model, quantize, evaluate, report)' \
+fails 1 'r.yaml: line 2, column 11: unknown key "quantise" (known: name, model, quantize, evaluate, report, calibrate)' \
     "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantize: [Q8_0]\ngate:\n  Q8_0: {kld: "<= 0.1"}\n'
 fails 1 "r.yaml: line 4, column 3: gate is not supported yet" "$d/r.yaml" --out "$d/x"
@@ -155,7 +156,7 @@ fi
 
 "$PARE" run $demo --out "$d/int" >"$d/out" 2>"$d/err" &
 pid=$!
-while [ ! -s "$d/int/pebble-Q4_0.gguf" ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done
+while [ ! -s "$d/int/pebble-Q4_K_M.gguf" ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done
 kill -INT $pid
 wait $pid
 status=$?

@@ -105,7 +105,7 @@ static const struct {
     {"- a\n",                                                         ERR_FORMAT,      "line 1, column 1: the recipe: expected keys"  },
     {"model: m\nquantise: [Q8_0]\n",                                  ERR_FORMAT,
      "line 2, column 11: unknown key \"quantise\" (known: name, model, quantize, evaluate, "
-     "report)"                                                                                                                        },
+     "report, calibrate)"                                                                                                             },
     {"model: m\nquantize: [Q8_0]\ncalibrate: {chunks: 3}\n",          ERR_FORMAT,
      "line 3, column 12: calibrate: expected a text: to collect importance on"                                                        },
     {"model: m\nquantize: [Q8_0]\ndistill: []\n",                     ERR_UNSUPPORTED,
