@@ -121,6 +121,13 @@ ok $? "no report of another file beside a converted one"
 pare convert "$d/ck" "$d/to/p" && [ -e "$d/to/p.json" ]
 ok $? "a file that is no report stays"
 
+# a pipe's header can't be changed once it is gone
+mkfifo "$d/pipe"
+cat "$d/pipe" >"$d/piped" &
+reader=$!
+pare quantize "$d/ck" "$d/pipe" Q4_0 && wait $reader && pare quantize "$d/ck" "$d/filed" Q4_0 && cmp "$d/piped" "$d/filed"
+ok $? "the same bytes through a pipe"
+
 # no room: by a limit, then on a small disk where one can be mounted
 for n in 1 200 700; do
     rm -rf "$d/to" && cp -r "$d/old" "$d/to"

@@ -235,6 +235,38 @@ static void test_pipeline_reports_tensors(void **state)
     world_close(&w);
 }
 
+/* The digest that is taken while rows are read is the one of reading all at once. */
+static void test_pipeline_takes_the_digest(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 9; threads += 4) {
+        struct world w;
+        struct err err;
+        struct pipe_result r;
+        struct source *back;
+        struct meta_str text;
+        const struct source_opts so = {0};
+        char want[HASH_HEX_BYTES], zeros[HASH_HEX_BYTES];
+        world_open(&w, 0);
+        struct pipe_job job = job_of(&w, threads);
+        memset(zeros, '0', sizeof(zeros));
+        zeros[HASH_HEX_BYTES - 1] = '\0';
+        assert_int_equal(meta_set_str(&w.meta, "pare.source.sha256", zeros, &err), 0);
+        assert_int_equal(meta_set_str(&w.meta, "pare.recipe", "behind it", &err), 0);
+        job.source_digest = true;
+        assert_int_equal(pipe_write(&r, w.out, &job, &err), 0);
+        assert_int_equal(source_sha256(want, w.s, &job.par, NULL, &err), 0);
+        assert_int_equal(source_open(&back, w.out, &so, &err), 0);
+        assert_true(meta_str(source_meta(back), "pare.source.sha256", &text));
+        assert_int_equal(text.n, HASH_HEX_BYTES - 1);
+        assert_memory_equal(text.p, want, text.n);
+        assert_true(meta_str(source_meta(back), "pare.recipe", &text));
+        assert_memory_equal(text.p, "behind it", text.n);
+        source_free(back);
+        world_close(&w);
+    }
+}
+
 static void test_pipeline_refuses_bad_values(void **state)
 {
     (void)state;
@@ -328,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_pipeline_threads_do_not_matter),
         cmocka_unit_test(test_pipeline_writes_what_codecs_give),
         cmocka_unit_test(test_pipeline_reports_tensors),
+        cmocka_unit_test(test_pipeline_takes_the_digest),
         cmocka_unit_test(test_pipeline_refuses_bad_values),
         cmocka_unit_test(test_pipeline_refuses_misfit),
         cmocka_unit_test(test_pipeline_stops),
