@@ -27,7 +27,7 @@ void progress_end(struct progress *p)
     if (p->shown)
         (void)fputs("\r\033[K", stderr);
     p->shown = false;
-    p->begun = 0;
+    p->from.t = 0;
 }
 
 static void warn(void *arg, const char *msg)
@@ -50,6 +50,20 @@ static void scale(char *out, size_t n, double v)
     (void)snprintf(out, n, i ? "%.1f %s" : "%.0f %s", v, unit[i]);
 }
 
+/* Units a second over the last five to ten, as work need not be alike; 0: too early to say. */
+static double speed_now(struct progress *p, double t, uint64_t done)
+{
+    const struct progress_mark now = {t, done};
+
+    if (p->from.t <= 0 || done < p->from.done)
+        p->from = p->mark = now;
+    if (t - p->mark.t > 5) {
+        p->from = p->mark;
+        p->mark = now;
+    }
+    return t - p->from.t < 0.2 ? 0 : (double)(done - p->from.done) / (t - p->from.t);
+}
+
 static void progress(void *arg, const char *what, uint64_t done, uint64_t total)
 {
     struct progress *p = arg;
@@ -58,20 +72,17 @@ static void progress(void *arg, const char *what, uint64_t done, uint64_t total)
 
     if (!p->tty)
         return;
-    if (p->begun <= 0)
-        p->begun = t;
     if (done >= total) {
         progress_end(p);
         return;
     }
-    if (t - p->last < 0.1)
+    const double speed = speed_now(p, t, done);
+    if (t - p->last < 0.1 || speed <= 0)
         return;
     p->last = t;
-    const double speed = (double)done / (t - p->begun + 1e-9);
     scale(rate, sizeof(rate), speed);
     (void)fprintf(stderr, "\r\033[K%3.0f %%  %s%s/s  %.0f s left",
-                  100.0 * (double)done / (double)total, rate, what,
-                  speed > 0 ? (double)(total - done) / speed : 0.0);
+                  100.0 * (double)done / (double)total, rate, what, (double)(total - done) / speed);
     (void)fflush(stderr);
     p->shown = true;
 }

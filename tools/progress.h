@@ -7,12 +7,17 @@
 #include "formats/base/log.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct progress {
-    const char *name;   /* before every warning */
-    bool tty;           /* stderr is a terminal */
-    bool shown;         /* a progress line stands there */
-    double begun, last; /* seconds; 0: no task running */
+    const char *name; /* before every warning */
+    bool tty;         /* stderr is a terminal */
+    bool shown;       /* a progress line stands there */
+    double last;      /* seconds; when it was last written */
+    struct progress_mark {
+        double t; /* seconds; 0: no task running */
+        uint64_t done;
+    } from, mark; /* the rate is that since `from`, some seconds ago; the next `from` */
 };
 
 /* Fills *out with callbacks on `p`, and installs the signal handlers. */

@@ -106,6 +106,19 @@ static uint64_t share(const struct pipe *p)
     return (bytes + bytes / 4) / p->n_readers;
 }
 
+/* Unless the caller wants to stop. Groups of a slow type take a while: progress is told by
+ * the caller's own thread as they end. */
+static void encode(struct pipe *p, struct pipe_group *g, int thread)
+{
+    g->rc = log_stop(p->job->log, &g->err);
+    if (g->rc)
+        return;
+    pipe_group_encode(g, p->job, p->scratch + (size_t)thread * p->scratch_values);
+    const uint64_t now = atomic_fetch_add(&p->now_done, g->in_bytes) + g->in_bytes;
+    if (thread == 0 && p->done + now < p->total)
+        log_progress(p->job->log, "bytes", p->done + now, p->total);
+}
+
 static void task(void *arg, size_t i, int thread)
 {
     enum { WRITE, HASH, FIXED };
@@ -119,12 +132,12 @@ static void task(void *arg, size_t i, int thread)
     } else if (i - FIXED < p->n_readers) {
         (void)source_digest_read(p->digest, i - FIXED, share(p));
     } else {
-        pipe_group_encode(&p->now->group[i - FIXED - p->n_readers], p->job,
-                          p->scratch + (size_t)thread * p->scratch_values);
+        encode(p, &p->now->group[i - FIXED - p->n_readers], thread);
     }
 }
 
 void pipe_batch_run(struct pipe *p)
 {
+    atomic_store(&p->now_done, 0);
     par_for(&p->job->par, p->now->n + p->n_readers + 2, task, p);
 }

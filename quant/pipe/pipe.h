@@ -13,6 +13,7 @@
 #include "formats/source_digest.h"
 #include "quant/pipeline.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -114,9 +115,10 @@ struct pipe {
     struct pipe_batch *now, *before; /* being encoded; being written */
     float *scratch;                  /* scratch_values per thread */
     size_t scratch_values, group_bytes;
-    size_t item;          /* next group: of this item */
-    uint64_t row;         /* from this row */
-    uint64_t done, total; /* source bytes */
+    size_t item;            /* next group: of this item */
+    uint64_t row;           /* from this row */
+    uint64_t done, total;   /* source bytes: of earlier batches, and all */
+    atomic_ullong now_done; /* of this batch */
     int write_rc, hash_rc;
     struct err write_err, hash_err;
 };
