@@ -8,40 +8,37 @@
 #include "quant/ref/ref.h"
 #include "quant/ref/search.h"
 
+#include <math.h>
+
 /* 2^(e - 128): half of what `e` says, for values counted in halves; a denormal below 2. */
 static inline float half_scale(unsigned e)
 {
     return f32_from_bits(e < 2 ? 0x200000U << e : (e - 1) << 23);
 }
 
-static float block_error(uint8_t code[QK], const float *x, const float *w, unsigned e)
+/* 2^(e - 127), e from 0 to 254. */
+static float power(int e)
 {
-    const float s = ldexpf(1.0F, (int)e - 127), inv = ldexpf(1.0F, 127 - (int)e);
-    float sum = 0;
-
-    for (int i = 0; i < QK; i++) {
-        code[i] = e2m1_nearest(x[i] * inv);
-        const float d = e2m1_value[code[i]] * s - x[i];
-        sum += w[i] * d * d;
-    }
-    return sum;
+    return f32_from_bits(e ? (uint32_t)e << 23 : 1U << 22);
 }
 
 static void block_encode(struct block_mxfp4 *b, const float *x, const float *w)
 {
-    uint8_t code[2][QK];
-    float max = 0;
+    uint8_t code[QK];
+    float max, least_x;
     int exp = 0;
 
-    for (int i = 0; i < QK; i++)
-        max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
+    vec_bounds(&least_x, &max, x, QK);
+    max = -least_x > max ? -least_x : max;
     (void)frexpf(max, &exp); /* max = f 2^exp, f in [0.5, 1) */
-    const int e = max > 0 ? exp - 3 + 127 : 0;
-    const unsigned low = e < 0 ? 0 : e > 253 ? 253 : (unsigned)e;
-    const unsigned up = block_error(code[0], x, w, low) > block_error(code[1], x, w, low + 1);
-    b->e = (uint8_t)(max > 0 ? low + up : 0);
+    const int want = max > 0 ? exp - 3 + 127 : 0, low = want < 0 ? 0 : want > 253 ? 253 : want;
+    const float here = e2m1_error(x, w, QK, power(low), power(254 - low));
+    const float above = e2m1_error(x, w, QK, power(low + 1), power(253 - low));
+    const int e = max > 0 ? low + (here > above) : 0;
+    e2m1_codes(code, x, QK, max > 0 ? power(254 - e) : 0);
+    b->e = (uint8_t)e;
     for (int j = 0; j < QK / 2; j++)
-        b->qs[j] = (uint8_t)(code[up][j] | code[up][j + QK / 2] << 4);
+        b->qs[j] = (uint8_t)(code[j] | code[j + QK / 2] << 4);
 }
 
 void mxfp4_encode(void *dst, const float *src, size_t n, const struct codec_how *how)

@@ -9,6 +9,8 @@
 #include "quant/ref/ref.h"
 #include "quant/ref/search.h"
 
+#include <math.h>
+
 enum { RUN = 16, RUNS = 4, LARGEST = 0x7e };
 
 /* Of 0x7f and 0xff, NaN elsewhere, the first is 0; of all others bit 7 is ignored. */
@@ -18,56 +20,39 @@ static float scale_value(uint8_t b)
 
     if (b == 0x7f)
         return 0;
-    return exp ? (1 + (float)man / 8) * ldexpf(1.0F, (int)exp - 7) : (float)man * 0x1p-9F;
+    return exp ? f32_from_bits((exp + 120) << 23 | man << 20) : (float)man * 0x1p-9F;
 }
 
-/* The largest E4M3 that is not above v >= 0. */
+/* The largest E4M3 that is not above v >= 0: its bits are the upper ones of an F32's. */
 static uint8_t scale_below(float v)
 {
-    uint8_t low = 0, high = LARGEST;
-
-    while (low < high) {
-        const uint8_t mid = (uint8_t)((low + high + 1) / 2);
-        if (scale_value(mid) <= v)
-            low = mid;
-        else
-            high = (uint8_t)(mid - 1);
-    }
-    return low;
-}
-
-static float run_codes(uint8_t code[RUN], const float *x, const float *w, float s)
-{
-    float sum = 0;
-
-    for (int i = 0; i < RUN; i++) {
-        code[i] = s > 0 ? e2m1_nearest(x[i] / s) : 0;
-        const float d = e2m1_value[code[i]] * s - x[i];
-        sum += w[i] * d * d;
-    }
-    return sum;
+    if (v >= 448)
+        return LARGEST;
+    return (uint8_t)(v < 0x1p-6F ? (uint32_t)(v * 512) : (f32_bits(v) >> 20) - (120U << 3));
 }
 
 static void run_encode(uint8_t *scale, uint8_t qs[RUN / 2], const float *x, const float *w)
 {
     enum { LESS = 2, TRIES = 7 };
-    uint8_t code[RUN], best[RUN] = {0};
-    float max = 0, least = INFINITY;
+    uint8_t code[RUN];
+    float max, least_x, least = INFINITY, best = 0;
 
-    for (int i = 0; i < RUN; i++)
-        max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
+    vec_bounds(&least_x, &max, x, RUN);
+    max = -least_x > max ? -least_x : max;
     const int first = (int)scale_below(max / 6) - LESS;
     *scale = 0;
     for (int k = first < 0 ? 0 : first; k < first + TRIES && k <= LARGEST; k++) {
-        const float e = run_codes(code, x, w, scale_value((uint8_t)k));
+        const float s = scale_value((uint8_t)k), inverse = s > 0 ? 1.0F / s : 0;
+        const float e = e2m1_error(x, w, RUN, s, inverse);
         if (e < least) {
             least = e;
+            best = inverse;
             *scale = (uint8_t)k;
-            memcpy(best, code, sizeof(best));
         }
     }
+    e2m1_codes(code, x, RUN, best);
     for (int j = 0; j < RUN / 2; j++)
-        qs[j] = (uint8_t)(best[j] | best[j + RUN / 2] << 4);
+        qs[j] = (uint8_t)(code[j] | code[j + RUN / 2] << 4);
 }
 
 void nvfp4_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
