@@ -326,6 +326,11 @@ const struct meta *source_meta(const struct source *s)
     return s->ckpt ? &s->made : gguf_meta(s->gguf);
 }
 
+bool source_is_export(const struct source *s)
+{
+    return s->told.doc && !s->told.changed;
+}
+
 enum dtype source_told_type(const struct source *s)
 {
     return s->told.type;

@@ -98,6 +98,7 @@ const struct vocab *source_vocab(const struct source *s); /* NULL: it has none *
  * convert to for the same file, DTYPE_NONE: it does not say; with it, the types of tensors that
  * conversion would choose others for, and keys its writer sets last; and what stands for the
  * digest `hex` of its tensors: that of the GGUF's own source, or hex. */
+bool source_is_export(const struct source *s); /* such a folder, as it was written */
 enum dtype source_told_type(const struct source *s);
 enum dtype source_told_tensor_type(const struct source *s, size_t i);
 const struct meta *source_told_last(const struct source *s);

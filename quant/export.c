@@ -384,7 +384,7 @@ int export_folder(struct export_result *out, const struct source *s, const char 
         rc = vocab_export(&j.vocab, source_vocab(s), source_meta(s),
                           arch_int(&j.p, ARCH_N_CTX, ARCH_NO_LAYER), err);
     if (!rc)
-        rc = out_dir_open(&j.dir, dir, err);
+        rc = out_dir_open(&j.dir, dir, source_path(s), err);
     if (!rc)
         rc = write_texts(&j, err);
     if (!rc)

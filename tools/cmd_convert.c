@@ -131,7 +131,7 @@ int cmd_convert(struct cmd_env *env, int argc, char **argv, struct err *err)
     const struct source_opts so = {.pre = c.pre, .name = c.name, .log = &env->log};
     if (!rc)
         rc = source_open(&s, operand[0], &so, err);
-    if (!rc)
+    if (!rc && !source_is_export(s)) /* there the GGUF's own word counts */
         rc = tok_check(s, !!c.pre, &env->log, err);
     if (!rc)
         rc = convert(&n_files, s, operand[1], &c, &common.par, &env->log, err);

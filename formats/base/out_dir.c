@@ -88,7 +88,21 @@ static int check_free(const char *path, struct err *err)
     return 0;
 }
 
-int out_dir_open(struct out_dir *d, const char *path, struct err *err)
+/* Does a file lie in the folder that fd is? */
+static bool lies_in(const char *file, int fd)
+{
+    char *real = realpath(file, NULL), *slash = real ? strrchr(real, '/') : NULL;
+    struct stat folder, ours;
+
+    if (slash)
+        slash[slash == real] = '\0';
+    const bool yes = slash && !stat(real, &folder) && !fstat(fd, &ours) &&
+                     folder.st_dev == ours.st_dev && folder.st_ino == ours.st_ino;
+    free(real);
+    return yes;
+}
+
+int out_dir_open(struct out_dir *d, const char *path, const char *input, struct err *err)
 {
     out_dir_init(d);
     int rc = set_names(d, path, err);
@@ -103,6 +117,8 @@ int out_dir_open(struct out_dir *d, const char *path, struct err *err)
     }
     if (!rc && flock(d->fd, LOCK_EX | LOCK_NB))
         rc = err_set(err, ERR_IO, "%s: another process is writing this folder", d->part);
+    if (!rc && input && lies_in(input, d->fd))
+        rc = err_set(err, ERR_ARG, "%s: would replace what is read from %s", path, input);
     if (!rc) {
         remove_files(d->fd);
         if (!is_empty(d->part))

@@ -17,10 +17,11 @@ struct out_dir {
 /* One that out_dir_abandon accepts before anything was opened. */
 void out_dir_init(struct out_dir *d);
 
-/* Make the part folder, empty: files an interrupted run left there are removed. Errors:
- * ERR_ARG (path exists and is no empty folder), ERR_IO (also when another process fills
- * the same folder). */
-int out_dir_open(struct out_dir *d, const char *path, struct err *err) WARN_UNUSED;
+/* Make the part folder, empty: files an interrupted run left there are removed. `input`: a file
+ * that must not lie there; NULL: none. Errors: ERR_ARG (path exists and is no empty folder, the
+ * input would be removed), ERR_IO (also when another process fills the same folder). */
+int out_dir_open(struct out_dir *d, const char *path, const char *input,
+                 struct err *err) WARN_UNUSED;
 
 /* A whole file in it. */
 int out_dir_file(const struct out_dir *d, const char *name, const void *data, size_t n,

@@ -16,10 +16,19 @@
 
 /* ---- tokens ----------------------------------------------------------------------- */
 
+/* Does the file say how the added token is found? */
+static bool is_listed(const struct vocab *v, size_t id)
+{
+    for (size_t i = 0; i < v->n_added; i++)
+        if (v->added[i].id == id)
+            return true;
+    return false;
+}
+
 char *vocab_spelled(const struct vocab *v, size_t i)
 {
     const struct vocab_token *t = &v->token[i];
-    const bool spaces = v->kind == VOCAB_SPM && t->type == VOCAB_USER;
+    const bool spaces = v->kind == VOCAB_SPM && t->type == VOCAB_USER && is_listed(v, i);
     struct buf b = {0};
 
     buf_str(&b, "");
@@ -119,6 +128,8 @@ static unsigned flags_of(const struct vocab *v, size_t id)
     for (size_t i = 0; i < v->n_added; i++)
         if (v->added[i].id == id)
             return v->added[i].flags;
+    if (v->kind == VOCAB_SPM && v->token[id].type == VOCAB_USER)
+        return 0; /* in the text as it is, spaces and all */
     return v->token[id].type == VOCAB_CONTROL ? VOCAB_SPECIAL : VOCAB_NORMALIZED;
 }
 

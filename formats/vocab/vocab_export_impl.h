@@ -12,8 +12,8 @@
 /* Is it a filler that vocab_pad would make? */
 bool vocab_is_pad(const struct vocab *v, size_t i);
 
-/* Its text as a checkpoint spells it: SentencePiece's user-defined ones have U+2581 for a
- * space. The caller frees it; NULL: memory ran out. */
+/* Its text as a checkpoint spells it: SentencePiece's user-defined ones that the file
+ * lists have U+2581 for a space. The caller frees it; NULL: memory ran out. */
 char *vocab_spelled(const struct vocab *v, size_t i);
 
 /* Ranked merges that join what scores join. */
