@@ -39,6 +39,19 @@ int mix_read(const struct mix **out, const char *name, struct err *err)
     return rc;
 }
 
+const struct mix *mix_of_type(enum dtype type)
+{
+    const struct dtype_info *d = dtype_get(type);
+    const struct mix *m = d ? mix_by_name(d->name) : NULL;
+
+    if (m && m->base == type)
+        return m;
+    for (m = mix_table; m->name; m++)
+        if (d && m->base == type)
+            return m;
+    return NULL;
+}
+
 const struct mix *mix_at(size_t i)
 {
     return i < mix_count ? &mix_table[i] : NULL;

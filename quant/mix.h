@@ -22,6 +22,9 @@ struct mix;
 const struct mix *mix_by_name(const char *name);
 /* The same; ERR_ARG names the nearest and all there are. */
 int mix_read(const struct mix **out, const char *name, struct err *err) WARN_UNUSED;
+/* One whose base is `type`: pure, every matrix is of that type. The names of IQ2_S and IQ2_M
+ * are not those of their base types. NULL: there is none. */
+const struct mix *mix_of_type(enum dtype type);
 /* In table order, NULL past the end. */
 const struct mix *mix_at(size_t i);
 const char *mix_name(const struct mix *m);

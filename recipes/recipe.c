@@ -159,18 +159,12 @@ static int read_map(struct reader *r, void *to, const struct yaml_node *map, con
 static int find_mix(struct reader *r, const struct mix **to, const struct yaml_node *v)
 {
     const char *name = NULL;
-    struct buf known = {0};
-    int rc = read_text(r, &name, v);
+    struct err why;
+    const int rc = read_text(r, &name, v);
 
-    if (rc || (*to = mix_by_name(name)))
+    if (rc || !mix_read(to, name, &why))
         return rc;
-    for (size_t i = 0; mix_at(i); i++)
-        buf_fmt(&known, "%s%s", i ? ", " : "", mix_name(mix_at(i)));
-    rc = buf_check(&known, r->err);
-    if (!rc)
-        rc = bad(r, v, ERR_FORMAT, "\"%.40s\" is no mix (known: %s)", name, known.p);
-    buf_release(&known);
-    return rc;
+    return bad(r, v, ERR_FORMAT, "%s", why.msg);
 }
 
 static int quant_name(struct reader *r, void *to, const struct yaml_node *v)
@@ -187,10 +181,19 @@ static int quant_mix(struct reader *r, void *to, const struct yaml_node *v)
     return find_mix(r, &q->mix, v);
 }
 
+/* A type's name, or a mix's for its base type. */
 static int quant_type(struct reader *r, void *to, const struct yaml_node *v)
 {
-    ((struct recipe_quant *)to)->pure = true;
-    return quant_mix(r, to, v);
+    struct recipe_quant *q = to;
+    const char *name = NULL;
+    int rc = read_text(r, &name, v);
+
+    q->pure = true;
+    if (!rc)
+        rc = quant_mix(r, q, v);
+    if (!rc && mix_of_type(dtype_by_name(name)))
+        q->mix = mix_of_type(dtype_by_name(name));
+    return rc;
 }
 
 static int quant_pure(struct reader *r, void *to, const struct yaml_node *v)
@@ -201,13 +204,13 @@ static int quant_pure(struct reader *r, void *to, const struct yaml_node *v)
 static int read_dtype(struct reader *r, enum dtype *to, const struct yaml_node *v)
 {
     const char *name = NULL;
+    struct err why;
     const int rc = read_text(r, &name, v);
 
     if (rc)
         return rc;
-    *to = dtype_by_name(name);
-    if (*to == DTYPE_NONE)
-        return bad(r, v, ERR_FORMAT, "%s: \"%.40s\" is no tensor type", v->key, name);
+    if (mix_read_type(to, name, &why))
+        return bad(r, v, ERR_FORMAT, "%s: %s", v->key, why.msg);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "formats/base/rd.h"
 #include "quant/codec.h"
 #include "quant/half.h"
+#include "quant/mix.h"
 #include "tools/cmd.h"
 
 #include <math.h>
@@ -119,8 +120,11 @@ static int choose(struct codec_job *j, const char *verb, const char *type, unsig
     if (!j->encode && strcmp(verb, "decode"))
         return err_set(err, ERR_ARG, "\"%s\": expected encode or decode", verb);
     j->c = codec_get(dtype_by_name(type), cpu);
-    if (!j->c)
-        return err_set(err, ERR_ARG, "\"%s\" is no type pare can compute with", type);
+    if (!j->c) {
+        enum dtype known;
+        const int rc = mix_read_type(&known, type, err);
+        return rc ? rc : err_set(err, ERR_ARG, "pare cannot compute with %s yet", type);
+    }
     if (j->encode && !j->c->enc)
         return err_set(err, ERR_ARG, "%s can be decoded, not encoded", dtype_get(j->c->type)->name);
     return 0;

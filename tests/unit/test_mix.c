@@ -306,13 +306,22 @@ static void test_mix_needs_importance(void **state)
 static void test_mix_every_type(void **state)
 {
     (void)state;
-    for (int t = DTYPE_NONE + 1; t < DTYPE_COUNT; t++) {
-        const struct dtype_info *d = dtype_get((enum dtype)t);
+    for (int i = DTYPE_NONE + 1; i < DTYPE_COUNT; i++) {
+        const struct dtype_info *d = dtype_get((enum dtype)i);
         enum dtype type;
         struct err err;
         if (mix_read_type(&type, d->name, &err))
             continue;
         assert_non_null(mix_by_name(d->name));
+        /* and there is one that gives it to every matrix */
+        struct mix_tensor t[N];
+        char names[N][64];
+        enum dtype types[N];
+        const struct mix_model m = {t, N, LAYERS, 8, 2, 0, false};
+        const struct mix_opts opts = {.pure = true};
+        build(t, names, 512);
+        assert_int_equal(mix_assign(types, mix_of_type(type), &m, &opts, &err), 0);
+        assert_int_equal(type_of(t, types, "blk.3.attn_v.weight"), type);
     }
 }
 
