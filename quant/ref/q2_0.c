@@ -28,7 +28,8 @@ void q2_0_encode(void *dst, const float *src, size_t n, const struct codec_how *
 
     for (size_t i = 0; i < n; i += VALUES, b++) {
         const float *x = src + i, *weights = srch_importance(w, &s, i, VALUES);
-        const float scale = srch_symmetric(x, weights, VALUES, LEVELS, SRCH_THOROUGH);
+        const float scale =
+            srch_symmetric(x, weights, VALUES, LEVELS, s.importance ? SRCH_NORMAL : SRCH_QUICK);
         block_pack(b, x, srch_symmetric_f16(scale, x, weights, VALUES, LEVELS));
     }
 }
