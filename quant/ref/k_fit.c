@@ -3,13 +3,23 @@
 #include "quant/half.h"
 #include "quant/ref/k_tile.h"
 
+#include <math.h>
+
 struct shape {
     int run, max_code, most; /* values in a run; largest code; largest s and m */
-    float head, head_min;    /* the first d and dmin, in what the widest run asks for */
-    float top;               /* of a run's width, the scale to begin with */
-    int scales, offsets;     /* how many of each are tried */
-    int near, rounds;
 };
+
+/* One way to look: from a first d and dmin, which are refitted as often as `rounds` says. */
+struct way {
+    float head, head_min; /* the first d and dmin, in what the widest run asks for */
+    float top;            /* the first scale of a run, in what its width asks for */
+    int scales, offsets;  /* how many of each are tried; of scales, for each lane of a run */
+    int near, rounds;     /* pairs tried after each refit, of `local` */
+};
+
+enum { WAYS = 4 };
+/* By importance and effort; `scales` is 0 in those that are not there. */
+typedef const struct way ways[2][EFFORT_COUNT][WAYS];
 
 /* A scale and an offset of every run, and what they lead to. */
 struct pick {
@@ -120,19 +130,20 @@ static const float second_half[VEC_ALL] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1
 /* From the widest scale worth trying downwards, at each the offsets that put the middle
  * of the values near the middle of the codes. */
 INLINE struct part search_wide(struct part best, const struct super *q, vec lo, vec hi,
-                               const struct k_tile *t, int at, const struct shape *k, bool even)
+                               const struct k_tile *t, int at, const struct shape *k,
+                               const struct way *by, bool even)
 {
     const int copies = k->run / VEC_ALL;
     const vec middle = 0.5F * (lo + hi);
-    vec top = k_whole((hi - lo) * (k->top / ((float)k->max_code * q->d)), 1, k->most);
+    vec top = k_whole((hi - lo) * (by->top / ((float)k->max_code * q->d)), 1, k->most);
 
     if (copies == 2)
         top -= vec_load(second_half + at);
-    for (int j = 0; j < k->scales; j++) {
+    for (int j = 0; j < by->scales; j++) {
         const vec s = k_whole(top - (float)(copies * j), 1, k->most);
         const vec scale = s * q->d, inverse = 1.0F / scale;
-        for (int i = 0; i < k->offsets; i++) {
-            const float part = ((float)i + 0.5F) / (float)k->offsets - 0.5F;
+        for (int i = 0; i < by->offsets; i++) {
+            const float part = ((float)i + 0.5F) / (float)by->offsets - 0.5F;
             const vec m = (scale * (0.5F * (float)k->max_code + part) - middle) * q->inverse_min;
             best = better(best, line(s, k_whole(m, 0, k->most), inverse, q, t, at, k, even));
         }
@@ -159,11 +170,12 @@ static const float local[][2] = {
 };
 
 INLINE struct part search_near(struct part best, struct part from, const struct super *q,
-                               const struct k_tile *t, int at, const struct shape *k, bool even)
+                               const struct k_tile *t, int at, const struct shape *k,
+                               const struct way *by, bool even)
 {
     const int copies = k->run / VEC_ALL;
 
-    for (int i = 0; i < k->near; i += copies) {
+    for (int i = 0; i < by->near; i += copies) {
         vec s = from.s + local[i][0], m = from.m + local[i][1];
         if (copies == 2) {
             s += vec_load(second_half + at) * (local[i + 1][0] - local[i][0]);
@@ -284,92 +296,130 @@ INLINE struct super super_of(uint16_t d, uint16_t dmin)
     return q;
 }
 
-INLINE void fit(struct k_fit *f, const float *x, const struct k_tile *t, const struct shape *k,
-                bool even)
+/* f with the error it leads to, if that is less than `error`; the least of both. */
+INLINE float fit_way(struct k_fit *f, float error, const struct runs *r, const struct k_tile *t,
+                     const struct shape *k, const struct way *by, bool even)
 {
-    struct runs r;
     struct pick now = {{0}, {0}, {0}};
     struct normal n;
-    float width[VEC_ALL], depth[VEC_ALL], error = 0;
+    float width[VEC_ALL], depth[VEC_ALL];
 
-    runs_set(&r, t, k, even);
     for (int i = 0; i < VEC_ALL; i++) {
-        width[i] = r.hi[i] - r.lo[i];
-        depth[i] = 0.0F - r.lo[i]; /* not -0 */
+        width[i] = r->hi[i] - r->lo[i];
+        depth[i] = 0.0F - r->lo[i]; /* not -0 */
     }
-    uint16_t d = srch_f16_up(k_most(width) * (k->head / (float)(k->max_code * k->most)));
-    uint16_t dmin = srch_f16_up(k_most(depth) * (k->head_min / (float)k->most));
+    uint16_t d = srch_f16_up(k_most(width) * (by->head / (float)(k->max_code * k->most)));
+    uint16_t dmin = srch_f16_up(k_most(depth) * (by->head_min / (float)k->most));
     for (int round = 0;; round++) {
         struct super q = super_of(d, dmin);
         for (int at = 0; at < VEC_ALL; at += VEC) {
-            const vec mean = vec_load(r.sum + at) / vec_load(r.weight + at);
-            struct part p = flat(&q, mean, t, at, k, even);
-            q.weight = vec_load(r.weight + at);
+            const vec lo = vec_load(r->lo + at), hi = vec_load(r->hi + at);
+            q.weight = vec_load(r->weight + at);
+            struct part p = flat(&q, vec_load(r->sum + at) / q.weight, t, at, k, even);
             if (d && !round)
-                p = search_wide(p, &q, vec_load(r.lo + at), vec_load(r.hi + at), t, at, k, even);
+                p = search_wide(p, &q, lo, hi, t, at, k, by, even);
             else if (d)
-                p = search_near(p, part_get(&now, at), &q, t, at, k, even);
+                p = search_near(p, part_get(&now, at), &q, t, at, k, by, even);
             part_put(&now, at, dmin ? p : (struct part){p.s, {0}, p.error});
         }
         merge(&now, k);
         const float all = k_sum(now.error);
-        if (!round || all < error) {
+        if (all < error) {
             take(f, &now, d, dmin, k);
             error = all;
         }
-        if (round == k->rounds || !(d | dmin))
+        if (round == by->rounds || !(d | dmin))
             break;
         for (int at = 0; at < VEC_ALL; at += VEC) {
-            q.weight = vec_load(r.weight + at);
-            normal_terms(&n, at, part_get(&now, at), &q, &r, t, k, even);
+            q.weight = vec_load(r->weight + at);
+            normal_terms(&n, at, part_get(&now, at), &q, r, t, k, even);
         }
         if (!normal_solve(&d, &dmin, &n))
             break;
     }
+    return error;
+}
+
+INLINE void fit_even(struct k_fit *f, const float *x, const struct k_tile *t, const struct shape *k,
+                     const struct way by[WAYS], bool even)
+{
+    struct runs r;
+    float error = INFINITY;
+
+    memset(f, 0, sizeof(*f));
+    runs_set(&r, t, k, even);
+    for (int i = 0; i < WAYS && by[i].scales; i++)
+        error = fit_way(f, error, &r, t, k, &by[i], even);
     set_codes(f, x, k);
 }
 
-#ifndef P2
-#define P2 0.95F, 0.95F, 1.04F, 8, 4, 10, 2
-#endif
-#ifndef P4
-#define P4 1.1F, 1.0F, 1.04F, 8, 4, 10, 2
-#endif
-#ifndef P5
-#define P5 1.1F, 1.0F, 1.04F, 8, 4, 10, 2
-#endif
-
-INLINE void fit_tile(struct k_fit *f, const float *x, const float *w, const struct shape *k)
+INLINE void fit(struct k_fit *f, const float *x, const float *w, const struct shape *k, ways *how,
+                enum codec_effort effort)
 {
     struct k_tile t;
 
     k_tile_fill(&t, x, w, k->run);
     if (t.even)
-        fit(f, x, &t, k, true);
+        fit_even(f, x, &t, k, (*how)[0][effort], true);
     else
-        fit(f, x, &t, k, false);
+        fit_even(f, x, &t, k, (*how)[1][effort], false);
 }
+
+/* Values that lie on a lattice with zero in its middle, as ternary ones and those of models
+ * trained for few bits, have an odd number of levels: one code is left over in each run. */
+#define LATTICE(max_code)                                                                          \
+    {                                                                                              \
+        (max_code) / ((max_code)-1.0F), 1.0F, (max_code) / ((max_code)-1.0F), 1, 2, 2, 1           \
+    }
+
+static ways ways2 = {
+    {{{0.9F, 0.9F, 1.1F, 8, 6, 10, 2}, LATTICE(3)},
+     {{0.95F, 0.95F, 1.05F, 6, 3, 4, 1}},
+     {{0.9F, 0.9F, 1.15F, 10, 8, 14, 4},
+      {0.8F, 0.9F, 1.15F, 10, 8, 14, 4},
+      {0.9F, 0.8F, 1.15F, 10, 8, 14, 4},
+      LATTICE(3)}},
+    {{{0.9F, 0.9F, 1.15F, 10, 8, 14, 3}, LATTICE(3)},
+     {{0.95F, 0.95F, 1.05F, 7, 3, 6, 1}},
+     {{0.9F, 0.9F, 1.2F, 14, 8, 14, 4},
+      {0.75F, 0.85F, 1.2F, 14, 8, 14, 4},
+      {1.05F, 0.95F, 1.2F, 14, 8, 14, 4},
+      LATTICE(3)}},
+};
+static ways ways4 = {
+    {{{1.15F, 1.0F, 1.15F, 8, 6, 6, 1}, LATTICE(15)},
+     {{1.1F, 1.0F, 1.1F, 6, 3, 2, 1}},
+     {{1.15F, 1.0F, 1.15F, 12, 8, 14, 3}, {1.3F, 1.0F, 1.25F, 12, 8, 14, 3}, LATTICE(15)}},
+    {{{1.15F, 1.0F, 1.2F, 9, 5, 6, 1}, {1.35F, 1.1F, 1.35F, 9, 5, 6, 1}, LATTICE(15)},
+     {{1.1F, 1.0F, 1.1F, 6, 3, 4, 1}},
+     {{1.2F, 1.0F, 1.3F, 16, 8, 14, 3}, {1.4F, 1.1F, 1.4F, 16, 8, 14, 3}, LATTICE(15)}   },
+};
+static ways ways5 = {
+    {{{1.2F, 1.0F, 1.15F, 8, 4, 6, 1}, LATTICE(31)},
+     {{1.1F, 1.0F, 1.1F, 5, 3, 2, 1}},
+     {{1.2F, 1.0F, 1.2F, 14, 8, 14, 2}, {1.4F, 1.0F, 1.3F, 14, 8, 14, 2}, LATTICE(31)}},
+    {{{1.2F, 1.0F, 1.2F, 9, 4, 6, 1}, {1.4F, 1.1F, 1.35F, 9, 4, 6, 1}, LATTICE(31)},
+     {{1.1F, 1.0F, 1.1F, 6, 3, 4, 1}},
+     {{1.3F, 1.0F, 1.3F, 16, 8, 14, 2}, {1.5F, 1.1F, 1.4F, 16, 8, 14, 2}, LATTICE(31)}},
+};
 
 void q2_k_fit(struct k_fit *f, const float *x, const float *w, enum codec_effort effort)
 {
-    static const struct shape k = {16, 3, 15, P2};
+    static const struct shape k = {16, 3, 15};
 
-    (void)effort;
-    fit_tile(f, x, w, &k);
+    fit(f, x, w, &k, &ways2, effort);
 }
 
 void q4_k_fit(struct k_fit *f, const float *x, const float *w, enum codec_effort effort)
 {
-    static const struct shape k = {32, 15, 63, P4};
+    static const struct shape k = {32, 15, 63};
 
-    (void)effort;
-    fit_tile(f, x, w, &k);
+    fit(f, x, w, &k, &ways4, effort);
 }
 
 void q5_k_fit(struct k_fit *f, const float *x, const float *w, enum codec_effort effort)
 {
-    static const struct shape k = {32, 31, 63, P5};
+    static const struct shape k = {32, 31, 63};
 
-    (void)effort;
-    fit_tile(f, x, w, &k);
+    fit(f, x, w, &k, &ways5, effort);
 }

@@ -8,12 +8,20 @@
 struct shape {
     int levels;      /* codes are -levels .. levels - 1 */
     int least, most; /* of s */
-    float head;      /* the first d, in what the widest run asks for */
-    float top;       /* largest scale tried, of the one that meets the largest value */
-    int scales;      /* how many are tried */
-    int near;        /* and later, to either side */
+};
+
+/* One way to look: from a first d, which is refitted as often as `rounds` says. */
+struct way {
+    float head; /* the first d, in what the widest run asks for */
+    float top;  /* the first scale of a run, in what its largest value asks for */
+    int scales; /* how many are tried, of each sign */
+    int near;   /* and after each refit, to either side */
     int rounds;
 };
+
+enum { WAYS = 3 };
+/* By importance and effort; `scales` is 0 in those that are not there. */
+typedef const struct way ways[2][EFFORT_COUNT][WAYS];
 
 enum { RUN = 16, RUNS = 16 };
 
@@ -56,15 +64,15 @@ INLINE struct part all_zero(const struct k_tile *t, int at, bool even)
 
 /* Scales of both signs, downwards from where the largest value is the last code. */
 INLINE struct part search_wide(struct part best, float d, vec extreme, const struct k_tile *t,
-                               int at, const struct shape *k, bool even)
+                               int at, const struct shape *k, const struct way *by, bool even)
 {
     const float inverse = 1.0F / d;
-    const vec first = k_whole(extreme * (-k->top * inverse / (float)k->levels), k->least, k->most);
+    const vec first = k_whole(extreme * (-by->top * inverse / (float)k->levels), k->least, k->most);
     const vec second =
-        k_whole(extreme * (k->top * inverse / (float)(k->levels - 1)), k->least, k->most);
+        k_whole(extreme * (by->top * inverse / (float)(k->levels - 1)), k->least, k->most);
     const vec step = vec_pick(first < 0.0F, vec_all(1.0F), vec_all(-1.0F));
 
-    for (int j = 0; j < k->scales; j++) {
+    for (int j = 0; j < by->scales; j++) {
         best = try_scale(best, first + step * (float)j, d, t, at, k, even);
         best = try_scale(best, second - step * (float)j, d, t, at, k, even);
     }
@@ -72,9 +80,9 @@ INLINE struct part search_wide(struct part best, float d, vec extreme, const str
 }
 
 INLINE struct part search_near(struct part best, vec from, float d, const struct k_tile *t, int at,
-                               const struct shape *k, bool even)
+                               const struct shape *k, const struct way *by, bool even)
 {
-    for (int j = -k->near; j <= k->near; j++)
+    for (int j = -by->near; j <= by->near; j++)
         best = try_scale(best, k_whole(from + (float)j, k->least, k->most), d, t, at, k, even);
     return best;
 }
@@ -128,80 +136,111 @@ INLINE void take(struct k_sym *f, const struct pick *p, uint16_t d)
         f->s[r] = (int8_t)(int32_t)p->s[r];
 }
 
-INLINE void fit(struct k_sym *f, const float *x, const struct k_tile *t, const struct shape *k,
-                bool even)
-{
-    struct pick now = {{0}, {0}}, zero;
-    float extreme[VEC_ALL], size[VEC_ALL], error = 0;
+/* What does not depend on d. */
+struct start {
+    float extreme[VEC_ALL], size[VEC_ALL], zeros[VEC_ALL]; /* the error of zeros alone */
+};
 
+INLINE void start_set(struct start *s, const struct k_tile *t, bool even)
+{
     for (int at = 0; at < VEC_ALL; at += VEC) {
         vec least, greatest;
         k_tile_bounds(&least, &greatest, t, at, RUN);
         const vec v = vec_pick(greatest < -least, least, greatest);
-        vec_store(extreme + at, v);
-        vec_store(size + at, (vec)((ivec)v & 0x7fffffff));
-        const struct part p = all_zero(t, at, even);
-        vec_store(zero.s + at, p.s);
-        vec_store(zero.error + at, p.error);
+        vec_store(s->extreme + at, v);
+        vec_store(s->size + at, (vec)((ivec)v & 0x7fffffff));
+        vec_store(s->zeros + at, all_zero(t, at, even).error);
     }
-    uint16_t d = srch_f16_up(k_most(size) * (k->head / (float)(k->levels * k->most)));
+}
+
+/* f with the error it leads to, if that is less than `error`; the least of both. */
+INLINE float fit_way(struct k_sym *f, float error, const struct start *s, const struct k_tile *t,
+                     const struct shape *k, const struct way *by, bool even)
+{
+    struct pick now = {{0}, {0}};
+    uint16_t d = srch_f16_up(k_most(s->size) * (by->head / (float)(k->levels * k->most)));
+
     for (int round = 0;; round++) {
         const float unit = f32_from_f16(d);
         for (int at = 0; at < VEC_ALL; at += VEC) {
-            struct part p = {vec_load(zero.s + at), vec_load(zero.error + at)};
+            struct part p = {{0}, vec_load(s->zeros + at)};
             if (d && !round)
-                p = search_wide(p, unit, vec_load(extreme + at), t, at, k, even);
+                p = search_wide(p, unit, vec_load(s->extreme + at), t, at, k, by, even);
             else if (d)
-                p = search_near(p, vec_load(now.s + at), unit, t, at, k, even);
+                p = search_near(p, vec_load(now.s + at), unit, t, at, k, by, even);
             vec_store(now.s + at, p.s);
             vec_store(now.error + at, p.error);
         }
         const float all = k_sum(now.error);
-        if (!round || all < error) {
+        if (all < error) {
             take(f, &now, d);
             error = all;
         }
-        if (round == k->rounds || !d || !refit(&d, &now, t, k, even))
+        if (round == by->rounds || !d || !refit(&d, &now, t, k, even))
             break;
     }
+    return error;
+}
+
+INLINE void fit_even(struct k_sym *f, const float *x, const struct k_tile *t, const struct shape *k,
+                     const struct way by[WAYS], bool even)
+{
+    struct start s;
+    float error = INFINITY;
+
+    memset(f, 0, sizeof(*f));
+    start_set(&s, t, even);
+    for (int i = 0; i < WAYS && by[i].scales; i++)
+        error = fit_way(f, error, &s, t, k, &by[i], even);
     set_codes(f, x, k);
 }
 
-#ifndef P3
-#define P3 1.0F, 1.05F, 7, 1, 1
-#endif
-#ifndef P3W
-#define P3W 1.2F, 1.25F, 16, 2, 2
-#endif
-#ifndef P6
-#define P6 1.2F, 1.04F, 24, 6, 2
-#endif
-#ifndef P6W
-#define P6W P6
-#endif
+INLINE void fit(struct k_sym *f, const float *x, const float *w, const struct shape *k, ways *how,
+                enum codec_effort effort)
+{
+    struct k_tile t;
+
+    k_tile_fill(&t, x, w, RUN);
+    if (t.even)
+        fit_even(f, x, &t, k, (*how)[0][effort], true);
+    else
+        fit_even(f, x, &t, k, (*how)[1][effort], false);
+}
+
+/* Values on a lattice around zero, as ternary ones and those of models trained for few
+ * bits: both signs of the largest have a code if it is the last one above zero. */
+#define LATTICE(levels)                                                                            \
+    {                                                                                              \
+        (levels) / ((levels)-1.0F), 1.0F, 1, 0, 1                                                  \
+    }
+
+static ways ways3 = {
+    {{{1.05F, 1.05F, 6, 1, 1}, LATTICE(4)},
+     {{1.05F, 1.05F, 5, 1, 1}},
+     {{1.05F, 1.2F, 14, 2, 2}, {1.2F, 1.2F, 14, 2, 2}, LATTICE(4)}},
+    {{{1.2F, 1.5F, 20, 2, 1}, LATTICE(4)},
+     {{1.1F, 1.2F, 12, 1, 1}},
+     {{1.2F, 1.5F, 24, 4, 3}, {1.05F, 1.5F, 24, 4, 3}, LATTICE(4)}},
+};
+static ways ways6 = {
+    {{{1.25F, 1.2F, 24, 6, 1}, LATTICE(32)},
+     {{1.2F, 1.15F, 14, 2, 1}},
+     {{1.3F, 1.3F, 60, 8, 3}, LATTICE(32)} },
+    {{{1.25F, 1.2F, 34, 4, 1}, LATTICE(32)},
+     {{1.2F, 1.15F, 20, 2, 1}},
+     {{1.3F, 1.3F, 80, 12, 3}, LATTICE(32)}},
+};
 
 void q3_k_fit(struct k_sym *f, const float *x, const float *w, enum codec_effort effort)
 {
-    static const struct shape even = {4, -32, 31, P3}, uneven = {4, -32, 31, P3W};
-    struct k_tile t;
+    static const struct shape k = {4, -32, 31};
 
-    (void)effort;
-    k_tile_fill(&t, x, w, RUN);
-    if (t.even)
-        fit(f, x, &t, &even, true);
-    else
-        fit(f, x, &t, &uneven, false);
+    fit(f, x, w, &k, &ways3, effort);
 }
 
 void q6_k_fit(struct k_sym *f, const float *x, const float *w, enum codec_effort effort)
 {
-    static const struct shape even = {32, -128, 127, P6}, uneven = {32, -128, 127, P6W};
-    struct k_tile t;
+    static const struct shape k = {32, -128, 127};
 
-    (void)effort;
-    k_tile_fill(&t, x, w, RUN);
-    if (t.even)
-        fit(f, x, &t, &even, true);
-    else
-        fit(f, x, &t, &uneven, false);
+    fit(f, x, w, &k, &ways6, effort);
 }

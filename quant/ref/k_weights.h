@@ -16,7 +16,7 @@ enum { K_BLOCK = 256 };
 
 /* How much large values are favoured: less than peers do with 1 or 2. */
 #ifndef K_FLAT
-#define K_FLAT 4.0F
+#define K_FLAT 8.0F
 #endif
 
 /* importance * sqrt(1 + x^2 / (flat * mean square)), which favours large values as much as
