@@ -107,7 +107,11 @@ INLINE ivec ivec_pair(const int16_t *two)
 /* v, a mark in place of its last bits, those of `mask`. */
 INLINE vec vec_mark(vec v, int32_t mask, ivec mark)
 {
+#if defined(__AVX512BW__)
+    return (vec)_mm512_ternarylogic_epi32((__m512i)v, (__m512i)ivec_all(mask), (__m512i)mark, 0xba);
+#else
     return (vec)(((ivec)v & ~mask) | mark);
+#endif
 }
 
 /* The greatest of VEC numbers, whatever the order. */
