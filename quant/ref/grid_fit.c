@@ -44,17 +44,17 @@ struct choice {
 
 static void run_best(struct run *r)
 {
-    float most = 0;
-    int at = 0;
+    float gain[LOOKS_MOST], most = 0;
+    int at = r->looks - 1;
 
-    r->best = 0;
+    for (int j = 0; j < r->looks; j++)
+        gain[j] = r->a[j] / r->b[j] * r->a[j];
+    for (int j = 0; j < r->looks; j++)
+        most = gain[j] > most ? gain[j] : most;
     /* of equals the greatest scale: low levels go together in more entries than others */
-    for (int j = r->looks - 1; j >= 0; j--)
-        if (r->a[j] > 0 && r->a[j] * r->a[j] > most * r->b[j]) {
-            most = r->a[j] * r->a[j] / r->b[j] * 1.0001F;
-            r->best = r->a[j] / r->b[j];
-            at = j;
-        }
+    while (at > 0 && gain[at] < 0.9999F * most)
+        at--;
+    r->best = r->a[at] / r->b[at];
     r->from = at < 2 ? 0 : at > r->looks - WINDOW + 2 ? r->looks - WINDOW : at - 2;
 }
 

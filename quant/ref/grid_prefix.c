@@ -5,22 +5,21 @@
 
 /* ---- the codebook -------------------------------------------------------------------------- */
 
-/* Rows of sixteen halves from their digits, which are in row 0. */
-static void halves_expand(struct grid_halves *h, const struct grid_levels *levels)
+INLINE ivec levels_of(ivec digits, const struct grid_levels *l)
 {
-    const struct grid_levels l = *levels;
-    int32_t digits[16], low[16], high[16];
+    return digits * l->step + l->base + ((digits == l->top) & l->more);
+}
 
-    memcpy(digits, h->row[0], sizeof(digits));
-    for (int k = 0; k < 2; k++) {
-        for (int i = 0; i < 16; i++) {
-            low[i] = grid_level(&l, digits[i] & 3);
-            high[i] = grid_level(&l, digits[i] >> 2 & 3);
-            digits[i] >>= 4;
-        }
-        for (int i = 0; i < 16; i++) {
-            h->row[2 * k][i] = low[i] | high[i] << 16;
-            h->row[2 * k + 1][i] = low[i] * low[i] | (high[i] * high[i]) << 16;
+/* Rows of sixteen halves from their digits, which are in row 0. */
+static void halves_expand(struct grid_halves *h, const struct grid_levels *l)
+{
+    for (int i = 0; i < 16; i += VEC) {
+        ivec digits = ivec_load(&h->row[0][i]);
+        for (int k = 0; k < 2; k++, digits >>= 4) {
+            const ivec v = levels_of(digits & 3, l) | levels_of(digits >> 2 & 3, l) << 16;
+            const ivec squares = ivec_mul16(v, v);
+            memcpy(&h->row[2 * k][i], &v, sizeof(v));
+            memcpy(&h->row[2 * k + 1][i], &squares, sizeof(squares));
         }
     }
 }
@@ -64,13 +63,13 @@ static int blocks_set(struct grid_prefix *x, int next[GRID_CODES], const uint8_t
 void grid_prefix_init(const struct grid *g)
 {
     struct grid_prefix *x = g->prefix;
-    int first[GRID_CODES] = {0}, second[GRID_CODES] = {0}, next[GRID_CODES];
+    int first[GRID_CODES] = {0}, second[GRID_CODES], next[GRID_CODES];
     uint8_t code[GRID_HALVES];
 
-    for (int e = 0; e < g->entries; e++) {
+    for (int e = 0; e < g->entries; e++)
         first[g->digits[e] & 255]++;
-        second[g->digits[e] >> 8]++;
-    }
+    for (int c = 0; c < GRID_CODES; c++)
+        second[c] = !(c & c >> 1 & 0x55); /* digits 0 to 2: nearly all of them are used */
     x->seconds = halves_set(x->second, code, g, second);
     x->firsts = halves_set(x->first, code, g, first);
     const int blocks = blocks_set(x, next, code, first);
