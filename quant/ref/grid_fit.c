@@ -170,20 +170,21 @@ static void try_all(float gain[TRIES], const struct search *s, const float d[TRI
     }
 }
 
-/* The best of 48 scales: the widest run's best one lands from far above the last index, which
- * cuts an outlier, to half of it. */
+/* The best of 32 scales: the widest run's best one lands from far above the last index, which
+ * cuts an outlier, to half of it; or, where F16 ends, the sixteen least. */
 static uint16_t first_d(const struct search *s)
 {
-    static const float lowest[3] = {0.15F, 0.77F, 1.1F}, ratio[3] = {1.107F, 1.0224F, 1.04F};
+    static const float lowest[2] = {0.3F, 0.97F}, ratio[2] = {1.08F, 1.046F};
     const float last = s->most_scale / (s->g->unit * ((float)INDEX_MOST + 0.5F));
+    const int tiny = stored(s, last) < TRIES / 2;
     float most = 0;
     uint16_t best = 0;
 
-    for (int batch = 0; batch < 3; batch++) {
+    for (int batch = 0; batch < (tiny ? 1 : 2); batch++) {
         uint16_t h[TRIES];
         float d[TRIES], gain[TRIES], at = last * lowest[batch];
         for (int i = 0; i < TRIES; i++) {
-            h[i] = stored(s, at);
+            h[i] = tiny ? (uint16_t)(i + 1) : stored(s, at);
             d[i] = restored(s, h[i]);
             at *= ratio[batch];
         }
