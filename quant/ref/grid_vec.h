@@ -11,7 +11,14 @@
 #include <immintrin.h>
 #endif
 
+/* Which of them the machine's instructions do: for vectors of 16, of 8. */
 #if defined(__AVX512BW__)
+#define GRID_VEC_16 1
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+#define GRID_VEC_8 1
+#endif
+
+#if defined(GRID_VEC_16)
 
 #define vec_max(a, b)      ((vec)_mm512_max_ps(a, b))
 #define vec_min(a, b)      ((vec)_mm512_min_ps(a, b))
@@ -21,7 +28,7 @@
 #define ivec_min16(a, b)   ((ivec)_mm512_min_epi16((__m512i)(a), (__m512i)(b)))
 #define ivec_left16(a, n)  ((ivec)_mm512_slli_epi16((__m512i)(a), n))
 
-#elif defined(__AVX2__)
+#elif defined(GRID_VEC_8)
 
 #define vec_max(a, b)      ((vec)_mm256_max_ps(a, b))
 #define vec_min(a, b)      ((vec)_mm256_min_ps(a, b))
@@ -107,7 +114,7 @@ INLINE ivec ivec_pair(const int16_t *two)
 /* v, a mark in place of its last bits, those of `mask`. */
 INLINE vec vec_mark(vec v, int32_t mask, ivec mark)
 {
-#if defined(__AVX512BW__)
+#if defined(GRID_VEC_16)
     return (vec)_mm512_ternarylogic_epi32((__m512i)v, (__m512i)ivec_all(mask), (__m512i)mark, 0xba);
 #else
     return (vec)(((ivec)v & ~mask) | mark);
@@ -117,9 +124,9 @@ INLINE vec vec_mark(vec v, int32_t mask, ivec mark)
 /* The greatest of VEC numbers, whatever the order. */
 INLINE float vec_most(vec v)
 {
-#if defined(__AVX512BW__)
+#if defined(GRID_VEC_16)
     return _mm512_reduce_max_ps(v);
-#elif defined(__AVX2__)
+#elif defined(GRID_VEC_8)
     __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     m = _mm_max_ps(m, _mm_movehl_ps(m, m));
     return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
@@ -136,10 +143,10 @@ INLINE float vec_most(vec v)
 /* The greatest numbers of four vectors. */
 INLINE void vec_most_four(float out[4], const vec m[4])
 {
-#if defined(__AVX2__)
+#if defined(GRID_VEC_16) || defined(GRID_VEC_8)
     __m128 a[4];
     for (int j = 0; j < 4; j++) {
-#if defined(__AVX512BW__)
+#if defined(GRID_VEC_16)
         const __m256 half =
             _mm256_max_ps(_mm512_castps512_ps256(m[j]), _mm512_extractf32x8_ps(m[j], 1));
 #else
@@ -171,9 +178,9 @@ INLINE void vec_marks(int out[4], const vec m[4], int mask)
 /* Bit i: a[i] > b[i]. */
 INLINE unsigned vec_above(vec a, vec b)
 {
-#if defined(__AVX512BW__)
+#if defined(GRID_VEC_16)
     return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
-#elif defined(__AVX2__)
+#elif defined(GRID_VEC_8)
     return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ));
 #else
     const ivec m = a > b;
