@@ -268,11 +268,6 @@ int st_writer_commit(struct st_writer *w, struct err *err)
     return !rc && w->n_shards > 1 ? write_index(w, err) : rc;
 }
 
-uint64_t st_writer_item_bytes(const struct st_writer *w, size_t i)
-{
-    return w->bytes[i];
-}
-
 uint64_t st_writer_bytes(const struct st_writer *w)
 {
     return w->total;

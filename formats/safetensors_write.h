@@ -34,8 +34,7 @@ int st_writer_put(struct st_writer *w, const void *data, size_t n, struct err *e
 /* Check that every tensor is complete, then make the files appear, the index last. */
 int st_writer_commit(struct st_writer *w, struct err *err) WARN_UNUSED;
 
-/* Bytes of tensor data, of one item and of all; how many files hold them. */
-uint64_t st_writer_item_bytes(const struct st_writer *w, size_t i);
+/* Bytes of all tensor data; how many files hold them. */
 uint64_t st_writer_bytes(const struct st_writer *w);
 size_t st_writer_files(const struct st_writer *w);
 

@@ -27,7 +27,7 @@ struct conf {
 /* Marks a number in a path that names a member, not an item. */
 #define CONF_MEMBER "\x01"
 
-void conf_release(struct conf *c);
+void conf_release(struct conf *c); /* accepts an all-zero struct */
 
 /* Values of every kind; `text` is JSON. Failure sticks. */
 void conf_text(struct conf *c, const char *path, const char *text, bool quiet);
