@@ -52,6 +52,30 @@ struct watcher {
     int rc;
 };
 
+/* That they are not finite shows in the first window already. */
+static int check_finite(const struct collect *c, const struct input *in, size_t matrix,
+                        struct err *err)
+{
+    const double *sum2 = in->sum2 + matrix * in->columns;
+
+    for (size_t k = 0; k < in->columns; k++)
+        if (!isfinite((float)sum2[k]))
+            return err_set(err, ERR_FORMAT,
+                           "%s: inputs of weight %.100s are not finite, column %zu",
+                           source_path(model_source(c->model)), in->name, k);
+    return 0;
+}
+
+static int check_all_finite(const struct collect *c, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < c->inputs.n; i++)
+        for (size_t m = 0; !rc && c->inputs.at[i].sum2 && m < c->inputs.at[i].matrices; m++)
+            rc = check_finite(c, &c->inputs.at[i], m, err);
+    return rc;
+}
+
 static void add_input(void *arg, const struct sess_input *in)
 {
     struct watcher *w = arg;
@@ -66,26 +90,18 @@ static void add_input(void *arg, const struct sess_input *in)
         struct rows r = {.in = in, .sum2 = to->sum2 + matrix * to->columns, .columns = to->columns};
         par_for(in->n * to->columns < SMALL ? &alone : &w->c->par,
                 (to->columns + PIECE - 1) / PIECE, add_piece, &r);
+        if (!to->count[matrix])
+            w->rc = check_finite(w->c, to, matrix, w->err);
         to->count[matrix] += in->n;
     }
 }
 
-static int check_finite(const struct collect *c, struct err *err)
-{
-    for (size_t i = 0; i < c->inputs.n; i++) {
-        const struct input *in = &c->inputs.at[i];
-        for (size_t k = 0; in->sum2 && k < in->matrices * in->columns; k++)
-            if (!isfinite((float)in->sum2[k]))
-                return err_set(err, ERR_FORMAT,
-                               "%s: inputs of weight %.100s are not finite, column %zu",
-                               source_path(model_source(c->model)), in->name, k % in->columns);
-    }
-    return 0;
-}
-
-static int run_windows(struct collect *c, struct sess *s, struct watcher *w, struct err *err)
+/* The model over all windows; *found is what the watcher came upon. */
+static int run_windows(const struct collect *c, struct sess *s, const int *found,
+                       const struct collect_pass *p, struct err *err)
 {
     const struct windows *text = c->text;
+    const uint64_t tokens = text->n * text->n_ctx;
     int32_t *ids = calloc(text->n_ctx, sizeof(*ids));
     int rc = ids ? 0 : err_nomem(err);
 
@@ -96,12 +112,24 @@ static int run_windows(struct collect *c, struct sess *s, struct watcher *w, str
         if (!rc)
             rc = sess_eval(s, ids, text->n_ctx, NULL, 0, err);
         if (!rc)
-            rc = w->rc;
-        if (!rc && (!i || i + 1 == text->n))
-            rc = check_finite(c, err);
-        log_progress(c->log, "tokens", (i + 1) * text->n_ctx, text->n * text->n_ctx);
+            rc = *found;
+        log_progress(c->log, "tokens", p->at * tokens + (i + 1) * text->n_ctx, p->of * tokens);
     }
     free(ids);
+    return rc;
+}
+
+int collect_run(const struct collect *c, const struct sess_watch *watch, const int *found,
+                const struct collect_pass *p, struct err *err)
+{
+    struct sess *s = NULL;
+    int rc = sess_new(&s, c->model, c->text->n_ctx, c->text->n_ctx, &c->par, err);
+
+    if (!rc)
+        rc = sess_watch(s, watch, err);
+    if (!rc)
+        rc = run_windows(c, s, found, p, err);
+    sess_free(s);
     return rc;
 }
 
@@ -183,15 +211,12 @@ int collect_sums(struct imatrix **out, struct collect *c, struct err *err)
 {
     struct watcher w = {.c = c, .err = err};
     const struct sess_watch watch = {.fn = add_input, .arg = &w, .n_layers = SIZE_MAX};
-    struct sess *s = NULL;
+    const struct collect_pass pass = {0, 1};
 
     *out = NULL;
-    int rc = sess_new(&s, c->model, c->text->n_ctx, c->text->n_ctx, &c->par, err);
+    int rc = collect_run(c, &watch, &w.rc, &pass, err);
     if (!rc)
-        rc = sess_watch(s, &watch, err);
-    if (!rc)
-        rc = run_windows(c, s, &w, err);
-    sess_free(s);
+        rc = check_all_finite(c, err);
     if (!rc)
         rc = result(out, c, err);
     if (!rc)

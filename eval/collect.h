@@ -18,6 +18,7 @@ struct collect {
     const struct windows *text;
     struct par par;
     const struct log *log;
+    unsigned cpu;         /* cpu_flag bits collect_moments may use */
     struct inputs inputs; /* filled by collect_sums */
 };
 
@@ -27,6 +28,22 @@ struct collect {
  * that are not finite: which weight's), those of a session. */
 int collect_sums(struct imatrix **out, struct collect *c, struct err *err) WARN_UNUSED;
 
-void collect_release(struct collect *c);
+/* Also every input's second moment, to a file (formats/moments.h). What there is no room for
+ * in `memory` bytes of sums takes more runs over the text, each as far as the last block it
+ * needs; the largest matrix is held in any case. Inputs no token reached have none. After
+ * collect_sums. Errors as there, ERR_IO. */
+int collect_moments(struct collect *c, const char *path, uint64_t memory,
+                    struct err *err) WARN_UNUSED;
+
+/* One of several runs, for progress. */
+struct collect_pass {
+    size_t at, of;
+};
+
+/* Run the model over all windows while *watch watches; *found: an error it came upon. */
+int collect_run(const struct collect *c, const struct sess_watch *watch, const int *found,
+                const struct collect_pass *p, struct err *err) WARN_UNUSED;
+
+void collect_release(struct collect *c); /* the inputs */
 
 #endif /* EVAL_COLLECT_H */

@@ -37,6 +37,7 @@ static int add(struct inputs *in, const struct matrix *w, bool together, size_t 
         return rc;
     struct input *i = &in->at[in->n];
     *i = (struct input){.name = w->t->name,
+                        .layer = w->t->layer,
                         .columns = w->cols,
                         .matrices = (size_t)source_n_rows(w->t) / w->rows,
                         .together = together,

@@ -16,6 +16,7 @@
 
 struct input {
     const char *name; /* of the weight, borrowed from the model */
+    int layer;        /* of the weight; -1: not in a block */
     size_t columns;
     size_t matrices; /* 1, or the experts or heads of a stacked weight */
     bool together;   /* all its matrices see every token: heads */

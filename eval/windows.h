@@ -35,6 +35,6 @@ int windows_cut(struct windows *w, const struct model *m, const char *text, size
 /* ids[n_ctx] of window i. */
 void windows_get(int32_t *ids, const struct windows *w, size_t i);
 
-void windows_release(struct windows *w);
+void windows_release(struct windows *w); /* the ids */
 
 #endif /* EVAL_WINDOWS_H */

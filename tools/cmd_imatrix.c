@@ -12,21 +12,36 @@
 
 struct imatrix_cmd {
     const char *model, *text, *out, *kernels; /* model and text NULL: merging only */
-    const char *json;
+    const char *json, *full, *memory;
+    uint64_t memory_bytes;
     bool show; /* `out` is read instead */
     int64_t ctx, chunks;
     struct opt_list merge;
     enum kern_math math;
 };
 
-static int check(const struct imatrix_cmd *c, struct err *err)
+/* Neither output is an input. */
+static int check_apart(const struct imatrix_cmd *c, const char *in, struct err *err)
 {
-    int rc = apart(c->out, c->model, false, err);
+    const int rc = apart(c->out, in, false, err);
+
+    return rc ? rc : apart(c->full, in, false, err);
+}
+
+static int check(struct imatrix_cmd *c, struct err *err)
+{
+    int rc = model_math(&c->math, c->kernels, err);
 
     if (!rc)
-        rc = apart(c->out, c->text, false, err);
+        rc = opt_bytes(&c->memory_bytes, c->memory, err);
+    if (!rc && c->full && !strcmp(c->full, c->out))
+        rc = err_set(err, ERR_ARG, "%s: given for both outputs", c->out);
+    if (!rc)
+        rc = check_apart(c, c->model, err);
+    if (!rc)
+        rc = check_apart(c, c->text, err);
     for (size_t i = 0; !rc && i < c->merge.n; i++)
-        rc = apart(c->out, c->merge.at[i], false, err);
+        rc = check_apart(c, c->merge.at[i], err);
     return rc;
 }
 
@@ -39,12 +54,15 @@ static int run_model(struct imatrix **out, struct imatrix_cmd *c, const struct m
                                      .least = (size_t)c->ctx,
                                      .most = (size_t)c->chunks};
     struct windows windows;
-    struct collect collect = {.model = m, .text = &windows, .par = common->par, .log = log};
+    struct collect collect = {
+        .model = m, .text = &windows, .par = common->par, .log = log, .cpu = common->cpu};
     int rc =
         windows_cut(&windows, m, text->size ? (const char *)text->data : "", text->size, &how, err);
 
     if (!rc)
         rc = collect_sums(out, &collect, err);
+    if (!rc && c->full)
+        rc = collect_moments(&collect, c->full, c->memory_bytes, err);
     if (!rc)
         rc = imatrix_add_dataset(*out, c->text, err);
     collect_release(&collect);
@@ -132,6 +150,8 @@ static int operands(struct imatrix_cmd *c, const struct cmd_env *env, const char
         return err_set(err, ERR_ARG,
                        "usage: pare %s %s, or --merge FILE... OUT.gguf, or --show FILE", env->name,
                        env->usage);
+    if (c->full && n != 3)
+        return err_set(err, ERR_ARG, "--full FILE goes with a model and a text");
     if (c->json && !c->show)
         return err_set(err, ERR_ARG, "--json FILE goes with --show");
     c->out = operand[n - 1];
@@ -148,8 +168,6 @@ static int make(struct imatrix_cmd *c, const struct cmd_common *common, const st
     struct imatrix *im = NULL;
     int rc = check(c, err);
 
-    if (!rc)
-        rc = model_math(&c->math, c->kernels, err);
     if (!rc && c->model)
         rc = collect(&im, c, common, log, err);
     if (!rc)
@@ -165,19 +183,24 @@ static int make(struct imatrix_cmd *c, const struct cmd_common *common, const st
 
 int cmd_imatrix(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-    struct imatrix_cmd c = {.ctx = EVAL_CTX, .kernels = "f32"};
+    struct imatrix_cmd c = {.ctx = EVAL_CTX, .kernels = "f32", .memory = "1GiB"};
     struct cmd_common common;
     const char *operand[3];
     size_t n;
     const struct opt opts[] = {
-        {"ctx",     "N",    "tokens of a window (default: 512)",                              OPT_INT,  &c.ctx,     EVAL_CTX_MIN, 1e7},
-        {"chunks",  "N",    "at most N windows (default: all)",                               OPT_INT,  &c.chunks,  1,            1e9},
-        {"kernels", "KIND", "f32, bf16 or fast: how the model is run",                        OPT_STR,  &c.kernels, 0,            0  },
-        {"show",    NULL,   "print what FILE, the only operand, says of every weight",        OPT_FLAG, &c.show,
-         0,                                                                                                                       0  },
-        {"json",    "FILE", "with --show: write it",                                          OPT_STR,  &c.json,    0,            0  },
-        {"merge",   "FILE", "add an importance matrix; with OUT.gguf alone, no model is run",
-         OPT_LIST,                                                                                      &c.merge,   0,            0  },
+        {"ctx",         "N",    "tokens of a window (default: 512)",                              OPT_INT,  &c.ctx,     EVAL_CTX_MIN, 1e7},
+        {"chunks",      "N",    "at most N windows (default: all)",                               OPT_INT,  &c.chunks,  1,            1e9},
+        {"kernels",     "KIND", "f32, bf16 or fast: how the model is run",                        OPT_STR,  &c.kernels, 0,            0  },
+        {"full",        "FILE", "also every input's second moment x^T x, for error feedback",     OPT_STR,
+         &c.full,                                                                                                       0,            0  },
+        {"full-memory", "SIZE",
+         "sums held at a time (default: 1GiB): less takes more runs over the text",               OPT_STR,
+         &c.memory,                                                                                                     0,            0  },
+        {"show",        NULL,   "print what FILE, the only operand, says of every weight",        OPT_FLAG, &c.show,
+         0,                                                                                                                           0  },
+        {"json",        "FILE", "with --show: write it",                                          OPT_STR,  &c.json,    0,            0  },
+        {"merge",       "FILE", "add an importance matrix; with OUT.gguf alone, no model is run",
+         OPT_LIST,                                                                                          &c.merge,   0,            0  },
     };
 
     int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, operand, &n, 1, 3, err);

@@ -78,3 +78,13 @@ no 2 "usage: pare imatrix" --show "$d/1.gguf" "$d/2.gguf"
 no 2 "usage: pare imatrix" --show
 no 2 "$d/1.gguf" --show "$d/1.gguf" --json "$d/1.gguf"
 no 1 "not an importance matrix" --show "$d/m.gguf"
+
+# shellcheck disable=SC2086
+pare imatrix $demo $text "$d/2.gguf" $small --full "$d/1.xx" -t 1 && cmp "$d/1.gguf" "$d/2.gguf"
+ok $? "second moments beside it"
+# shellcheck disable=SC2086
+pare imatrix $demo $text "$d/2.gguf" $small --full "$d/2.xx" -t 7 --full-memory 100K && cmp "$d/1.xx" "$d/2.xx"
+ok $? "the same with 7 threads, one matrix at a time"
+no 2 "given for both outputs" $demo $text "$d/to/o" --full "$d/to/o"
+no 2 "$text" $demo $text "$d/to/o.gguf" --full $text
+no 2 "--full FILE goes with" --merge "$d/1.gguf" --full "$d/to/o" "$d/to/o.gguf"
