@@ -88,13 +88,14 @@ $(B)/%.o: %.c $(B)/flags
 
 # The codecs are compiled for each level of processor and linked to one object a level, in
 # which only the table keeps its name. No FMA: every level gives the same bytes.
+REF_FAST   := $(if $(filter release clang,$(CONFIG)),-O3 -fno-math-errno -fno-trapping-math)
 REF_scalar :=
 REF_avx2   := -mavx2 -mf16c
 REF_avx512 := $(REF_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 define CODECS
 $(B)/quant/ref/%.$(1).o: quant/ref/%.c $(B)/flags
 	@mkdir -p $$(@D)
-	$$(Q)$$(if $$(V),,echo "  CC    $$< ($(1))";) $$(CC) $$(FLAGS) -O3 -fno-math-errno -fno-trapping-math $$(CFLAGS) \
+	$$(Q)$$(if $$(V),,echo "  CC    $$< ($(1))";) $$(CC) $$(FLAGS) $$(REF_FAST) $$(CFLAGS) \
 		$$(REF_$(1)) -DCODEC_TABLE=codec_table_$(1) -MMD -MP -c -o $$@ $$<
 
 $(B)/quant/codecs_$(1).o: $(patsubst %.c,$(B)/%.$(1).o,$(REF_C))
