@@ -15,6 +15,7 @@ struct way {
     float top;            /* the first scale of a run, in what its width asks for */
     int scales, offsets;  /* how many of each are tried; of scales, for each lane of a run */
     int near, rounds;     /* pairs tried after each refit, of `local` */
+    bool alike;           /* only worth it where all runs are about as wide */
 };
 
 enum { WAYS = 4 };
@@ -33,7 +34,8 @@ struct part {
 
 /* What is known of every run. */
 struct runs {
-    float lo[VEC_ALL], hi[VEC_ALL], weight[VEC_ALL], sum[VEC_ALL]; /* sum w, sum w x */
+    float lo[VEC_ALL], hi[VEC_ALL], width[VEC_ALL];
+    float weight[VEC_ALL], sum[VEC_ALL]; /* sum w, sum w x */
 };
 
 /* d and dmin, and what the lanes that are worked on need beside. */
@@ -281,8 +283,10 @@ INLINE void runs_set(struct runs *r, const struct k_tile *t, const struct shape 
             weight += w;
             sum += w * vec_load(t->x + VEC_ALL * i + at);
         }
-        vec_store(r->lo + at, vec_pick(lo > 0.0F, (vec){0}, lo));
+        lo = vec_pick(lo > 0.0F, (vec){0}, lo); /* offsets are not above zero */
+        vec_store(r->lo + at, lo);
         vec_store(r->hi + at, hi);
+        vec_store(r->width + at, hi - lo);
         vec_store(r->weight + at, weight);
         vec_store(r->sum + at, sum);
     }
@@ -302,13 +306,11 @@ INLINE float fit_way(struct k_fit *f, float error, const struct runs *r, const s
 {
     struct pick now = {{0}, {0}, {0}};
     struct normal n;
-    float width[VEC_ALL], depth[VEC_ALL];
+    float depth[VEC_ALL];
 
-    for (int i = 0; i < VEC_ALL; i++) {
-        width[i] = r->hi[i] - r->lo[i];
+    for (int i = 0; i < VEC_ALL; i++)
         depth[i] = 0.0F - r->lo[i]; /* not -0 */
-    }
-    uint16_t d = srch_f16_up(k_most(width) * (by->head / (float)(k->max_code * k->most)));
+    uint16_t d = srch_f16_up(k_most(r->width) * (by->head / (float)(k->max_code * k->most)));
     uint16_t dmin = srch_f16_up(k_most(depth) * (by->head_min / (float)k->most));
     for (int round = 0;; round++) {
         struct super q = super_of(d, dmin);
@@ -349,7 +351,8 @@ INLINE void fit_even(struct k_fit *f, const float *x, const struct k_tile *t, co
     memset(f, 0, sizeof(*f));
     runs_set(&r, t, k, even);
     for (int i = 0; i < WAYS && by[i].scales; i++)
-        error = fit_way(f, error, &r, t, k, &by[i], even);
+        if (!by[i].alike || k_alike(r.width))
+            error = fit_way(f, error, &r, t, k, &by[i], even);
     set_codes(f, x, k);
 }
 
@@ -369,7 +372,7 @@ INLINE void fit(struct k_fit *f, const float *x, const float *w, const struct sh
  * trained for few bits, have an odd number of levels: one code is left over in each run. */
 #define LATTICE(max_code)                                                                          \
     {                                                                                              \
-        (max_code) / ((max_code)-1.0F), 1.0F, (max_code) / ((max_code)-1.0F), 1, 2, 2, 1           \
+        (max_code) / ((max_code)-1.0F), 1.0F, (max_code) / ((max_code)-1.0F), 1, 2, 2, 1, true     \
     }
 
 static ways ways2 = {
@@ -390,7 +393,7 @@ static ways ways4 = {
     {{{1.15F, 1.0F, 1.15F, 8, 6, 6, 1}, LATTICE(15)},
      {{1.1F, 1.0F, 1.1F, 6, 3, 2, 1}},
      {{1.15F, 1.0F, 1.15F, 12, 8, 14, 3}, {1.3F, 1.0F, 1.25F, 12, 8, 14, 3}, LATTICE(15)}},
-    {{{1.15F, 1.0F, 1.2F, 9, 5, 6, 1}, {1.35F, 1.1F, 1.35F, 9, 5, 6, 1}, LATTICE(15)},
+    {{{1.15F, 1.0F, 1.2F, 9, 4, 6, 1}, {1.35F, 1.1F, 1.35F, 9, 4, 6, 1}, LATTICE(15)},
      {{1.1F, 1.0F, 1.1F, 6, 3, 4, 1}},
      {{1.2F, 1.0F, 1.3F, 16, 8, 14, 3}, {1.4F, 1.1F, 1.4F, 16, 8, 14, 3}, LATTICE(15)}   },
 };

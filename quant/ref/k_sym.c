@@ -17,6 +17,7 @@ struct way {
     int scales; /* how many are tried, of each sign */
     int near;   /* and after each refit, to either side */
     int rounds;
+    bool alike; /* only worth it where all runs reach about as far */
 };
 
 enum { WAYS = 3 };
@@ -191,7 +192,8 @@ INLINE void fit_even(struct k_sym *f, const float *x, const struct k_tile *t, co
     memset(f, 0, sizeof(*f));
     start_set(&s, t, even);
     for (int i = 0; i < WAYS && by[i].scales; i++)
-        error = fit_way(f, error, &s, t, k, &by[i], even);
+        if (!by[i].alike || k_alike(s.size))
+            error = fit_way(f, error, &s, t, k, &by[i], even);
     set_codes(f, x, k);
 }
 
@@ -211,12 +213,12 @@ INLINE void fit(struct k_sym *f, const float *x, const float *w, const struct sh
  * bits: both signs of the largest have a code if it is the last one above zero. */
 #define LATTICE(levels)                                                                            \
     {                                                                                              \
-        (levels) / ((levels)-1.0F), 1.0F, 1, 0, 1                                                  \
+        (levels) / ((levels)-1.0F), 1.0F, 1, 0, 1, true                                            \
     }
 
 static ways ways3 = {
-    {{{1.05F, 1.05F, 6, 1, 1}, LATTICE(4)},
-     {{1.05F, 1.05F, 5, 1, 1}},
+    {{{1.05F, 1.05F, 5, 1, 1}, LATTICE(4)},
+     {{1.05F, 1.05F, 4, 1, 1}},
      {{1.05F, 1.2F, 14, 2, 2}, {1.2F, 1.2F, 14, 2, 2}, LATTICE(4)}},
     {{{1.2F, 1.5F, 20, 2, 1}, LATTICE(4)},
      {{1.1F, 1.2F, 12, 1, 1}},
@@ -226,7 +228,7 @@ static ways ways6 = {
     {{{1.25F, 1.2F, 24, 6, 1}, LATTICE(32)},
      {{1.2F, 1.15F, 14, 2, 1}},
      {{1.3F, 1.3F, 60, 8, 3}, LATTICE(32)} },
-    {{{1.25F, 1.2F, 34, 4, 1}, LATTICE(32)},
+    {{{1.25F, 1.2F, 34, 3, 1}, LATTICE(32)},
      {{1.2F, 1.15F, 20, 2, 1}},
      {{1.3F, 1.3F, 80, 12, 3}, LATTICE(32)}},
 };

@@ -72,6 +72,19 @@ INLINE float k_most(const float v[VEC_ALL])
     return vec_unorder(ivec_greatest(key));
 }
 
+/* Are the runs that are not flat about as wide? So they are on a lattice; other runs are not. */
+INLINE bool k_alike(const float width[VEC_ALL])
+{
+    const float least = 0.9F * k_most(width);
+    ivec narrow[VEC_SUMS];
+
+    for (int k = 0; k < VEC_SUMS; k++) {
+        const vec w = vec_load(width + k * VEC);
+        narrow[k] = -((w > 0.0F) & (w < least));
+    }
+    return !ivec_greatest(narrow);
+}
+
 /* The sum of sixteen, by halves. */
 INLINE float k_sum(const float v[VEC_ALL])
 {
