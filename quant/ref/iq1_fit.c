@@ -29,6 +29,9 @@ static const float deltas[VEC_ALL] = {
     IQ1_DELTA,  IQ1_DELTA,  IQ1_DELTA,  IQ1_DELTA,  IQ1_DELTA,  IQ1_DELTA,  IQ1_DELTA,  IQ1_DELTA,
     -IQ1_DELTA, -IQ1_DELTA, -IQ1_DELTA, -IQ1_DELTA, -IQ1_DELTA, -IQ1_DELTA, -IQ1_DELTA, -IQ1_DELTA};
 
+static const float ones[4 * OCTET] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
 /* The nearest digits of an octet. */
 INLINE void octet_sums(float a[VEC_ALL], float b[VEC_ALL], const float inverse[VEC_ALL],
                        const float *x, const float *w)
@@ -48,17 +51,22 @@ INLINE void octet_sums(float a[VEC_ALL], float b[VEC_ALL], const float inverse[V
     }
 }
 
-/* Per octet the delta that suits a scale better: in the lower lanes. */
+/* Per octet the delta that suits a scale better: in both halves of the lanes. */
 static void better_delta(float a[VEC_ALL], float b[VEC_ALL], const float scale[VEC_ALL])
 {
     enum { HALF = VEC_ALL / 2 };
+    float other_a[VEC_ALL], other_b[VEC_ALL];
 
-    for (int j = 0; j < HALF; j++) {
-        const float t = scale[j];
-        const int minus = 2.0F * a[j + HALF] - t * b[j + HALF] > 2.0F * a[j] - t * b[j];
-        a[j] = minus ? a[j + HALF] : a[j];
-        b[j] = minus ? b[j + HALF] : b[j];
-        a[j + HALF] = b[j + HALF] = 0;
+    memcpy(other_a, a + HALF, sizeof(other_a) / 2);
+    memcpy(other_a + HALF, a, sizeof(other_a) / 2);
+    memcpy(other_b, b + HALF, sizeof(other_b) / 2);
+    memcpy(other_b + HALF, b, sizeof(other_b) / 2);
+    for (int k = 0; k < VEC_ALL; k += VEC) {
+        const vec t = vec_load(scale + k), a0 = vec_load(a + k), b0 = vec_load(b + k);
+        const vec a1 = vec_load(other_a + k), b1 = vec_load(other_b + k);
+        const ivec better = 2.0F * a1 - t * b1 > 2.0F * a0 - t * b0;
+        vec_store(a + k, vec_pick(better, a1, a0));
+        vec_store(b + k, vec_pick(better, b1, b0));
     }
 }
 
@@ -66,14 +74,13 @@ static void better_delta(float a[VEC_ALL], float b[VEC_ALL], const float scale[V
 static struct sums run_guess(const float *x, const float *w, int octets)
 {
     float a[VEC_ALL] = {0}, b[VEC_ALL] = {0}, scale[VEC_ALL], inverse[VEC_ALL];
-    float squares = 0, weights = 0, most = 0;
+    float heavy[4 * OCTET], gain[VEC_ALL];
     struct sums best = {0, 0};
 
-    for (int i = 0; i < octets * OCTET; i++) {
-        squares += w[i] * x[i] * x[i];
-        weights += w[i];
-    }
-    const float mean = sqrtf(squares / weights);
+    for (int i = 0; i < octets * OCTET; i++)
+        heavy[i] = w[i] * x[i];
+    const size_t n = (size_t)octets * OCTET;
+    const float mean = sqrtf(vec_dot(heavy, x, n) / vec_dot(w, ones, n));
     if (!(mean > 0))
         return best;
     for (int j = 0; j < VEC_ALL; j++) {
@@ -91,10 +98,10 @@ static struct sums run_guess(const float *x, const float *w, int octets)
         }
     }
     for (int j = 0; j < VEC_ALL; j++)
-        if (a[j] > 0 && a[j] * a[j] > most * b[j]) {
-            most = a[j] * a[j] / b[j];
-            best = (struct sums){a[j], b[j]};
-        }
+        gain[j] = a[j] > 0 ? a[j] * a[j] / b[j] : 0;
+    const int top = vec_best(gain);
+    if (gain[top] > 0)
+        best = (struct sums){a[top], b[top]};
     return best;
 }
 
@@ -146,14 +153,20 @@ static uint16_t choose_d(const struct sums *run, int n)
 
 static struct sums octet_exact(const float *x, const float *w, unsigned entry, int minus)
 {
-    struct sums s = {0, 0};
+    const float delta = minus ? -IQ1_DELTA : IQ1_DELTA;
+    float a[OCTET], b[OCTET];
 
     for (int i = 0; i < OCTET; i++) {
-        const float q = (float)grid_iq1_value(entry, i) + (minus ? -IQ1_DELTA : IQ1_DELTA);
-        s.a += w[i] * q * x[i];
-        s.b += w[i] * q * q;
+        const float q = (float)grid_iq1_value(entry, i) + delta, wq = w[i] * q;
+        a[i] = wq * x[i];
+        b[i] = wq * q;
     }
-    return s;
+    for (int half = OCTET / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) {
+            a[i] += a[i + half];
+            b[i] += b[i + half];
+        }
+    return (struct sums){a[0], b[0]};
 }
 
 /* The first of two neighbouring s to look at. */
