@@ -98,11 +98,12 @@ killed() {
         whole || bad=1
         first
         [ -z "$first" ] || "$PARE" inspect "$first" --verify >"$d/out" 2>&1 || bad=1
-        if [ $got = 0 ]; then is "$d/new" || bad=1; fi
+        # where others use the machine, times are what they are: come sooner
+        if [ $got = 0 ]; then is "$d/new" || bad=1; took=$((took * 3 / 4)); fi
         [ $bad = 0 ] || echo "# after $r of $took ms: exit $got: $(cat "$d/err") $(ls "$d/to" | tr "\n" " " | head -c 600)"
         i=$((i + 1))
     done
-    [ $hit -ge 1 ] || bad=1
+    [ $hit -ge 1 ] || { bad=1 && echo "# never hit"; }
     "$PARE" quantize "$d/ck" "$d/to/o" IQ4_NL "$@" >"$d/out" 2>"$d/err" && is "$d/new" && [ -e "$d/to/o.json" ] || bad=1
     [ -z "$(find "$d/to" -name '*.part')" ] || bad=1
     ok $bad "kill -9, $hit of $KILLS times while it ran, earlier file: $earlier, options: $*"
