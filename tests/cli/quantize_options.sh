@@ -48,24 +48,26 @@ ok "without" "$PARE" quantize "$demo" "$tmp/plain.gguf" Q4_K_M
 differ() { ! cmp -s "$1" "$2"; }
 ok "it matters" differ "$tmp/imp.gguf" "$tmp/plain.gguf"
 ok "said in the file" says "quantize.imatrix.file" "$PARE" inspect "$tmp/imp.gguf"
-for mix in IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M IQ3_XXS IQ3_XS Q2_K_S; do
+needing="IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M IQ3_XXS IQ3_XS Q2_K_S"
+for mix in $needing; do
     ok "$mix needs it" fails 2 "needs an importance matrix (--imatrix): tensor blk.0." \
         "$PARE" quantize "$demo" "$tmp/x.gguf" $mix
 done
 ok "one tensor is missing" fails 2 "blk.1.ffn_up.weight" "$PARE" quantize "$demo" "$tmp/x.gguf" Q2_K_S --imatrix "$tmp/part.dat"
 ok "a dry run only warns" says "needs an importance matrix" "$PARE" quantize "$demo" "$tmp/x.gguf" IQ2_M --dry-run
-ok "and that suffices" "$PARE" quantize "$demo" "$tmp/iq2m.gguf" IQ2_M --imatrix "$tmp/i.dat"
+for mix in $needing; do
+    ok "$mix with it, to the byte that a dry run says" exact "$demo" $mix --imatrix "$tmp/i.dat"
+done
 ok "rules know of it" "$PARE" quantize "$demo" "$tmp/q40.gguf" Q4_0 --imatrix "$tmp/i.dat"
 ok "no importance matrix there" fails 1 "$tmp/nowhere" "$PARE" quantize "$demo" "$tmp/x.gguf" Q4_0 --imatrix "$tmp/nowhere"
 cp "$tmp/i.dat" "$tmp/kept.dat"
 ok "output on the importance matrix" fails 2 "would replace" "$PARE" quantize "$demo" "$tmp/i.dat" Q4_0 --imatrix "$tmp/i.dat"
 ok "which is unharmed" cmp "$tmp/i.dat" "$tmp/kept.dat"
 
-for mix in Q4_1 iq4_xs IQ4_NL NVFP4 MXFP4 MXFP4_MOE tq1_0 TQ2_0 Q1_0 Q2_0 BF16; do
+for mix in Q4_1 iq4_xs q3_k_l Q3_K Q2_K IQ3_S IQ3_M IQ4_NL NVFP4 MXFP4 MXFP4_MOE tq1_0 TQ2_0 Q1_0 Q2_0 BF16; do
     ok "dry run of $mix is exact" exact "$demo" $mix
 done
 ok "dry run in parts is exact" exact "$demo" Q4_K_M --split-max-size 90K
-ok "dry run with importance is exact" exact "$demo" IQ2_M --imatrix "$tmp/i.dat"
 ok "dry run of pure is exact" exact "$tmp/bf16.gguf" Q6_K --pure
 ok "in lines by type" says "Q6_K             1" "$PARE" quantize "$demo" "$tmp/x.gguf" Q4_0 --dry-run
 

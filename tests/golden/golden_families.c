@@ -3,7 +3,6 @@
 
 #include "formats/base/cpu.h"
 #include "formats/base/json.h"
-#include "quant/codec.h"
 #include "quant/job.h"
 #include "quant/pipeline.h"
 #include "runtime/model.h"
@@ -19,7 +18,11 @@ enum { STEPS = 4 };
 
 static int write_mix(const char *to, const struct source *s, const struct mix *mix, struct err *err)
 {
-    const struct job_opts o = {.mix = mix, .source_sha256 = "", .par = par_init(1)};
+    const struct job_opts o = {.mix = mix,
+                               .source_sha256 = "",
+                               .effort = EFFORT_FAST,
+                               .cpu = cpu_detect(),
+                               .par = par_init(1)};
     struct pipe_result result;
     struct job *job;
     int rc = job_new(&job, s, &o, err);
@@ -76,9 +79,7 @@ static bool applies(const struct source *s, const struct mix *mix)
 
     for (size_t i = 0; yes && i < source_n_tensors(s); i++) {
         const struct source_tensor *t = source_tensor(s, i);
-        const struct codec *c = codec_get(types[i], CPU_ALL);
-        yes =
-            c && c->enc && !mix_needs_importance(mix, t->row ? t->row->role : ROLE_NONE, types[i]);
+        yes = !mix_needs_importance(mix, t->row ? t->row->role : ROLE_NONE, types[i]);
     }
     free(types);
     return yes;

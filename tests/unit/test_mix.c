@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include "formats/base/cpu.h"
+#include "quant/codec.h"
 #include "quant/mix.h"
 
 #include <string.h>
@@ -322,6 +324,9 @@ static void test_mix_every_type(void **state)
         build(t, names, 512);
         assert_int_equal(mix_assign(types, mix_of_type(type), &m, &opts, &err), 0);
         assert_int_equal(type_of(t, types, "blk.3.attn_v.weight"), type);
+        /* which can be written */
+        assert_non_null(codec_get(type, CPU_ALL));
+        assert_non_null(codec_get(type, CPU_ALL)->enc);
     }
 }
 
