@@ -24,6 +24,7 @@ static size_t means(double *a, struct imstats *s)
     for (size_t m = 0; m < e->matrices; m++) {
         const double count = (double)e->count[m];
         s->tokens = fmax(s->tokens, count);
+        s->least = m ? fmin(s->least, count) : count;
         s->n_unused += !(count > 0);
         for (size_t k = 0; count > 0 && k < e->columns; k++)
             a[n++] = (double)e->sum2[m * e->columns + k] / count;
@@ -112,10 +113,10 @@ static void text_line(struct buf *b, const struct imstats *s, int width)
 {
     const struct imatrix_entry *e = s->entry;
 
-    buf_fmt(b, "%-*s %7llu %5llu %6zu %8.0f %10.4g %9.3g %9.3g %9.3g %7.2f %8.2f %7.2f", width,
-            e->name, (unsigned long long)e->columns, (unsigned long long)e->matrices, s->n_unused,
-            s->tokens, s->sum, s->mean, s->min, s->max, 100 * s->active, 100 * s->evenness,
-            100 * s->top_share);
+    buf_fmt(b, "%-*s %7llu %5llu %6zu %8.0f %8.0f %10.4g %9.3g %9.3g %9.3g %7.2f %8.2f %7.2f",
+            width, e->name, (unsigned long long)e->columns, (unsigned long long)e->matrices,
+            s->n_unused, s->least, s->tokens, s->sum, s->mean, s->min, s->max, 100 * s->active,
+            100 * s->evenness, 100 * s->top_share);
     if (s->cosine >= 0)
         buf_fmt(b, " %7.4f\n", s->cosine);
     else
@@ -134,9 +135,9 @@ int imstats_text(struct buf *b, const struct imatrix *im, struct err *err)
         buf_fmt(b, "text %s\n", im->dataset[i]);
     buf_fmt(b, "%zu weights, %u windows of %u tokens\n\n", im->n_entries, im->chunks,
             im->chunk_size);
-    buf_fmt(b, "%-*s %7s %5s %6s %8s %10s %9s %9s %9s %7s %8s %7s %7s\n", width, "weight",
-            "columns", "of", "unused", "tokens", "sum", "mean", "min", "max", "active%", "entropy%",
-            "top1%", "cosine");
+    buf_fmt(b, "%-*s %7s %5s %6s %8s %8s %10s %9s %9s %9s %7s %8s %7s %7s\n", width, "weight",
+            "columns", "of", "unused", "least", "tokens", "sum", "mean", "min", "max", "active%",
+            "entropy%", "top1%", "cosine");
     for (size_t i = 0; !rc && i < im->n_entries; i++) {
         struct imstats s;
         rc = imstats_of(&s, im, &im->entry[i], err);

@@ -13,7 +13,7 @@
 
 struct imstats {
     const struct imatrix_entry *entry;
-    double tokens; /* most of a matrix */
+    double tokens, least; /* most and fewest of a matrix */
     double sum, mean, min, max, stddev;
     double active;    /* share of columns with a > 1e-5 */
     double entropy;   /* of a / sum, bits */

@@ -71,7 +71,7 @@ sed 's/blk\./BLK./g; s/token_embd/TOKEN_EMBD/g' "$d/1.gguf" >"$d/other.gguf"
 no 1 "$d/other.gguf: of another model" --merge "$d/1.gguf" --merge "$d/other.gguf" "$d/to/o.gguf"
 
 pare imatrix --show "$d/1.gguf" --json "$d/show.json" && is "22 weights, 3 windows of 64 tokens" &&
-    grep -qE '^blk\.0\.attn_q\.weight +[0-9]+ +1 +0 +192 ' "$d/out" &&
+    grep -qE '^blk\.0\.attn_q\.weight +[0-9]+ +1 +0 +192 +192 ' "$d/out" &&
     grep -q '"schema": "pare.imatrix"' "$d/show.json"
 ok $? "what it says of every weight"
 no 2 "usage: pare imatrix" --show "$d/1.gguf" "$d/2.gguf"

@@ -73,6 +73,8 @@ done
 perl -e 'print "{\"sequences\": [", join(",", ("[1,2,3,4,5,6,7,8,9,10]") x 20), "]}"' >"$d/ids.json"
 pare logits "$d/whole.q" --ids "$d/ids.json" "$d/whole.bin"
 stopped INT "$d/whole.bin" logits "$d/whole.q" --ids "$d/ids.json" "$d/to/o"
+pare imatrix "$d/whole.q" $demo/calibration.txt "$d/whole.im" --ctx 64
+stopped INT "$d/whole.im" imatrix "$d/whole.q" $demo/calibration.txt "$d/to/o" --ctx 64
 head -c 20480000 /dev/zero >"$d/zeros"
 pare codec encode Q6_K "$d/zeros" "$d/whole.bin" --columns 256
 stopped INT "$d/whole.bin" codec encode Q6_K "$d/zeros" "$d/to/o" --columns 256
