@@ -107,9 +107,9 @@ static struct sums run_guess(const float *x, const float *w, int octets)
 
 /* ---- the super-scale -------------------------------------------------------------------------- */
 
-static float nearest_s(float scale, float d)
+static float nearest_s(float scale, float inverse_d)
 {
-    const float r = ((scale / d - 1.0F) * 0.5F + VEC_ROUND) - VEC_ROUND;
+    const float r = ((scale * inverse_d - 1.0F) * 0.5F + VEC_ROUND) - VEC_ROUND;
 
     return r < 0 ? 0 : r > MOST ? (float)MOST : r;
 }
@@ -128,19 +128,19 @@ static uint16_t finite_f16(float d)
 
 static uint16_t choose_d(const struct sums *run, int n)
 {
-    float widest = 0, most = 0;
+    float scale[IQ1_OCTETS / 2], widest = 0, most = 0;
     uint16_t best = 0;
 
-    for (int k = 0; k < n; k++)
-        if (run[k].b > 0 && run[k].a > widest * run[k].b)
-            widest = run[k].a / run[k].b;
+    for (int k = 0; k < n; k++) {
+        scale[k] = run[k].b > 0 ? run[k].a / run[k].b : 0;
+        widest = scale[k] > widest ? scale[k] : widest;
+    }
     for (int i = 0; i < TRIES && widest > 0; i++) {
         const uint16_t h = finite_f16(widest / divisor[i]);
-        const float d = f32_from_f16(h);
+        const float d = f32_from_f16(h), inverse = 1.0F / d;
         float gain = 0;
         for (int k = 0; k < n; k++)
-            if (run[k].b > 0)
-                gain += gain_at(&run[k], d * (2.0F * nearest_s(run[k].a / run[k].b, d) + 1.0F));
+            gain += gain_at(&run[k], d * (2.0F * nearest_s(scale[k], inverse) + 1.0F));
         if (gain > most || !best) {
             most = gain;
             best = h;
@@ -172,7 +172,7 @@ static struct sums octet_exact(const float *x, const float *w, unsigned entry, i
 /* The first of two neighbouring s to look at. */
 static int window(const struct sums *run, float d)
 {
-    const int s = run->b > 0 ? (int)nearest_s(run->a / run->b - d, d) : 0;
+    const int s = run->b > 0 ? (int)nearest_s(run->a / run->b - d, 1.0F / d) : 0;
 
     return s < MOST ? s : MOST - 1;
 }

@@ -244,10 +244,14 @@ void iq1_scan(struct iq1_scan *s, const float x[IQ1_CHUNK], const float w[IQ1_CH
 unsigned iq1_scan_entry(const struct iq1_scan *s, int lane)
 {
     const int h = s->half[lane], want = s->least[lane] - s->first[h][lane];
-    const int end = GRID_IQ1_STEP * grid_iq1_start[h + 1];
-    int e = GRID_IQ1_STEP * grid_iq1_start[h];
 
-    while (e + 1 < end && s->second[grid_iq1_second[e]][lane] != want)
-        e++;
-    return grid_iq1_entry[e];
+    for (int e = grid_iq1_start[h]; e < grid_iq1_start[h + 1]; e++) {
+        const uint8_t *second = grid_iq1_second + GRID_IQ1_STEP * e;
+        int misses = 0; /* before the first hit, in a step of four */
+        for (int k = GRID_IQ1_STEP - 1; k >= 0; k--)
+            misses = s->second[second[k]][lane] == want ? 0 : misses + 1;
+        if (misses < GRID_IQ1_STEP)
+            return grid_iq1_entry[GRID_IQ1_STEP * e + misses];
+    }
+    return grid_iq1_entry[GRID_IQ1_STEP * grid_iq1_start[h]];
 }
