@@ -4,7 +4,6 @@
 #include "formats/source_digest.h"
 
 #include "formats/base/hash_many.h"
-#include "formats/base/sha256.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +125,7 @@ size_t source_digest_readers(int n_threads)
 {
     const size_t n = (size_t)n_threads;
 
-    return sha256_wide_native() ? (n + 3) / 4 : (n + 1) / 2;
+    return (n + 1) / 2;
 }
 
 bool source_digest_read(struct source_digest *d, size_t reader, uint64_t bytes)

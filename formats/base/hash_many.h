@@ -1,8 +1,7 @@
 #ifndef FORMATS_BASE_HASH_MANY_H
 #define FORMATS_BASE_HASH_MANY_H
 
-/* SHA-256 of many stretches of memory: side by side where the processor can (sha256.h),
- * otherwise one after another; a bit at a time, beside other work. */
+/* SHA-256 of many stretches of memory, some at a time, beside other work. */
 
 #include "formats/base/err.h"
 #include "formats/base/hash.h"
@@ -21,7 +20,7 @@ struct hash_stretch {
 
 struct hash_many;
 
-/* They are read in this order, about. Nothing is yet. */
+/* They are read in this order. Nothing is yet. */
 int hash_many_new(struct hash_many **out, const struct hash_stretch *stretch, size_t n,
                   struct err *err) WARN_UNUSED;
 void hash_many_free(struct hash_many *m); /* accepts NULL */
