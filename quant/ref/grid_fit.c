@@ -9,15 +9,16 @@
 #include <string.h>
 
 enum { LOOKS_MOST = 48, WINDOW = 6 };
-enum { OCTETS = QK_K / 8, RUNS_MOST = 16, INDEX_MOST = 15, TRIES = 16 };
+enum { OCTETS = QK_K / 8, RUNS_MOST = 16, INDEX_MOST = 15, TRIES = 16, NEAR = 4 };
 
 /* What a run would come to without a codebook, every value with the level nearest to it, at
  * each of `looks` scales. Where it does best is where the codebook does, nearly. */
 struct run {
     float a[LOOKS_MOST], b[LOOKS_MOST];
     int looks;
-    float best; /* the scale of greatest gain */
-    int from;   /* WINDOW candidates around it */
+    float ratio; /* of one scale to the next */
+    float best;  /* the scale of greatest gain */
+    int from;    /* WINDOW candidates around it */
 };
 
 struct search {
@@ -64,7 +65,7 @@ static void run_set(struct run *r, const struct grid_levels *l, float middle, co
     const vec zero = vec_all(0), top = vec_all((float)l->top);
     const float base = (float)l->base, step = (float)l->step;
     const ivec more = (ivec)vec_all((float)l->more);
-    const float ratio = r->looks == LOOKS_MOST ? 1.035F : 1.1F;
+    const float ratio = r->ratio;
     float inverse[LOOKS_MOST] = {1.0F / (step * middle)};
 
     for (int j = 0; j < r->looks / 2; j++)
@@ -101,6 +102,7 @@ static float first_middle(const struct search *s, int from, int n)
 static void look_at_runs(struct search *s)
 {
     const int n = 8 * s->g->run;
+    const int uneven = s->w != srch_ones;
     float middle[RUNS_MOST], most = 0;
 
     for (int k = 0; k < s->runs; k++) {
@@ -111,8 +113,8 @@ static void look_at_runs(struct search *s)
     for (int k = 0; k < s->runs; k++) {
         /* the least index is as far below the greatest */
         const float least = most * (1.0F / 32);
-        /* eight levels and uneven weights: many local optima */
-        s->run[k].looks = s->g->dim == 4 && s->w != srch_ones ? LOOKS_MOST : 16;
+        s->run[k].looks = uneven ? s->g->looks : 16;
+        s->run[k].ratio = uneven ? s->g->ratio : 1.1F;
         run_set(&s->run[k], s->g->levels, middle[k] > least ? middle[k] : least, s->x + n * k,
                 s->p + n * k, s->w + n * k, n);
         s->most_scale = s->run[k].best > s->most_scale ? s->run[k].best : s->most_scale;
@@ -220,7 +222,7 @@ static void first_indices(struct choice *c, const struct search *s, uint16_t h)
     }
 }
 
-/* The four indices about i that candidates are made for. */
+/* The four indices about i that gains are compared at. */
 static int near_index(int i, int j)
 {
     const int first = i < 2 ? 0 : i > INDEX_MOST - 1 ? INDEX_MOST - 3 : i - 2;
@@ -228,32 +230,39 @@ static int near_index(int i, int j)
     return first + j;
 }
 
-/* gain[j] of the run at each of four scales, every octet with its best candidate. */
-static void near_gains(float gain[GRID_CANDIDATES], const struct octet *o, int octets,
-                       const float scale[GRID_CANDIDATES])
+/* The middles of those that candidates are made for, from the first of the four. */
+static const float scan_offset[GRID_CANDIDATES + 1][GRID_CANDIDATES] = {
+    [1] = {2.3F},
+      [2] = {         1.5F,  2.5F},
+      [4] = { 0.5F, 1.5F,     2.5F, 3.5F}
+};
+
+/* gain[j] of the run at each of four scales, every octet with its best of n candidates. */
+INLINE void near_gains(float gain[NEAR], const struct octet *o, int octets, const float scale[NEAR],
+                       int n)
 {
-    float sum[GRID_CANDIDATES] = {0};
+    float sum[NEAR] = {0};
 
     for (int i = 0; i < octets; i++) {
-        float most[GRID_CANDIDATES] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
-        for (int c = 0; c < GRID_CANDIDATES; c++)
-            for (int j = 0; j < GRID_CANDIDATES; j++) {
+        float most[NEAR] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
+        for (int c = 0; c < n; c++)
+            for (int j = 0; j < NEAR; j++) {
                 const float v = 2.0F * o[i].a[c] - scale[j] * o[i].b[c];
                 most[j] = v > most[j] ? v : most[j];
             }
-        for (int j = 0; j < GRID_CANDIDATES; j++)
+        for (int j = 0; j < NEAR; j++)
             sum[j] += most[j];
     }
-    for (int j = 0; j < GRID_CANDIDATES; j++)
+    for (int j = 0; j < NEAR; j++)
         gain[j] = sum[j] * scale[j];
 }
 
-static int best_candidate(const struct octet *o, float scale)
+static int best_candidate(const struct octet *o, float scale, int n)
 {
     float most = 2.0F * o->a[0] - scale * o->b[0];
     int best = 0;
 
-    for (int j = 1; j < GRID_CANDIDATES; j++) {
+    for (int j = 1; j < n; j++) {
         const float gain = 2.0F * o->a[j] - scale * o->b[j];
         best = gain > most ? j : best;
         most = gain > most ? gain : most;
@@ -263,7 +272,8 @@ static int best_candidate(const struct octet *o, float scale)
 
 /* Indices and candidates for d, of those made for about[]. Returns the d of least squares for
  * them. */
-static float choose(struct choice *c, const struct search *s, uint16_t h, const uint8_t *about)
+INLINE float choose_of(struct choice *c, const struct search *s, uint16_t h, const uint8_t *about,
+                       int n)
 {
     const struct grid *g = s->g;
     const float step = restored(s, h) * g->unit;
@@ -272,24 +282,31 @@ static float choose(struct choice *c, const struct search *s, uint16_t h, const 
     c->d = h;
     c->gain = 0;
     for (int k = 0; k < s->runs; k++) {
-        float gain[GRID_CANDIDATES], scale[GRID_CANDIDATES];
+        float gain[NEAR], scale[NEAR];
         int best = 0;
-        for (int j = 0; j < GRID_CANDIDATES; j++)
+        for (int j = 0; j < NEAR; j++)
             scale[j] = ((float)near_index(about[k], j) + 0.5F) * step;
-        near_gains(gain, s->octet + g->run * k, g->run, scale);
-        for (int j = 1; j < GRID_CANDIDATES; j++)
+        near_gains(gain, s->octet + g->run * k, g->run, scale, n);
+        for (int j = 1; j < NEAR; j++)
             best = gain[j] > gain[best] ? j : best;
         c->scale[k] = (uint8_t)near_index(about[k], best);
         c->gain += gain[best];
         const float u = ((float)c->scale[k] + 0.5F) * g->unit;
         for (int i = g->run * k; i < g->run * (k + 1); i++) {
-            const int j = best_candidate(&s->octet[i], scale[best]);
+            const int j = best_candidate(&s->octet[i], scale[best], n);
             c->pick[i] = (uint8_t)j;
             above += u * s->octet[i].a[j];
             below += u * u * s->octet[i].b[j];
         }
     }
     return below > 0 ? above / below : 0;
+}
+
+static float choose(struct choice *c, const struct search *s, uint16_t h, const uint8_t *about)
+{
+    return s->g->scales == 4   ? choose_of(c, s, h, about, 4)
+           : s->g->scales == 2 ? choose_of(c, s, h, about, 2)
+                               : choose_of(c, s, h, about, 1);
 }
 
 /* Fit d to the choice, as long as that gains. */
@@ -319,8 +336,8 @@ static void look_closer(struct search *s, const struct choice *c)
 
     for (int k = 0; k < s->runs; k++) {
         float scale[GRID_CANDIDATES];
-        for (int j = 0; j < GRID_CANDIDATES; j++)
-            scale[j] = ((float)near_index(c->scale[k], j) + 0.5F) * step;
+        for (int j = 0; j < g->scales; j++)
+            scale[j] = ((float)near_index(c->scale[k], 0) + scan_offset[g->scales][j]) * step;
         for (int i = g->run * k; i < g->run * (k + 1); i++)
             grid_scan(&s->octet[i], g,
                       &(struct octet_values){s->x + 8 * i, s->w + 8 * i, s->p + 8 * i, s->signs[i]},

@@ -24,78 +24,73 @@ static void halves_expand(struct grid_halves *h, const struct grid_levels *l)
     }
 }
 
-/* The halves that are used, and their digits. Returns how many, made a multiple of 16. */
-static int halves_set(struct grid_halves *to, uint8_t code[GRID_HALVES], const struct grid *g,
-                      const int count[GRID_CODES])
+/* n halves from their digits, repeated up to a multiple of 16. Returns how many that makes. */
+static int halves_set(struct grid_halves *to, const uint8_t *code, int n, const struct grid *g)
 {
-    int n = 0;
+    int i = 0;
 
-    for (int c = 0; c < GRID_CODES; c++)
-        if (count[c])
-            code[n++] = (uint8_t)c;
-    for (; n % 16; n++)
-        code[n] = code[n - 1];
-    for (int i = 0; i < n; i++)
-        to[i / 16].row[0][i % 16] = code[i];
-    for (int i = 0; i < n; i += 16)
-        halves_expand(&to[i / 16], g->levels);
-    return n;
+    for (; i < n || i % 16; i++)
+        to[i / 16].row[0][i % 16] = code[i < n ? i : n - 1];
+    for (int k = 0; k < i; k += 16)
+        halves_expand(&to[k / 16], g->levels);
+    return i;
 }
 
-/* Where the entries of each first half begin; next: in entries, by digits. */
-static int blocks_set(struct grid_prefix *x, int next[GRID_CODES], const uint8_t code[GRID_HALVES],
-                      const int count[GRID_CODES])
+/* Blocks of the entries [from, to), which end alike. Returns how many. */
+static int blocks_set(struct grid_prefix *x, int block, const struct grid *g, int from, int to)
 {
-    int block = 0;
+    int blocks = 0;
 
-    for (int f = 0; f < x->firsts; f++) {
-        const int c = code[f], again = f > 0 && c == code[f - 1];
-        x->at[f] = (uint16_t)(again ? x->at[f - 1] : block);
-        if (!again) {
-            next[c] = 16 * block;
-            block += (count[c] + 15) / 16;
-        }
-        x->end[f] = (uint16_t)block;
+    for (; from < to; from += 16, blocks++) {
+        struct grid_halves *h = &x->rest[block + blocks];
+        int32_t *entry = x->entry[block + blocks];
+        const int n = to - from < 16 ? to - from : 16;
+        for (int i = 0; i < n; i++)
+            h->row[0][i] = g->digits[from + i] & 255;
+        for (int i = n; i < 16; i++)
+            h->row[0][i] = h->row[0][n - 1];
+        for (int i = 0; i < 16; i++)
+            entry[i] = from + (i < n ? i : n - 1);
+        halves_expand(h, g->levels);
     }
-    return block;
+    return blocks;
 }
 
 void grid_prefix_init(const struct grid *g)
 {
     struct grid_prefix *x = g->prefix;
-    int first[GRID_CODES] = {0}, second[GRID_CODES], next[GRID_CODES];
-    uint8_t code[GRID_HALVES];
+    uint8_t code[GRID_CODES];
+    int n = 0, block = 0;
 
-    for (int e = 0; e < g->entries; e++)
-        first[g->digits[e] & 255]++;
     for (int c = 0; c < GRID_CODES; c++)
-        second[c] = !(c & c >> 1 & 0x55); /* digits 0 to 2: nearly all of them are used */
-    x->seconds = halves_set(x->second, code, g, second);
-    x->firsts = halves_set(x->first, code, g, first);
-    const int blocks = blocks_set(x, next, code, first);
-    for (int e = 0; e < g->entries; e++) {
-        const int i = next[g->digits[e] & 255]++;
-        x->rest[i / 16].row[0][i % 16] = g->digits[e] >> 8;
-        x->entry[i / 16][i % 16] = e;
+        if (!(c & c >> 1 & 0x55)) /* digits 0 to 2: nearly all of them are used */
+            code[n++] = (uint8_t)c;
+    x->others = halves_set(x->other, code, n, g);
+    n = 0;
+    for (int e = 0, to; e < g->entries; e = to, n++) {
+        code[n] = (uint8_t)(g->digits[e] >> 8);
+        for (to = e + 1; to < g->entries && g->digits[to] >> 8 == code[n];)
+            to++;
+        x->at[n] = (uint16_t)block;
+        block += blocks_set(x, block, g, e, to);
+        x->end[n] = (uint16_t)block;
     }
-    for (int f = 0; f < x->firsts; f++)
-        for (int i = next[code[f]]; i < 16 * x->end[f]; i++) {
-            x->rest[i / 16].row[0][i % 16] = x->rest[(i - 1) / 16].row[0][(i - 1) % 16];
-            x->entry[i / 16][i % 16] = x->entry[(i - 1) / 16][(i - 1) % 16];
-        }
-    for (int i = 0; i < blocks; i++)
-        halves_expand(&x->rest[i], g->levels);
+    x->lasts = halves_set(x->last, code, n, g);
+    for (; n < x->lasts; n++) {
+        x->at[n] = x->at[n - 1];
+        x->end[n] = x->end[n - 1];
+    }
 }
 
 /* ---- the best entries ------------------------------------------------------------------------ */
 
-/* A search at four scales together. */
+/* A search at a few scales together. */
 struct look {
     const struct grid_prefix *x;
     ivec p[4], q[4];
     vec s[GRID_CANDIDATES], best[GRID_CANDIDATES];
-    _Alignas(64) float first[GRID_CANDIDATES][GRID_HALVES]; /* what first halves come to */
-    float second[GRID_CANDIDATES];                          /* the most of second halves */
+    _Alignas(64) float last[GRID_CANDIDATES][GRID_HALVES]; /* what last halves come to */
+    float other[GRID_CANDIDATES];                          /* the most of other halves */
 };
 
 /* Sums of VEC halves with two of p and q. */
@@ -106,78 +101,77 @@ INLINE void half_sums(ivec *a, ivec *b, const struct grid_halves *h, int i, cons
     *b = ivec_dot16(ivec_load(&h->row[1][i]), q[0]) + ivec_dot16(ivec_load(&h->row[3][i]), q[1]);
 }
 
-INLINE void look_at_seconds(struct look *l)
+INLINE void look_at_others(struct look *l, int scales)
 {
     vec most[GRID_CANDIDATES];
     ivec a, b;
 
-    for (int j = 0; j < GRID_CANDIDATES; j++)
+    for (int j = 0; j < scales; j++)
         most[j] = vec_all(-INFINITY);
-    for (int i = 0; i < l->x->seconds; i += VEC) {
-        half_sums(&a, &b, &l->x->second[i / 16], i % 16, l->p + 2, l->q + 2);
+    for (int i = 0; i < l->x->others; i += VEC) {
+        half_sums(&a, &b, &l->x->other[i / 16], i % 16, l->p, l->q);
         const vec va = __builtin_convertvector(a, vec), vb = __builtin_convertvector(b, vec);
-        for (int j = 0; j < GRID_CANDIDATES; j++)
+        for (int j = 0; j < scales; j++)
             most[j] = vec_max(most[j], va - l->s[j] * vb);
     }
-    vec_most_four(l->second, most);
+    vec_most_of(l->other, most, scales);
 }
 
-/* top[j]: the best first half at each scale. */
-INLINE void look_at_firsts(int top[GRID_CANDIDATES], struct look *l, int center)
+/* top[j]: the best last half at each scale. */
+INLINE void look_at_lasts(int top[GRID_CANDIDATES], struct look *l, int center, int scales)
 {
     vec most[GRID_CANDIDATES];
     ivec a, b, mark = ivec_count();
 
-    for (int j = 0; j < GRID_CANDIDATES; j++)
+    for (int j = 0; j < scales; j++)
         most[j] = vec_all(-INFINITY);
-    for (int i = 0; i < l->x->firsts; i += VEC, mark += VEC) {
-        half_sums(&a, &b, &l->x->first[i / 16], i % 16, l->p, l->q);
+    for (int i = 0; i < l->x->lasts; i += VEC, mark += VEC) {
+        half_sums(&a, &b, &l->x->last[i / 16], i % 16, l->p + 2, l->q + 2);
         a -= center;
         const vec va = __builtin_convertvector(a, vec), vb = __builtin_convertvector(b, vec);
-        for (int j = 0; j < GRID_CANDIDATES; j++) {
+        for (int j = 0; j < scales; j++) {
             const vec v = va - l->s[j] * vb;
-            vec_store(&l->first[j][i], v);
+            vec_store(&l->last[j][i], v);
             most[j] = vec_max(most[j], vec_mark(v, GRID_MOST - 1, mark));
         }
     }
-    vec_marks(top, most, GRID_MOST - 1);
+    vec_marks(top, most, scales, GRID_MOST - 1);
 }
 
-/* Every entry that begins with first half f. */
-INLINE void look_at_entries(struct look *l, int f)
+/* Every entry that ends with last half f. */
+INLINE void look_at_entries(struct look *l, int f, int scales)
 {
     ivec a, b;
 
     for (int i = 16 * l->x->at[f]; i < 16 * l->x->end[f]; i += VEC) {
-        half_sums(&a, &b, &l->x->rest[i / 16], i % 16, l->p + 2, l->q + 2);
+        half_sums(&a, &b, &l->x->rest[i / 16], i % 16, l->p, l->q);
         const ivec mark = ivec_load(&l->x->entry[i / 16][i % 16]);
         const vec va = __builtin_convertvector(a, vec), vb = __builtin_convertvector(b, vec);
-        for (int j = 0; j < GRID_CANDIDATES; j++) {
-            const vec v = l->first[j][f] + (va - l->s[j] * vb);
+        for (int j = 0; j < scales; j++) {
+            const vec v = l->last[j][f] + (va - l->s[j] * vb);
             l->best[j] = vec_max(l->best[j], vec_mark(v, GRID_MOST - 1, mark));
         }
     }
 }
 
-/* Which of the first halves may begin a better entry than the best so far. */
-INLINE void promising(uint64_t which[2], const struct look *l)
+/* Which of the last halves may end a better entry than the best so far. */
+INLINE void promising(uint64_t which[2], const struct look *l, int scales)
 {
     float limit[GRID_CANDIDATES];
     vec most[GRID_CANDIDATES];
 
-    vec_most_four(limit, l->best);
-    for (int j = 0; j < GRID_CANDIDATES; j++)
-        most[j] = vec_all(limit[j] - l->second[j]);
-    for (int i = 0; i < l->x->firsts; i += VEC) {
-        vec over = vec_load(&l->first[0][i]) - most[0];
-        for (int j = 1; j < GRID_CANDIDATES; j++)
-            over = vec_max(over, vec_load(&l->first[j][i]) - most[j]);
+    vec_most_of(limit, l->best, scales);
+    for (int j = 0; j < scales; j++)
+        most[j] = vec_all(limit[j] - l->other[j]);
+    for (int i = 0; i < l->x->lasts; i += VEC) {
+        vec over = vec_load(&l->last[0][i]) - most[0];
+        for (int j = 1; j < scales; j++)
+            over = vec_max(over, vec_load(&l->last[j][i]) - most[j]);
         which[i / 64] |= (uint64_t)vec_above(over, vec_all(0)) << i % 64;
     }
 }
 
-void grid_prefix_best(int best[GRID_CANDIDATES], const struct grid *g, const int16_t p[8],
-                      const int16_t q[8], int center, const float s[GRID_CANDIDATES])
+INLINE void best_loop(int *best, const struct grid *g, const struct wanted *w, int scales)
 {
     struct look l;
     int top[GRID_CANDIDATES];
@@ -185,23 +179,33 @@ void grid_prefix_best(int best[GRID_CANDIDATES], const struct grid *g, const int
 
     l.x = g->prefix;
     for (int k = 0; k < 4; k++) {
-        l.p[k] = ivec_pair(p + 2 * k);
-        l.q[k] = ivec_pair(q + 2 * k);
+        l.p[k] = ivec_pair(w->p + 2 * k);
+        l.q[k] = ivec_pair(w->q + 2 * k);
     }
-    for (int j = 0; j < GRID_CANDIDATES; j++) {
-        l.s[j] = vec_all(s[j]);
+    for (int j = 0; j < scales; j++) {
+        l.s[j] = vec_all(w->scale[j]);
         l.best[j] = vec_all(-INFINITY);
     }
-    look_at_seconds(&l);
-    look_at_firsts(top, &l, center);
-    for (int j = 0; j < GRID_CANDIDATES; j++)
+    look_at_others(&l, scales);
+    look_at_lasts(top, &l, w->center, scales);
+    for (int j = 0; j < scales; j++)
         if (!(seen[top[j] / 64] >> top[j] % 64 & 1)) {
             seen[top[j] / 64] |= (uint64_t)1 << top[j] % 64;
-            look_at_entries(&l, top[j]);
+            look_at_entries(&l, top[j], scales);
         }
-    promising(which, &l);
+    promising(which, &l, scales);
     for (int k = 0; k < 2; k++)
         for (uint64_t left = which[k] & ~seen[k]; left; left &= left - 1)
-            look_at_entries(&l, 64 * k + __builtin_ctzll(left));
-    vec_marks(best, l.best, GRID_MOST - 1);
+            look_at_entries(&l, 64 * k + __builtin_ctzll(left), scales);
+    vec_marks(best, l.best, scales, GRID_MOST - 1);
+}
+
+void grid_prefix_best(int *best, const struct grid *g, const struct wanted *w)
+{
+    if (w->scales == 4)
+        best_loop(best, g, w, 4);
+    else if (w->scales == 2)
+        best_loop(best, g, w, 2);
+    else
+        best_loop(best, g, w, 1);
 }

@@ -1,9 +1,9 @@
 #ifndef QUANT_REF_GRID_PREFIX_H
 #define QUANT_REF_GRID_PREFIX_H
 
-/* A large codebook of eight values, entries that begin alike together. What the first half of
- * an entry comes to, and the most that any second half adds, say which entries are worth a look:
- * those with three or four of some eighty first halves, mostly. */
+/* A large codebook of eight values, entries that end alike together, which is how they are
+ * sorted. What the last half of an entry comes to, and the most that any other half adds, say which
+ * entries are worth a look: those with three or four of some eighty last halves, mostly. */
 
 #include "quant/ref/grid_scan.h"
 
@@ -18,21 +18,27 @@ struct grid_halves {
 };
 
 struct grid_prefix {
-    /* The distinct first halves and second halves; repeated up to a multiple of 16. */
-    int firsts, seconds;
-    struct grid_halves first[GRID_HALVES / 16], second[GRID_HALVES / 16];
-    /* The second halves of the entries that begin with first half f: blocks [at[f], end[f]), the
+    /* The distinct last halves, and any others; repeated up to a multiple of 16. */
+    int lasts, others;
+    struct grid_halves last[GRID_HALVES / 16], other[GRID_HALVES / 16];
+    /* The other halves of the entries that end with last half f: blocks [at[f], end[f]), the
      * last entry repeated where there are less than sixteen. */
     uint16_t at[GRID_HALVES], end[GRID_HALVES];
     struct grid_halves rest[GRID_BLOCKS];
     _Alignas(64) int32_t entry[GRID_BLOCKS][16]; /* which they are */
 };
 
+/* What the loops look for: sums with p and q at each of `scales` scales. */
+struct wanted {
+    const int16_t *p, *q;
+    int center, scales;
+    const float *scale;
+};
+
 /* g->prefix from g->digits. */
 void grid_prefix_init(const struct grid *g);
 
-/* best[j]: the entry of greatest a - s[j] b - center, for a and b with the numbers p and q. */
-void grid_prefix_best(int best[GRID_CANDIDATES], const struct grid *g, const int16_t p[8],
-                      const int16_t q[8], int center, const float s[GRID_CANDIDATES]);
+/* best[j]: the entry of greatest a - scale[j] b - center, for a and b with the numbers p and q. */
+void grid_prefix_best(int *best, const struct grid *g, const struct wanted *w);
 
 #endif /* QUANT_REF_GRID_PREFIX_H */

@@ -88,11 +88,11 @@ static void numbers_set(struct numbers *n, const struct octet_values *v)
 
 /* Scales in units of what the sums are counted in; kept from overflowing where the values are
  * nothing beside their run's. */
-static void relative_scales(float *out, const struct numbers *n, const float *s)
+static void relative_scales(float *out, const struct numbers *n, const float *s, int scales)
 {
     const float unit = n->p_unit > 0x1p-75F ? 0.5F * n->q_unit / n->p_unit : 1e9F;
 
-    for (int j = 0; j < GRID_CANDIDATES; j++) {
+    for (int j = 0; j < scales; j++) {
         const float v = s[j] * unit;
         out[j] = v < 1e9F ? v : 1e9F;
     }
@@ -116,26 +116,25 @@ static void center_set(struct numbers *n, const struct octet_values *v, float s)
 enum { PLAIN = 1, BENT = 2 }; /* BENT: with the cheapest sign reversed */
 
 /* m = the greater of m and a - s b, marked with the entry it is of. */
-INLINE void keep_best(vec *m, const vec *s, vec a, vec b, ivec mark)
+INLINE void keep_best(vec *m, const vec *s, int scales, vec a, vec b, ivec mark)
 {
-    for (int j = 0; j < GRID_CANDIDATES; j++)
+    for (int j = 0; j < scales; j++)
         m[j] = vec_max(m[j], vec_mark(a - s[j] * b, GRID_MOST - 1, mark));
 }
 
-/* The entry of greatest a - s b for each of four scales; pairs: how many of p and q. */
-INLINE void best_loop(int plain[GRID_CANDIDATES], int bent[GRID_CANDIDATES], const struct grid *g,
-                      const int16_t *p, const int16_t *q, int center, const float *scale, int pairs,
-                      int kinds)
+/* The entry of greatest a - s b for each scale; pairs: how many of p and q. */
+INLINE void best_loop(int *plain, int *bent, const struct grid *g, const struct wanted *w,
+                      int scales, int pairs, int kinds)
 {
     ivec pp[4], qq[4], mark = ivec_count();
     vec s[GRID_CANDIDATES], m[GRID_CANDIDATES], mb[GRID_CANDIDATES];
 
     for (int k = 0; k < pairs; k++) {
-        pp[k] = ivec_pair(p + 2 * k);
-        qq[k] = ivec_pair(q + 2 * k);
+        pp[k] = ivec_pair(w->p + 2 * k);
+        qq[k] = ivec_pair(w->q + 2 * k);
     }
-    for (int j = 0; j < GRID_CANDIDATES; j++) {
-        s[j] = vec_all(scale[j]);
+    for (int j = 0; j < scales; j++) {
+        s[j] = vec_all(w->scale[j]);
         m[j] = mb[j] = vec_all(-INFINITY);
     }
     for (int e = 0; e < g->entries; e += VEC, mark += VEC) {
@@ -149,43 +148,55 @@ INLINE void best_loop(int plain[GRID_CANDIDATES], int bent[GRID_CANDIDATES], con
             b += ivec_dot16(ivec_load(row + 32 * k + 16), qq[k]);
             least = ivec_min16(least, ivec_mulhi16(ivec_left16(t, 9), pp[k]));
         }
-        a -= center;
+        a -= w->center;
         const vec vb = __builtin_convertvector(b, vec);
         if (kinds & PLAIN)
-            keep_best(m, s, __builtin_convertvector(a, vec), vb, mark);
+            keep_best(m, s, scales, __builtin_convertvector(a, vec), vb, mark);
         if (kinds & BENT) {
             least = ivec_min16(least, least >> 16) & 0xffff;
-            keep_best(mb, s, __builtin_convertvector(a - (least << 8), vec), vb, mark);
+            keep_best(mb, s, scales, __builtin_convertvector(a - (least << 8), vec), vb, mark);
         }
     }
     if (kinds & PLAIN)
-        vec_marks(plain, m, GRID_MOST - 1);
+        vec_marks(plain, m, scales, GRID_MOST - 1);
     if (kinds & BENT)
-        vec_marks(bent, mb, GRID_MOST - 1);
+        vec_marks(bent, mb, scales, GRID_MOST - 1);
 }
 
-static void best_eight(int best[GRID_CANDIDATES], const struct grid *g, const struct numbers *n,
-                       const float *s, int odd)
+/* The compiler makes a loop for each of them. */
+INLINE void best_of(int *plain, int *bent, const struct grid *g, const struct wanted *w, int pairs,
+                    int kinds)
 {
-    const int center = n->center[0] + n->center[1];
+    if (w->scales == 4)
+        best_loop(plain, bent, g, w, 4, pairs, kinds);
+    else if (w->scales == 2)
+        best_loop(plain, bent, g, w, 2, pairs, kinds);
+    else
+        best_loop(plain, bent, g, w, 1, pairs, kinds);
+}
+
+static void best_eight(int *best, const struct grid *g, const struct numbers *n, const float *s,
+                       int odd)
+{
+    const struct wanted w = {n->p, n->q, n->center[0] + n->center[1], g->scales, s};
 
     if (g->prefix)
-        grid_prefix_best(best, g, n->p, n->q, center, s);
+        grid_prefix_best(best, g, &w);
     else if (odd)
-        best_loop(best, best, g, n->p, n->q, center, s, 4, BENT);
+        best_of(best, best, g, &w, 4, BENT);
     else
-        best_loop(best, best, g, n->p, n->q, center, s, 4, PLAIN);
+        best_of(best, best, g, &w, 4, PLAIN);
 }
 
-static void best_four(int plain[GRID_CANDIDATES], int bent[GRID_CANDIDATES], const struct grid *g,
-                      const struct numbers *n, int half, const float *s, int odd)
+static void best_four(int *plain, int *bent, const struct grid *g, const struct numbers *n,
+                      int half, const float *s, int odd)
 {
-    const int16_t *p = n->p + 4 * half, *q = n->q + 4 * half;
+    const struct wanted w = {n->p + 4 * half, n->q + 4 * half, n->center[half], g->scales, s};
 
     if (odd)
-        best_loop(plain, bent, g, p, q, n->center[half], s, 2, PLAIN | BENT);
+        best_of(plain, bent, g, &w, 2, PLAIN | BENT);
     else
-        best_loop(plain, bent, g, p, q, n->center[half], s, 2, PLAIN);
+        best_of(plain, bent, g, &w, 2, PLAIN);
 }
 
 /* ---- candidates ------------------------------------------------------------------------------ */
@@ -250,7 +261,7 @@ static void scan_eight(struct octet *o, const struct grid *g, const struct numbe
     int best[GRID_CANDIDATES];
 
     best_eight(best, g, n, s, odd);
-    for (int j = 0; j < GRID_CANDIDATES; j++) {
+    for (int j = 0; j < g->scales; j++) {
         const struct sums t = sums_of_eight(g, best[j], n);
         o->entry[j][0] = (uint16_t)best[j];
         if (odd)
@@ -268,7 +279,7 @@ static void scan_four(struct octet *o, const struct grid *g, const struct number
 
     for (int h = 0; h < 2; h++)
         best_four(plain[h], bent[h], g, n, h, s, odd);
-    for (int j = 0; j < GRID_CANDIDATES; j++) {
+    for (int j = 0; j < g->scales; j++) {
         float gain = -INFINITY;
         for (int h = 0; h < 1 + odd; h++) {
             const int e0 = odd && h == 0 ? bent[0][j] : plain[0][j];
@@ -287,15 +298,14 @@ static void scan_four(struct octet *o, const struct grid *g, const struct number
     }
 }
 
-void grid_scan(struct octet *o, const struct grid *g, const struct octet_values *v,
-               const float s[GRID_CANDIDATES])
+void grid_scan(struct octet *o, const struct grid *g, const struct octet_values *v, const float *s)
 {
     struct numbers n;
     float relative[GRID_CANDIDATES];
 
     numbers_set(&n, v);
-    center_set(&n, v, s[GRID_CANDIDATES / 2]);
-    relative_scales(relative, &n, s);
+    center_set(&n, v, s[g->scales / 2]);
+    relative_scales(relative, &n, s, g->scales);
     const int odd = g->even && grid_signs(n.signs & 127) != n.signs;
     if (g->dim == 8)
         scan_eight(o, g, &n, relative, odd);

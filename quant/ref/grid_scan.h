@@ -27,6 +27,9 @@ struct grid {
     float unit;       /* a run's scale is d * unit * (index + 1/2) */
     float middle;     /* the best scale of most runs, times the values' root mean square */
     int run;          /* octets that share an index */
+    int looks;        /* without the codebook, where weights are uneven: 16, 32 or 48 */
+    float ratio;      /* of one look's scale to the next */
+    int scales;       /* indices of a run that every entry is tried at: 4, 2 or 1 */
     const uint16_t *digits;
     const struct grid_levels *levels;
     struct grid_prefix *prefix;        /* of more than GRID_FLAT entries, else NULL */
@@ -39,7 +42,7 @@ struct grid {
 /* Expands the entries; the fields down to `prefix` are set. */
 void grid_init(struct grid *g);
 
-/* The candidates for an octet. */
+/* The candidates for an octet, g->scales of them. */
 struct octet {
     float a[GRID_CANDIDATES], b[GRID_CANDIDATES];
     uint16_t entry[GRID_CANDIDATES][2];
@@ -52,9 +55,8 @@ struct octet_values {
     unsigned signs;         /* bit i: value i is negative */
 };
 
-/* o: the best entries at each of s[GRID_CANDIDATES], distinguished best where s[GRID_CANDIDATES / 2] is near the best
- * scale. */
-void grid_scan(struct octet *o, const struct grid *g, const struct octet_values *v,
-               const float s[GRID_CANDIDATES]);
+/* o: the best entries at each of s[g->scales], counted exactly where s[g->scales / 2] is near
+ * the best scale. */
+void grid_scan(struct octet *o, const struct grid *g, const struct octet_values *v, const float *s);
 
 #endif /* QUANT_REF_GRID_SCAN_H */

@@ -162,13 +162,23 @@ INLINE void vec_most_four(float out[4], const vec m[4])
 #endif
 }
 
-/* The marks of the greatest numbers of four vectors. */
-INLINE void vec_marks(int out[4], const vec m[4], int mask)
+/* The greatest numbers of n vectors, up to four. */
+INLINE void vec_most_of(float out[4], const vec *m, int n)
+{
+    if (n == 4)
+        vec_most_four(out, m);
+    else
+        for (int j = 0; j < n; j++)
+            out[j] = vec_most(m[j]);
+}
+
+/* The marks of the greatest numbers of n vectors, up to four. */
+INLINE void vec_marks(int *out, const vec *m, int n, int mask)
 {
     float most[4];
 
-    vec_most_four(most, m);
-    for (int j = 0; j < 4; j++) {
+    vec_most_of(most, m, n);
+    for (int j = 0; j < n; j++) {
         int32_t bits;
         memcpy(&bits, &most[j], sizeof(bits));
         out[j] = bits & mask;

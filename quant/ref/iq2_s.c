@@ -26,6 +26,8 @@ static void pack(struct block_iq2_s *b, const struct grid_fit *f)
         b->scales[k] = (uint8_t)(f->scale[2 * k] | f->scale[2 * k + 1] << 4);
 }
 
+static const int scales[EFFORT_COUNT] = {[EFFORT_NORMAL] = 2, [EFFORT_FAST] = 1, [EFFORT_BEST] = 4};
+
 void iq2_s_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
@@ -35,6 +37,9 @@ void iq2_s_encode(void *dst, const float *src, size_t n, const struct codec_how 
                      .middle = 0.055F,
                      .unit = 0.25F,
                      .run = 2,
+                     .looks = 16,
+                     .ratio = 1.1F,
+                     .scales = scales[how->effort],
                      .digits = grid_iq2s,
                      .levels = &grid_levels_2,
                      .prefix = &prefix};

@@ -23,6 +23,8 @@ static void pack(struct block_iq2_xxs *b, const struct grid_fit *f)
     }
 }
 
+static const int scales[EFFORT_COUNT] = {[EFFORT_NORMAL] = 4, [EFFORT_FAST] = 2, [EFFORT_BEST] = 4};
+
 void iq2_xxs_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
@@ -32,6 +34,9 @@ void iq2_xxs_encode(void *dst, const float *src, size_t n, const struct codec_ho
                      .middle = 0.055F,
                      .unit = 0.25F,
                      .run = 4,
+                     .looks = 16,
+                     .ratio = 1.1F,
+                     .scales = scales[how->effort],
                      .digits = grid_iq2xxs,
                      .levels = &grid_levels_2};
     struct grid_fit f;

@@ -27,6 +27,8 @@ static void pack(struct block_iq3_s *b, const struct grid_fit *f)
         b->scales[k] = (uint8_t)(f->scale[2 * k] | f->scale[2 * k + 1] << 4);
 }
 
+static const int scales[EFFORT_COUNT] = {[EFFORT_NORMAL] = 2, [EFFORT_FAST] = 1, [EFFORT_BEST] = 4};
+
 void iq3_s_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
@@ -35,6 +37,9 @@ void iq3_s_encode(void *dst, const float *src, size_t n, const struct codec_how 
                      .middle = 0.17F,
                      .unit = 2.0F,
                      .run = 4,
+                     .looks = how->effort == EFFORT_BEST ? 32 : 16,
+                     .ratio = how->effort == EFFORT_BEST ? 1.07F : 1.14F,
+                     .scales = scales[how->effort],
                      .digits = grid_iq3s,
                      .levels = &grid_levels_3s};
     struct grid_fit f;

@@ -25,6 +25,8 @@ static void pack(struct block_iq3_xxs *b, const struct grid_fit *f)
     }
 }
 
+static const int scales[EFFORT_COUNT] = {[EFFORT_NORMAL] = 4, [EFFORT_FAST] = 2, [EFFORT_BEST] = 4};
+
 void iq3_xxs_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
@@ -34,6 +36,9 @@ void iq3_xxs_encode(void *dst, const float *src, size_t n, const struct codec_ho
                      .middle = 0.045F,
                      .unit = 0.5F,
                      .run = 4,
+                     .looks = 48,
+                     .ratio = 1.035F,
+                     .scales = scales[how->effort],
                      .digits = grid_iq3xxs,
                      .levels = &grid_levels_3xxs};
     struct grid_fit f;
