@@ -79,7 +79,7 @@ static void turn_16(float *t, const float *const row[16])
 }
 #endif
 
-void eight_turn(float t[EIGHT_VALUES], const float *x)
+static void eight_turn(float t[EIGHT_VALUES], const float *x)
 {
     const float *row[16];
 

@@ -95,9 +95,6 @@ INLINE void eights_get(float x[EIGHT], const struct eights *s)
     memcpy(x, s->v, EIGHT * sizeof(float));
 }
 
-/* t = x[256], turned. */
-void eight_turn(float t[EIGHT_VALUES], const float *x);
-
 /* Values and weights of up to eight blocks of a row, as they lie there and turned; what is
  * missing are zeros. */
 struct eight {
@@ -143,7 +140,7 @@ INLINE void eight_bounds(struct eights *least, struct eights *greatest, const fl
 void eight_symmetric(uint16_t d[EIGHT], const struct eight *e, int levels,
                      enum codec_effort effort);
 
-/* F16 scale and offset for codes in [0, max_code], as srch_affine. */
+/* F16 scale and offset of least error for codes in [0, max_code]. */
 void eight_affine(uint16_t d[EIGHT], uint16_t m[EIGHT], const struct eight *e, int max_code,
                   enum codec_effort effort);
 

@@ -33,11 +33,6 @@ struct srch_weighting srch_weighting(const float *row, const float *importance, 
     return s;
 }
 
-enum srch_effort srch_effort(const struct srch_weighting *s, enum srch_effort plain)
-{
-    return s->importance ? SRCH_THOROUGH : plain;
-}
-
 /* Columns that were never seen still count a little, so that a run of them is
  * not stored as zeros. */
 #define IMPORTANCE_FLOOR 1e-4F

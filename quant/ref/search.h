@@ -1,5 +1,5 @@
-#ifndef QUANT_SEARCH_H
-#define QUANT_SEARCH_H
+#ifndef QUANT_REF_SEARCH_H
+#define QUANT_REF_SEARCH_H
 
 /* Searches for the scales of a run of values, shared by the encoders. Sixteen
  * candidates are tried at a time, one in each lane of a vector; every lane adds in
@@ -49,9 +49,6 @@ const float *srch_weights(float *w, const struct srch_weighting *s, const float 
 /* Importance alone, for types that gain nothing from the values' own size. */
 const float *srch_importance(float *w, const struct srch_weighting *s, size_t at, size_t n);
 
-/* Thorough where there is importance, else `plain`. */
-enum srch_effort srch_effort(const struct srch_weighting *s, enum srch_effort plain);
-
 /* sum x^2 / n */
 float srch_mean_square(const float *x, size_t n);
 
@@ -71,14 +68,6 @@ uint16_t srch_symmetric_f16(float scale, const float *x, const float *w, size_t 
 struct srch_line {
     float scale, offset; /* scale >= 0 */
 };
-/* only_below: the offset may not be positive. */
-struct srch_line srch_affine(const float *x, const float *w, size_t n, int max_code, int only_below,
-                             enum srch_effort effort);
-
-/* The same with both rounded to F16, by the error they really lead to. */
-struct srch_line srch_affine_f16(struct srch_line line, const float *x, const float *w, size_t n,
-                                 int max_code);
-
 /* Weighted squared error of sixteen lines, with the codes each leads to. */
 void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[SRCH_LANES],
                         const float *x, const float *w, size_t n, int max_code);
@@ -89,13 +78,9 @@ uint16_t srch_f16_finite(float v);
 /* The smallest F16 >= v (v >= 0), or the largest there is. */
 uint16_t srch_f16_up(float v);
 
-/* For sixteen scales: sum w x code and sum w code^2 with code in [-levels, levels - 1]. */
-void srch_symmetric_sums(float lx[SRCH_LANES], float l2[SRCH_LANES], const float scale[SRCH_LANES],
-                         const float *x, const float *w, size_t n, int levels);
-
 /* code[i] = the nearest of [min, max] to (x[i] - offset) / scale; all 0 (or the
  * nearest to it) when scale is 0. */
 void srch_codes(int8_t *code, const float *x, size_t n, float scale, float offset, int min,
                 int max);
 
-#endif /* QUANT_SEARCH_H */
+#endif /* QUANT_REF_SEARCH_H */

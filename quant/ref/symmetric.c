@@ -78,8 +78,9 @@ float srch_symmetric(const float *x, const float *w, size_t n, int levels, enum 
     return best;
 }
 
-void srch_symmetric_sums(float lx[SRCH_LANES], float l2[SRCH_LANES], const float scale[SRCH_LANES],
-                         const float *x, const float *w, size_t n, int levels)
+static void symmetric_sums(float lx[SRCH_LANES], float l2[SRCH_LANES],
+                           const float scale[SRCH_LANES], const float *x, const float *w, size_t n,
+                           int levels)
 {
     for (int at = 0; at < SRCH_LANES; at += VEC) {
         const vec inverse = vec_ratio(vec_all(1.0F), vec_load(scale + at));
@@ -102,7 +103,7 @@ uint16_t srch_symmetric_f16(float scale, const float *x, const float *w, size_t 
         const int near = mag + i - SRCH_LANES / 2;
         s[i] = f32_from_f16((uint16_t)((h & 0x8000) | (near < 0 ? 0 : near)));
     }
-    srch_symmetric_sums(lx, l2, s, x, w, n, levels);
+    symmetric_sums(lx, l2, s, x, w, n, levels);
     int best = 0;
     float most = 0;
     for (int i = 0; i < SRCH_LANES; i++) {
