@@ -24,16 +24,18 @@ static void halves_expand(struct grid_halves *h, const struct grid_levels *l)
     }
 }
 
-/* n halves from their digits, repeated up to a multiple of 16. Returns how many that makes. */
-static int halves_set(struct grid_halves *to, const uint8_t *code, int n, const struct grid *g)
+/* n halves from their digits, which are repeated up to a multiple of 16. Returns how many that
+ * makes. */
+static int halves_set(struct grid_halves *to, uint8_t *code, int n, const struct grid *g)
 {
-    int i = 0;
-
-    for (; i < n || i % 16; i++)
-        to[i / 16].row[0][i % 16] = code[i < n ? i : n - 1];
-    for (int k = 0; k < i; k += 16)
-        halves_expand(&to[k / 16], g->levels);
-    return i;
+    for (; n % 16; n++)
+        code[n] = code[n - 1];
+    for (int i = 0; i < n; i += 16, to++) {
+        for (int k = 0; k < 16; k++)
+            to->row[0][k] = code[i + k];
+        halves_expand(to, g->levels);
+    }
+    return n;
 }
 
 /* Blocks of the entries [from, to), which end alike. Returns how many. */
@@ -45,12 +47,10 @@ static int blocks_set(struct grid_prefix *x, int block, const struct grid *g, in
         struct grid_halves *h = &x->rest[block + blocks];
         int32_t *entry = x->entry[block + blocks];
         const int n = to - from < 16 ? to - from : 16;
-        for (int i = 0; i < n; i++)
-            h->row[0][i] = g->digits[from + i] & 255;
-        for (int i = n; i < 16; i++)
-            h->row[0][i] = h->row[0][n - 1];
-        for (int i = 0; i < 16; i++)
+        for (int i = 0; i < 16; i++) {
             entry[i] = from + (i < n ? i : n - 1);
+            h->row[0][i] = g->digits[entry[i]] & 255;
+        }
         halves_expand(h, g->levels);
     }
     return blocks;
