@@ -232,9 +232,9 @@ static int near_index(int i, int j)
 
 /* The middles of those that candidates are made for, from the first of the four. */
 static const float scan_offset[GRID_CANDIDATES + 1][GRID_CANDIDATES] = {
-    [1] = {2.3F                               },
-      [2] = { 1.5F,  2.5F},
-      [4] = {                            0.5F, 1.5F, 2.5F, 3.5F}
+    [1] = {2.3F, 0,    0,    0   },
+      [2] = {1.5F, 2.5F, 0,    0   },
+      [4] = {0.5F, 1.5F, 2.5F, 3.5F}
 };
 
 /* gain[j] of the run at each of four scales, every octet with its best of n candidates. */
