@@ -228,3 +228,22 @@ void collect_release(struct collect *c)
 {
     inputs_release(&c->inputs);
 }
+
+int collect_from(struct imatrix **out, struct collect *c, const struct collect_text *t,
+                 struct err *err)
+{
+    const char *text = t->text->size ? (const char *)t->text->data : "";
+    struct windows windows;
+    int rc = windows_cut(&windows, c->model, text, t->text->size, &t->how, err);
+
+    c->text = &windows;
+    if (!rc)
+        rc = collect_sums(out, c, err);
+    if (!rc && t->full)
+        rc = collect_moments(c, t->full, t->memory, err);
+    if (!rc)
+        rc = imatrix_add_dataset(*out, t->dataset, err);
+    collect_release(c);
+    windows_release(&windows);
+    return rc;
+}

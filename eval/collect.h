@@ -9,6 +9,7 @@
 #include "eval/windows.h"
 #include "formats/base/err.h"
 #include "formats/base/log.h"
+#include "formats/base/map.h"
 #include "formats/base/par.h"
 #include "formats/imatrix.h"
 #include "runtime/model.h"
@@ -27,6 +28,18 @@ struct collect {
  * *out has no data set yet. Errors: ERR_NOMEM, ERR_INTERRUPTED, ERR_FORMAT (activations
  * that are not finite: which weight's), those of a session. */
 int collect_sums(struct imatrix **out, struct collect *c, struct err *err) WARN_UNUSED;
+
+/* The same over the windows that `how` cuts of the text, as data set `dataset`; c->text need
+ * not be set. With `full`, collect_moments too. Errors: those of windows_cut besides. */
+struct collect_text {
+    const struct map *text;
+    struct windows_opts how;
+    const char *dataset;
+    const char *full; /* NULL: sums only */
+    uint64_t memory;  /* for collect_moments */
+};
+int collect_from(struct imatrix **out, struct collect *c, const struct collect_text *t,
+                 struct err *err) WARN_UNUSED;
 
 /* Also every input's second moment, to a file (formats/moments.h). What there is no room for
  * in `memory` bytes of sums takes more runs over the text, each as far as the last block it

@@ -42,41 +42,30 @@ int engine_plan_calibration(struct engine *e, struct err *err)
     return key_of(e, e->calibrate, err);
 }
 
-static int collect(struct imatrix **out, struct engine *e, const struct model *m,
-                   const struct map *text, struct err *err)
-{
-    const struct recipe *r = &e->recipe;
-    const struct windows_opts how = {.text_name = r->calibration,
-                                     .n_ctx = r->calibration_ctx,
-                                     .least = r->calibration_ctx,
-                                     .most = r->calibration_chunks};
-    struct windows windows;
-    struct collect c = {.model = m, .text = &windows, .par = e->opts->par, .log = e->opts->log};
-    int rc =
-        windows_cut(&windows, m, text->size ? (const char *)text->data : "", text->size, &how, err);
-
-    if (!rc)
-        rc = collect_sums(out, &c, err);
-    if (!rc)
-        rc = imatrix_add_dataset(*out, r->calibration_as_told, err);
-    collect_release(&c);
-    windows_release(&windows);
-    return rc;
-}
-
 static int write_sums(struct engine *e, struct err *err)
 {
     const struct model_opts mo = {.cpu = e->opts->cpu, .math = KERN_F32, .log = e->opts->log};
+    const struct recipe *r = &e->recipe;
     struct imatrix *im = NULL;
     struct model *m = NULL;
     struct map text;
-    int rc = map_open(&text, e->recipe.calibration, err);
+    int rc = map_open(&text, r->calibration, err);
 
     if (rc)
         return rc;
-    rc = model_open(&m, e->recipe.model, &mo, err);
+    rc = model_open(&m, r->model, &mo, err);
+    struct collect c = {.model = m, .par = e->opts->par, .log = e->opts->log};
     if (!rc)
-        rc = collect(&im, e, m, &text, err);
+        rc = collect_from(&im, &c,
+                          &(struct collect_text){
+                              .text = &text,
+                              .how = {.text_name = r->calibration,
+                                      .n_ctx = r->calibration_ctx,
+                                      .least = r->calibration_ctx,
+                                      .most = r->calibration_chunks},
+                              .dataset = r->calibration_as_told
+        },
+                          err);
     if (!rc)
         rc = imatrix_write(im, e->calibrate->path, err);
     imatrix_free(im);

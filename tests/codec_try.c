@@ -8,7 +8,7 @@
 static uint32_t next(uint64_t *seed)
 {
     *seed = *seed * 6364136223846793005U + 1442695040888963407U;
-    return (uint32_t)(*seed >> 40);
+    return (uint32_t)(*seed >> 33);
 }
 
 void try_fill(float x[TRY_N], float sigma, uint64_t seed)
@@ -16,7 +16,17 @@ void try_fill(float x[TRY_N], float sigma, uint64_t seed)
     for (int i = 0; i < TRY_N; i++) {
         float sum = -6.0F;
         for (int k = 0; k < 12; k++)
-            sum += (float)next(&seed) * 0x1p-24F;
+            sum += (float)(next(&seed) >> 7) * 0x1p-24F;
+        x[i] = sum * sigma;
+    }
+}
+
+void try_normal(float *x, size_t n, float sigma, uint64_t seed)
+{
+    for (size_t i = 0; i < n; i++) {
+        float sum = -6.0F;
+        for (int k = 0; k < 12; k++)
+            sum += (float)(next(&seed) & 0xffff) * 0x1p-16F;
         x[i] = sum * sigma;
     }
 }

@@ -14,6 +14,9 @@ enum { TRY_N = 512 }; /* values in a row */
 /* Close to a normal distribution, of whole operations only. */
 void try_fill(float x[TRY_N], float sigma, uint64_t seed);
 
+/* n values of a coarser such distribution, sums of twelve even numbers of 16 bits. */
+void try_normal(float *x, size_t n, float sigma, uint64_t seed);
+
 /* Blocks of a row in `blocks`; returns their bytes, 0: refused, or wrote beyond them. */
 size_t try_encode(uint8_t blocks[TRY_N * 4], const struct codec *c, const float *x,
                   const float *importance, enum codec_effort effort);

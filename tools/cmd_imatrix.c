@@ -45,35 +45,14 @@ static int check(struct imatrix_cmd *c, struct err *err)
     return rc;
 }
 
-static int run_model(struct imatrix **out, struct imatrix_cmd *c, const struct model *m,
-                     const struct map *text, const struct cmd_common *common, const struct log *log,
-                     struct err *err)
-{
-    const struct windows_opts how = {.text_name = c->text,
-                                     .n_ctx = (size_t)c->ctx,
-                                     .least = (size_t)c->ctx,
-                                     .most = (size_t)c->chunks};
-    struct windows windows;
-    struct collect collect = {
-        .model = m, .text = &windows, .par = common->par, .log = log, .cpu = common->cpu};
-    int rc =
-        windows_cut(&windows, m, text->size ? (const char *)text->data : "", text->size, &how, err);
-
-    if (!rc)
-        rc = collect_sums(out, &collect, err);
-    if (!rc && c->full)
-        rc = collect_moments(&collect, c->full, c->memory_bytes, err);
-    if (!rc)
-        rc = imatrix_add_dataset(*out, c->text, err);
-    collect_release(&collect);
-    windows_release(&windows);
-    return rc;
-}
-
 static int collect(struct imatrix **out, struct imatrix_cmd *c, const struct cmd_common *common,
                    const struct log *log, struct err *err)
 {
     const struct model_opts mo = {.cpu = common->cpu, .math = c->math, .log = log};
+    const struct windows_opts how = {.text_name = c->text,
+                                     .n_ctx = (size_t)c->ctx,
+                                     .least = (size_t)c->ctx,
+                                     .most = (size_t)c->chunks};
     struct model *m = NULL;
     struct map text;
     int rc = map_open(&text, c->text, err);
@@ -81,8 +60,15 @@ static int collect(struct imatrix **out, struct imatrix_cmd *c, const struct cmd
     if (rc)
         return rc;
     rc = model_open(&m, c->model, &mo, err);
+    struct collect sums = {.model = m, .par = common->par, .log = log, .cpu = common->cpu};
     if (!rc)
-        rc = run_model(out, c, m, &text, common, log, err);
+        rc = collect_from(out, &sums,
+                          &(struct collect_text){.text = &text,
+                                                 .how = how,
+                                                 .dataset = c->text,
+                                                 .full = c->full,
+                                                 .memory = c->memory_bytes},
+                          err);
     model_free(m);
     map_release(&text);
     return rc;

@@ -16,19 +16,6 @@ static size_t n_layers(const struct attempt *t)
     return (size_t)arch_int(&t->p, ARCH_N_LAYER, ARCH_NO_LAYER);
 }
 
-static bool is_named(const char *names, const char *text)
-{
-    const size_t n = strlen(text);
-
-    while (names && *names) {
-        const size_t k = strcspn(names, "|");
-        if (k == n && !memcmp(names, text, n))
-            return true;
-        names += k + (names[k] == '|');
-    }
-    return false;
-}
-
 /* Is it 0 in every layer, by a list? */
 static bool is_nowhere(const struct attempt *t, const struct arch_value *v)
 {
@@ -72,7 +59,7 @@ static bool agrees(const struct attempt *t, const struct arch_choice *list, cons
     for (const struct arch_choice *c = t->a->choices; c->param; c++) {
         if (!same_list(list, c) || !is_first(t->a, c) || !is_told(t, c->param))
             continue;
-        const bool is = is_named(c->names, text) != !!(c->flags & CHOICE_NOT);
+        const bool is = arch_is_named(c->names, text, strlen(text)) != !!(c->flags & CHOICE_NOT);
         const bool forced = c->flags & CHOICE_LAST_NOT && l + 1 == n_layers(t);
         if (!forced && is != (arch_num(&t->p, c->param, l) != 0))
             return false;
@@ -90,12 +77,12 @@ static void find_text(char *dst, size_t size, const struct attempt *t,
             continue;
         for (const char *s = c->names; s && *s; s = strchr(s, '|') ? strchr(s, '|') + 1 : NULL) {
             (void)snprintf(dst, size, "%.*s", (int)strcspn(s, "|"), s);
-            if (strcmp(dst, "linear_attention") || !is_named(c->names, "mamba"))
+            if (strcmp(dst, "linear_attention") || !arch_is_named(c->names, "mamba", 5))
                 if (agrees(t, list, dst, l))
                     return;
         }
     }
-    const size_t from = is_named(list->names, "mamba") || list->rule == RULE_LETTERS ? 1 : 0;
+    const size_t from = arch_is_named(list->names, "mamba", 5) || list->rule == RULE_LETTERS ? 1 : 0;
     for (size_t i = from; i < sizeof(fillers) / sizeof(fillers[0]); i++) {
         (void)snprintf(dst, size, "%s", fillers[i]);
         if ((list->rule != RULE_LETTERS || !dst[1]) && agrees(t, list, dst, l))

@@ -1,5 +1,6 @@
 /* Choices by layer: which layers are windowed, recurrent, mixtures and so on. */
 
+#include "formats/arch/arch_params_impl.h"
 #include "formats/arch/arch_rows.h"
 
 #include <inttypes.h>
@@ -12,8 +13,7 @@ static int new_choice(double **out, struct arch_params *p, struct err *err)
     return *out ? 0 : err_nomem(err);
 }
 
-/* Is text[0, n) one of "a|b"? */
-static bool is_named(const char *names, const char *text, size_t n)
+bool arch_is_named(const char *names, const char *text, size_t n)
 {
     while (names && *names) {
         const size_t k = strcspn(names, "|");
@@ -115,7 +115,7 @@ static bool entry(const json_val *v, const char *names)
         (void)snprintf(number, sizeof(number), "%.17g", num);
         text = number;
     }
-    return text && is_named(names, text, strlen(text));
+    return text && arch_is_named(names, text, strlen(text));
 }
 
 static int from_array(double *v, const struct arch_choice *c, const json_val *list, uint64_t n,
@@ -150,7 +150,7 @@ static int from_letters(double *v, const struct arch_choice *c, const json_val *
     if (strlen(s) != n)
         return wrong_length(c->config, n, strlen(s), err);
     for (size_t l = 0; l < n; l++)
-        v[l] = is_named(c->names, s + l, 1);
+        v[l] = arch_is_named(c->names, s + l, 1);
     return 0;
 }
 

@@ -41,4 +41,7 @@ int params_fold(struct arch_params *p, const struct arch *a, struct err *err) WA
 /* Feed-forwards of layers that share keys and values may be twice as wide. */
 int params_widen(struct arch_params *p, struct err *err) WARN_UNUSED;
 
+/* Is text[0, n) one of "a|b"? names NULL: no. */
+bool arch_is_named(const char *names, const char *text, size_t n);
+
 #endif /* FORMATS_ARCH_ARCH_PARAMS_IMPL_H */

@@ -1,9 +1,14 @@
 /* What a tensor lost: sums over what was read and what will be read back. */
 
-#include "quant/lanes.h"
 #include "quant/pipe/pipe.h"
+#include "quant/wide.h"
 
 #include <stddef.h>
+#include <string.h>
+
+/* Sixteen numbers side by side, whatever vectors there are: WIDE code is compiled for several. */
+enum { LANES = 16 };
+typedef float lanes __attribute__((vector_size(4 * LANES)));
 
 /* Values whose squares are added in F32, sixteen side by side, before F64 takes over: six
  * digits are left. */
@@ -13,12 +18,17 @@ struct pair {
     double err2, sum2;
 };
 
+INLINE void lanes_load(lanes *v, const float *p)
+{
+    memcpy(v, p, sizeof(*v));
+}
+
 INLINE double lanes_sum(const lanes *v)
 {
     float part[LANES];
     double sum = 0;
 
-    lanes_store(part, v);
+    memcpy(part, v, sizeof(part));
     for (size_t j = 0; j < LANES; j++)
         sum += (double)part[j];
     return sum;

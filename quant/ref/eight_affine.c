@@ -261,22 +261,41 @@ static void search_uneven(struct lines *out, const struct eight *e, const struct
  * an offset of more than FAR scales. */
 enum { COARSE = 0x100, FAR = 512 };
 
+/* Weighted squared error of sixteen lines, with the codes each leads to. */
+static void line_errors(float err[SRCH_LANES], const float scale[SRCH_LANES],
+                        const float offset[SRCH_LANES], const float *x, const float *w,
+                        int max_code)
+{
+    const ivec lo = vec_bound(0), hi = vec_bound(max_code);
+
+    for (int at = 0; at < SRCH_LANES; at += VEC) {
+        const vec s = vec_load(scale + at), o = vec_load(offset + at);
+        const vec inverse = vec_ratio(vec_all(1.0F), s);
+        vec sum = {0};
+        for (size_t i = 0; i < QK; i++) {
+            const vec from = x[i] - o;
+            const vec e = from - s * vec_code(from * inverse, lo, hi);
+            sum += w[i] * e * e;
+        }
+        vec_store(err + at, sum);
+    }
+}
+
 /* scale - 1 .. + 2 by offset - 1 .. + 2, in steps of F16. */
 static void round_line(uint16_t *d, uint16_t *m, const float *x, const float *w, int max_code)
 {
-    struct srch_line near[SRCH_LANES];
+    float near_scale[SRCH_LANES], near_offset[SRCH_LANES], err[SRCH_LANES];
     uint16_t scale[SRCH_LANES], offset[SRCH_LANES];
-    float err[SRCH_LANES];
     int best = 0;
 
     for (int i = 0; i < SRCH_LANES; i++) {
         const int s = *d + i % 4 - 1, o = (*m & 0x7fff) + i / 4 - 1;
         scale[i] = (uint16_t)(s < 0 ? 0 : s > SRCH_F16_MOST ? SRCH_F16_MOST : s);
         offset[i] = (uint16_t)((*m & 0x8000) | (o < 0 ? 0 : o > SRCH_F16_MOST ? SRCH_F16_MOST : o));
-        near[i].scale = f32_from_f16(scale[i]);
-        near[i].offset = f32_from_f16(offset[i]);
+        near_scale[i] = f32_from_f16(scale[i]);
+        near_offset[i] = f32_from_f16(offset[i]);
     }
-    srch_affine_errors(err, near, x, w, QK, max_code);
+    line_errors(err, near_scale, near_offset, x, w, max_code);
     for (int i = 1; i < SRCH_LANES; i++)
         best = err[i] < err[best] ? i : best;
     *d = scale[best];

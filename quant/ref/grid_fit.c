@@ -371,8 +371,8 @@ static int values_set(struct search *s, const float *x, const float *w)
     return 1;
 }
 
-void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const float *w,
-              enum codec_effort effort)
+static void fit_block(struct grid_fit *f, const struct grid *g, const float *x, const float *w,
+                      enum codec_effort effort)
 {
     struct search s;
     struct choice c;
@@ -397,5 +397,20 @@ void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const fl
         f->entry[i][0] = s.octet[i].entry[j][0];
         f->entry[i][1] = g->dim == 4 ? s.octet[i].entry[j][1] : 0;
         f->signs[i] = s.octet[i].signs[j];
+    }
+}
+
+void grid_encode(void *dst, size_t block_bytes, grid_pack_fn *pack, struct grid *g,
+                 const float *src, size_t n, const struct codec_how *how)
+{
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
+    uint8_t *b = dst;
+    struct grid_fit f;
+    float w[QK_K];
+
+    grid_init(g);
+    for (size_t i = 0; i < n; i += QK_K, b += block_bytes) {
+        fit_block(&f, g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
+        pack(b, &f);
     }
 }

@@ -16,8 +16,12 @@ struct grid_fit {
     uint8_t signs[32];
 };
 
-/* x ~ d * unit * (scale + 1/2) * entry: the fit of least error with weights w, near enough. */
-void grid_fit(struct grid_fit *f, const struct grid *g, const float *x, const float *w,
-              enum codec_effort effort);
+/* Writes the block that holds f. */
+typedef void grid_pack_fn(void *block, const struct grid_fit *f);
+
+/* Blocks of n values at dst, block_bytes each: x ~ d * unit * (scale + 1/2) * entry, the fit of
+ * least error, near enough. Sets up g. */
+void grid_encode(void *dst, size_t block_bytes, grid_pack_fn *pack, struct grid *g,
+                 const float *src, size_t n, const struct codec_how *how);
 
 #endif /* QUANT_REF_GRID_FIT_H */

@@ -6,12 +6,13 @@
 #include "quant/ref/grid_fit.h"
 #include "quant/ref/grid_prefix.h"
 #include "quant/ref/ref.h"
-#include "quant/ref/search.h"
 
 enum { RUNS = 16, OCTETS = 32 };
 
-static void pack(struct block_iq2_s *b, const struct grid_fit *f)
+static void pack(void *block, const struct grid_fit *f)
 {
+    struct block_iq2_s *b = block;
+
     b->d = f->d;
     for (int k = 0; k < OCTETS / 4; k++) {
         unsigned high = 0;
@@ -30,7 +31,6 @@ static const int scales[EFFORT_COUNT] = {[EFFORT_NORMAL] = 2, [EFFORT_FAST] = 1,
 
 void iq2_s_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct grid_prefix prefix;
     struct grid g = {.entries = 1024,
                      .dim = 8,
@@ -43,15 +43,8 @@ void iq2_s_encode(void *dst, const float *src, size_t n, const struct codec_how 
                      .digits = grid_iq2s,
                      .levels = &grid_levels_2,
                      .prefix = &prefix};
-    struct grid_fit f;
-    struct block_iq2_s *b = dst;
-    float w[QK_K];
 
-    grid_init(&g);
-    for (size_t i = 0; i < n; i += QK_K) {
-        grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
-        pack(b++, &f);
-    }
+    grid_encode(dst, sizeof(struct block_iq2_s), pack, &g, src, n, how);
 }
 
 void iq2_s_decode(float *dst, const void *src, size_t n)

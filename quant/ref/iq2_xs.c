@@ -5,12 +5,13 @@
 #include "quant/half.h"
 #include "quant/ref/grid_fit.h"
 #include "quant/ref/ref.h"
-#include "quant/ref/search.h"
 
 enum { RUNS = 16, OCTETS = 32 };
 
-static void pack(struct block_iq2_xs *b, const struct grid_fit *f)
+static void pack(void *block, const struct grid_fit *f)
 {
+    struct block_iq2_xs *b = block;
+
     b->d = f->d;
     for (int i = 0; i < OCTETS; i++)
         b->qs[i] = (uint16_t)(f->entry[i][0] | (f->signs[i] & 127) << 9);
@@ -22,7 +23,6 @@ static const int scales[EFFORT_COUNT] = {[EFFORT_NORMAL] = 4, [EFFORT_FAST] = 2,
 
 void iq2_xs_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct grid g = {.entries = 512,
                      .dim = 8,
                      .even = 1,
@@ -34,15 +34,8 @@ void iq2_xs_encode(void *dst, const float *src, size_t n, const struct codec_how
                      .scales = scales[how->effort],
                      .digits = grid_iq2xs,
                      .levels = &grid_levels_2};
-    struct grid_fit f;
-    struct block_iq2_xs *b = dst;
-    float w[QK_K];
 
-    grid_init(&g);
-    for (size_t i = 0; i < n; i += QK_K) {
-        grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
-        pack(b++, &f);
-    }
+    grid_encode(dst, sizeof(struct block_iq2_xs), pack, &g, src, n, how);
 }
 
 void iq2_xs_decode(float *dst, const void *src, size_t n)

@@ -5,12 +5,13 @@
 #include "quant/half.h"
 #include "quant/ref/grid_fit.h"
 #include "quant/ref/ref.h"
-#include "quant/ref/search.h"
 
 enum { RUNS = 8 };
 
-static void pack(struct block_iq2_xxs *b, const struct grid_fit *f)
+static void pack(void *block, const struct grid_fit *f)
 {
+    struct block_iq2_xxs *b = block;
+
     b->d = f->d;
     for (int k = 0; k < RUNS; k++) {
         uint32_t word = (uint32_t)f->scale[k] << 28;
@@ -27,7 +28,6 @@ static const int scales[EFFORT_COUNT] = {[EFFORT_NORMAL] = 4, [EFFORT_FAST] = 2,
 
 void iq2_xxs_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct grid g = {.entries = 256,
                      .dim = 8,
                      .even = 1,
@@ -39,15 +39,8 @@ void iq2_xxs_encode(void *dst, const float *src, size_t n, const struct codec_ho
                      .scales = scales[how->effort],
                      .digits = grid_iq2xxs,
                      .levels = &grid_levels_2};
-    struct grid_fit f;
-    struct block_iq2_xxs *b = dst;
-    float w[QK_K];
 
-    grid_init(&g);
-    for (size_t i = 0; i < n; i += QK_K) {
-        grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
-        pack(b++, &f);
-    }
+    grid_encode(dst, sizeof(struct block_iq2_xxs), pack, &g, src, n, how);
 }
 
 void iq2_xxs_decode(float *dst, const void *src, size_t n)

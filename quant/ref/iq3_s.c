@@ -5,12 +5,13 @@
 #include "quant/half.h"
 #include "quant/ref/grid_fit.h"
 #include "quant/ref/ref.h"
-#include "quant/ref/search.h"
 
 enum { RUNS = 8, OCTETS = 32 };
 
-static void pack(struct block_iq3_s *b, const struct grid_fit *f)
+static void pack(void *block, const struct grid_fit *f)
 {
+    struct block_iq3_s *b = block;
+
     b->d = f->d;
     for (int k = 0; k < RUNS; k++) {
         unsigned high = 0;
@@ -31,7 +32,6 @@ static const int scales[EFFORT_COUNT] = {[EFFORT_NORMAL] = 2, [EFFORT_FAST] = 1,
 
 void iq3_s_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct grid g = {.entries = 512,
                      .dim = 4,
                      .middle = 0.17F,
@@ -42,15 +42,8 @@ void iq3_s_encode(void *dst, const float *src, size_t n, const struct codec_how 
                      .scales = scales[how->effort],
                      .digits = grid_iq3s,
                      .levels = &grid_levels_3s};
-    struct grid_fit f;
-    struct block_iq3_s *b = dst;
-    float w[QK_K];
 
-    grid_init(&g);
-    for (size_t i = 0; i < n; i += QK_K) {
-        grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
-        pack(b++, &f);
-    }
+    grid_encode(dst, sizeof(struct block_iq3_s), pack, &g, src, n, how);
 }
 
 /* Entry e of 64. */

@@ -5,12 +5,13 @@
 #include "quant/half.h"
 #include "quant/ref/grid_fit.h"
 #include "quant/ref/ref.h"
-#include "quant/ref/search.h"
 
 enum { RUNS = 8, OCTETS = 32 };
 
-static void pack(struct block_iq3_xxs *b, const struct grid_fit *f)
+static void pack(void *block, const struct grid_fit *f)
 {
+    struct block_iq3_xxs *b = block;
+
     b->d = f->d;
     for (int i = 0; i < OCTETS; i++) {
         b->qs[2 * i] = (uint8_t)f->entry[i][0];
@@ -29,7 +30,6 @@ static const int scales[EFFORT_COUNT] = {[EFFORT_NORMAL] = 4, [EFFORT_FAST] = 2,
 
 void iq3_xxs_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct grid g = {.entries = 256,
                      .dim = 4,
                      .even = 1,
@@ -41,15 +41,8 @@ void iq3_xxs_encode(void *dst, const float *src, size_t n, const struct codec_ho
                      .scales = scales[how->effort],
                      .digits = grid_iq3xxs,
                      .levels = &grid_levels_3xxs};
-    struct grid_fit f;
-    struct block_iq3_xxs *b = dst;
-    float w[QK_K];
 
-    grid_init(&g);
-    for (size_t i = 0; i < n; i += QK_K) {
-        grid_fit(&f, &g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
-        pack(b++, &f);
-    }
+    grid_encode(dst, sizeof(struct block_iq3_xxs), pack, &g, src, n, how);
 }
 
 void iq3_xxs_decode(float *dst, const void *src, size_t n)

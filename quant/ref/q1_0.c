@@ -2,40 +2,21 @@
 
 #include "formats/blocks.h"
 #include "quant/half.h"
-#include "quant/lanes.h"
 #include "quant/ref/ref.h"
 #include "quant/ref/search.h"
+#include "quant/vec.h"
 
 #include <math.h>
 
 enum { VALUES = 128 };
 
-static float across(const lanes *v)
-{
-    float part[LANES];
-
-    lanes_store(part, v);
-    for (int half = LANES / 2; half; half /= 2)
-        for (int j = 0; j < half; j++)
-            part[j] += part[j + half];
-    return part[0];
-}
-
 static float mean_magnitude(const float *x, const float *w)
 {
-    lanes wx = {0}, sw = {0};
+    float mag[VALUES];
 
-    for (int i = 0; i < VALUES; i += LANES) {
-        float mag[LANES];
-        lanes m, u;
-        for (int j = 0; j < LANES; j++)
-            mag[j] = fabsf(x[i + j]);
-        lanes_load(&m, mag);
-        lanes_load(&u, w + i);
-        wx += u * m;
-        sw += u;
-    }
-    return across(&wx) / across(&sw);
+    for (int i = 0; i < VALUES; i++)
+        mag[i] = fabsf(x[i]);
+    return vec_dot(w, mag, VALUES) / vec_dot(w, srch_ones, VALUES);
 }
 
 void q1_0_encode(void *dst, const float *src, size_t n, const struct codec_how *how)

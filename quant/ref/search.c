@@ -93,9 +93,3 @@ void srch_codes(int8_t *code, const float *x, size_t n, float scale, float offse
         code[i] = (int8_t)(int32_t)c;
     }
 }
-
-const struct srch_tries srch_tries[] = {
-    [SRCH_QUICK] = {1, 1},
-    [SRCH_NORMAL] = {1, 3},
-    [SRCH_THOROUGH] = {2, 3},
-};

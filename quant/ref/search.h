@@ -20,15 +20,6 @@ enum { SRCH_F16_MOST = 0x7bff }; /* 65504 */
  * thousandths of the best error; uneven ones have many local optima. */
 enum srch_effort { SRCH_QUICK, SRCH_NORMAL, SRCH_THOROUGH };
 
-/* By effort: batches of sixteen starts, and how often each is fitted to its codes. */
-enum { SRCH_BATCHES = 2 };
-extern const struct srch_tries {
-    int batches, steps;
-} srch_tries[];
-
-/* What a later batch has to win by: more than noise, see lanes_best. */
-#define SRCH_MORE 1.000001F
-
 /* F16 numbers below these bits (2^-11) have so few bits left that rounding a scale to one
  * may cost more than a refit gains. */
 enum { SRCH_F16_COARSE = 0x1000 };
@@ -63,14 +54,6 @@ float srch_symmetric(const float *x, const float *w, size_t n, int levels, enum 
 
 /* The F16 scale near `scale`, by the error of the codes it really leads to. */
 uint16_t srch_symmetric_f16(float scale, const float *x, const float *w, size_t n, int levels);
-
-/* x[i] ~ scale * code + offset, code in [0, max_code]. */
-struct srch_line {
-    float scale, offset; /* scale >= 0 */
-};
-/* Weighted squared error of sixteen lines, with the codes each leads to. */
-void srch_affine_errors(float err[SRCH_LANES], const struct srch_line line[SRCH_LANES],
-                        const float *x, const float *w, size_t n, int max_code);
 
 /* The nearest finite F16. */
 uint16_t srch_f16_finite(float v);

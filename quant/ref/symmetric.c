@@ -32,11 +32,24 @@ INLINE struct sums sums_of(vec inverse, const float *x, const float *w, size_t n
                           : sums_loop(inverse, x, w, n, levels, 0);
 }
 
+/* By effort: batches of sixteen starts, and how often each is fitted to its codes. */
+enum { BATCHES = 2 };
+static const struct {
+    int batches, steps;
+} tries[] = {
+    [SRCH_QUICK] = {1, 1},
+    [SRCH_NORMAL] = {1, 3},
+    [SRCH_THOROUGH] = {2, 3},
+};
+
+/* What a later batch has to win by: more than noise, see vec_best. */
+#define MORE 1.000001F
+
 /* Where the largest magnitude lands: `side` * levels + `beyond`, in codes. Mostly on the
  * side that has one code more. */
 static const float symmetric_side[SRCH_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                                  -1, -1, -1, 1,  1,  1,  1,  1};
-static const float symmetric_beyond[SRCH_BATCHES][SRCH_LANES] = {
+static const float symmetric_beyond[BATCHES][SRCH_LANES] = {
     {1.0F, 0.6F, 0.3F, 0.0F,  -0.3F,  -0.6F,  -0.9F,  -1.3F, -1.7F, -2.2F, -2.8F, -1.5F, -1.0F,  -0.6F,
      -0.1F,                                                                                                     0.5F},
     {2.0F, 1.4F, 0.8F, 0.15F, -0.15F, -0.45F, -0.75F, -1.1F, -1.5F, -3.6F, -5.0F, -2.2F, -1.25F,
@@ -67,10 +80,10 @@ float srch_symmetric(const float *x, const float *w, size_t n, int levels, enum 
     const float extreme = greatest >= -least ? greatest : least;
     if (fabsf(extreme) < SRCH_TINY)
         return 0;
-    for (int batch = 0; batch < srch_tries[effort].batches; batch++) {
-        start_batch(scale, gain, batch, extreme, x, w, n, levels, srch_tries[effort].steps);
+    for (int batch = 0; batch < tries[effort].batches; batch++) {
+        start_batch(scale, gain, batch, extreme, x, w, n, levels, tries[effort].steps);
         const int i = vec_best(gain);
-        if (gain[i] > best_gain * SRCH_MORE) {
+        if (gain[i] > best_gain * MORE) {
             best_gain = gain[i];
             best = scale[i];
         }

@@ -10,6 +10,7 @@
 #include "quant/codec.h"
 #include "quant/half.h"
 #include "quant/ref/search.h"
+#include "tests/codec_try.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,23 +18,6 @@
 static const struct codec_how plain = {0};
 
 enum { N = 1024 };
-
-static uint64_t next(uint64_t *seed)
-{
-    *seed = *seed * 6364136223846793005U + 1442695040888963407U;
-    return *seed >> 33;
-}
-
-/* Sums of twelve even numbers: close to a normal distribution, whole operations only. */
-static void fill(float *x, size_t n, float sigma, uint64_t seed)
-{
-    for (size_t i = 0; i < n; i++) {
-        float sum = -6.0F;
-        for (int k = 0; k < 12; k++)
-            sum += (float)(next(&seed) & 0xffff) * 0x1p-16F;
-        x[i] = sum * sigma;
-    }
-}
 
 /* The codecs that can write, one after another; NULL at the end. */
 static const struct codec *writer_at(size_t want)
@@ -100,7 +84,7 @@ static void test_codec_round_trip(void **state)
     for (size_t i = 0; (c = writer_at(i)); i++) {
         assert_true(bound(c) > 0); /* a new type needs a bound */
         for (uint64_t seed = 1; seed <= 8; seed++) {
-            fill(x, N, seed % 2 ? 0.02F : 3.0F, seed);
+            try_normal(x, N, seed % 2 ? 0.02F : 3.0F, seed);
             assert_true(error_of(c, x, N, NULL) <= bound(c));
         }
     }
@@ -116,7 +100,7 @@ static void test_codec_idempotence(void **state)
     const struct codec *c;
 
     for (size_t i = 0; (c = writer_at(i)); i++) {
-        fill(x, N, 0.05F, 99);
+        try_normal(x, N, 0.05F, 99);
         assert_int_equal(codec_encode_row(c, blocks, x, N, &plain, &err), 0);
         c->dec(once, blocks, N);
         assert_true(error_of(c, once, N, NULL) <= bound(c) / 2);
@@ -161,7 +145,7 @@ static void test_codec_tiny(void **state)
 
     for (size_t i = 0; (c = writer_at(i)); i++)
         for (size_t k = 0; k < sizeof(sigmas) / sizeof(sigmas[0]); k++) {
-            fill(x, N, sigmas[k], k);
+            try_normal(x, N, sigmas[k], k);
             const double e = error_of(c, x, N, NULL);
             assert_true(e <= 1.0);
         }
@@ -179,14 +163,14 @@ static void test_codec_refuses(void **state)
         for (size_t k = 0; k < 3; k++)
             for (size_t at = 0; at < N; at += N - 1) {
                 struct err err = {0};
-                fill(x, N, 0.02F, k);
+                try_normal(x, N, 0.02F, k);
                 x[at] = bad[k];
                 assert_int_equal(codec_encode_row(c, blocks, x, N, &plain, &err), ERR_FORMAT);
                 assert_non_null(strstr(err.msg, at ? "column 1023" : "column 0"));
                 assert_non_null(strstr(err.msg, k ? "found infinity" : "found NaN"));
             }
     struct err err = {0};
-    fill(x, N, 0.02F, 5);
+    try_normal(x, N, 0.02F, 5);
     x[17] = 65520.0F;
     assert_int_equal(codec_encode_row(codec_get(DTYPE_F16, CPU_ALL), blocks, x, N, &plain, &err),
                      ERR_FORMAT);
@@ -207,7 +191,7 @@ static void test_codec_largest(void **state)
         const float most = f32_from_bits(f32_bits(c->max) - 1);
         if (dtype_get(c->type)->block == 1 || c->type == DTYPE_NVFP4)
             continue;
-        fill(x, N, most * 0.1F, 3);
+        try_normal(x, N, most * 0.1F, 3);
         for (size_t j = 0; j < N; j += 32)
             x[j] = j % 64 ? most : -most;
         const double usual = is_float4(c) ? 0.4 : 0.2, two_bits = bound(c) > 0.14 ? 0.9 : 0;
@@ -224,7 +208,7 @@ static void test_codec_blocks_are_independent(void **state)
     struct err err;
     const struct codec *c;
 
-    fill(x, N, 0.02F, 8);
+    try_normal(x, N, 0.02F, 8);
     for (size_t i = 0; (c = writer_at(i)); i++) {
         const size_t block = dtype_get(c->type)->block, bytes = dtype_get(c->type)->bytes;
         assert_int_equal(codec_encode_row(c, whole, x, N, &plain, &err), 0);
@@ -247,7 +231,7 @@ static void test_codec_importance(void **state)
         float even[N], uneven[N];
         double e_even = 0, e_uneven = 0;
         struct err err;
-        fill(x, N, 0.02F, 11);
+        try_normal(x, N, 0.02F, 11);
         for (size_t j = 0; j < N; j++)
             w[j] = j % 8 ? 0.1F : 20.0F;
         assert_int_equal(codec_encode_row(c, blocks, x, N, &plain, &err), 0);
@@ -304,9 +288,9 @@ static void test_codec_bytes_are_fixed(void **state)
             for (uint64_t r = 0; r < ROWS; r++) {
                 float x[N], w[N];
                 uint8_t blocks[N * 4];
-                fill(x, N, ldexpf(1.0F, (int)(r % 40) - 30), r);
+                try_normal(x, N, ldexpf(1.0F, (int)(r % 40) - 30), r);
                 x[r * 13 % N] *= 20.0F;
-                fill(w, N, 1.0F, r + 1000);
+                try_normal(w, N, 1.0F, r + 1000);
                 for (size_t j = 0; j < N; j++)
                     w[j] *= w[j];
                 assert_int_equal(
@@ -395,8 +379,8 @@ static void test_codec_search_is_near_the_best(void **state)
 
     for (uint64_t seed = 500; seed < 600; seed++) {
         float x[32], w[32], least = INFINITY;
-        fill(x, 32, 1.0F, seed);
-        fill(w, 32, 1.0F, seed + 7);
+        try_normal(x, 32, 1.0F, seed);
+        try_normal(w, 32, 1.0F, seed + 7);
         for (int i = 0; i < 32; i++)
             w[i] = w[i] * w[i] + 0.1F;
         const float most = fabsf(srch_extreme(x, 32));

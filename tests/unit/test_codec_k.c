@@ -9,6 +9,7 @@
 #include "formats/blocks.h"
 #include "quant/codec.h"
 #include "quant/half.h"
+#include "tests/codec_try.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,21 +25,10 @@ static uint64_t next(uint64_t *seed)
     return *seed >> 33;
 }
 
-/* Sums of twelve even numbers: close to a normal distribution. */
-static void fill(float *x, size_t n, float sigma, uint64_t seed)
-{
-    for (size_t i = 0; i < n; i++) {
-        float sum = -6.0F;
-        for (int k = 0; k < 12; k++)
-            sum += (float)(next(&seed) & 0xffff) * 0x1p-16F;
-        x[i] = sum * sigma;
-    }
-}
-
 /* From 1 up, few of them large. */
 static void fill_importance(float *w, size_t n, uint64_t seed)
 {
-    fill(w, n, 1.5F, seed);
+    try_normal(w, n, 1.5F, seed);
     for (size_t i = 0; i < n; i++)
         w[i] = expf(w[i]);
 }
@@ -81,7 +71,7 @@ static void test_codec_k_error(void **state)
     for (int t = 0; t < TYPES; t++) {
         double sum = 0;
         for (uint64_t seed = 1; seed <= 32; seed++) {
-            fill(x, N, 0.02F, seed);
+            try_normal(x, N, 0.02F, seed);
             sum += pow(error_of(types[t], x, NULL, NULL, EFFORT_NORMAL), 2);
         }
         if (sqrt(sum / 32) > most[t])
@@ -101,7 +91,7 @@ static void test_codec_k_effort(void **state)
             double e[EFFORT_COUNT] = {0}, without = 0;
             for (uint64_t seed = 1; seed <= 16; seed++) {
                 const float *how = importance ? w : NULL;
-                fill(x, N, 0.02F, seed);
+                try_normal(x, N, 0.02F, seed);
                 fill_importance(w, N, seed + 100);
                 for (int effort = 0; effort < EFFORT_COUNT; effort++)
                     e[effort] += pow(error_of(types[t], x, how, how, (enum codec_effort)effort), 2);
@@ -121,7 +111,7 @@ static void test_codec_k_importance_zero(void **state)
     static const double most[TYPES] = {0.33, 0.2, 0.09, 0.05, 0.025};
     float x[N], w[N];
 
-    fill(x, N, 0.02F, 5);
+    try_normal(x, N, 0.02F, 5);
     for (int t = 0; t < TYPES; t++) {
         for (size_t i = 0; i < N; i++)
             w[i] = i / 32 % 2 ? 0 : 1;
@@ -151,7 +141,7 @@ static void test_codec_k_tiny(void **state)
     fill_importance(w, N, 9);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         for (int t = 0; t < TYPES; t++) {
-            fill(x, N, rows[i].sigma, i);
+            try_normal(x, N, rows[i].sigma, i);
             const double plain = error_of(types[t], x, NULL, NULL, EFFORT_NORMAL);
             const double weighted = error_of(types[t], x, w, w, EFFORT_NORMAL);
             if (plain > rows[i].most[t] || weighted > rows[i].most[t])
@@ -214,7 +204,7 @@ static void test_codec_k_one_sided(void **state)
 
     for (int t = 0; t < TYPES; t++)
         for (int sign = -1; sign <= 1; sign += 2) {
-            fill(x, N, 0.02F, 4);
+            try_normal(x, N, 0.02F, 4);
             for (size_t i = 0; i < N; i++)
                 x[i] = (float)sign * fabsf(x[i]);
             const double e = error_of(types[t], x, NULL, NULL, EFFORT_NORMAL);
@@ -240,7 +230,7 @@ static void test_codec_k_levels(void **state)
             const struct codec *scalar = codec_get(types[t], 0);
             const struct codec_how how = {seed % 2 ? w : NULL, (enum codec_effort)(seed % 3)};
             size_t bytes = 0;
-            fill(x, N, ldexpf(1.0F, (int)seed - 20), seed);
+            try_normal(x, N, ldexpf(1.0F, (int)seed - 20), seed);
             fill_importance(w, N, seed + 50);
             assert_true(dtype_row_bytes(&bytes, types[t], N));
             assert_int_equal(codec_encode_row(scalar, want, x, N, &how, &err), 0);
