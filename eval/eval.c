@@ -1,7 +1,7 @@
 #include "eval/eval.h"
 
+#include "eval/about.h"
 #include "eval/score.h"
-#include "eval/windows.h"
 #include "formats/base/rd.h"
 #include "runtime/session.h"
 
@@ -54,20 +54,11 @@ static const char *name_of(const struct model *m)
 static int run_cut(struct run *r, const struct model *m, const char *text, size_t n,
                    struct err *err)
 {
-    const size_t n_ctx = r->opts->n_ctx;
-    /* one window alone would begin at the text's start, whatever it is: as llama-perplexity */
-    const struct windows_opts how = {.text_name = r->opts->text_name,
-                                     .n_ctx = n_ctx,
-                                     .least = 2 * n_ctx,
-                                     .most = r->opts->n_chunks};
+    const int rc = eval_windows(&r->text, m, text, n, r->opts, err);
 
-    if (n_ctx < EVAL_CTX_MIN)
-        return err_set(err, ERR_ARG, "windows of %zu tokens: expected %d or more", n_ctx,
-                       EVAL_CTX_MIN);
-    const int rc = windows_cut(&r->text, m, text, n, &how, err);
     r->n_windows = r->text.n;
-    r->first = n_ctx / 2;
-    r->each = n_ctx - 1 - r->first;
+    r->first = r->opts->n_ctx / 2;
+    r->each = rc ? 0 : r->opts->n_ctx - 1 - r->first;
     return rc;
 }
 
@@ -221,6 +212,21 @@ static int run_window(struct run *r, size_t w, struct err *err)
     return 0;
 }
 
+/* The texts of the tokens that the worst windows' scores are of. */
+static int name_worst(struct eval_result *to, const struct run *r, struct err *err)
+{
+    const struct tok *tok = model_tok(r->lane[0].model);
+    int rc = 0;
+
+    for (size_t i = 0; i < to->n_worst; i++) {
+        const struct eval_worst *w = &to->worst[i];
+        const int32_t *next = r->text.ids.id + w->window * r->opts->n_ctx + r->first + 1;
+        for (size_t k = 0; !rc && k < r->each; k++)
+            rc = eval_ids_text(&w->token[k], &to->arena, tok, next + k, 1, EVAL_ABOUT_BYTES, err);
+    }
+    return rc;
+}
+
 static int run_all(struct run *r, struct eval_result *results, struct eval_result *original,
                    struct err *err)
 {
@@ -234,6 +240,8 @@ static int run_all(struct run *r, struct eval_result *results, struct eval_resul
         struct eval_result *to = is_original ? original : &results[i - (ref != NULL)];
         rc = score_summary(to, r->lane[i].score, is_original ? NULL : ref, r->n_windows, r->each,
                            err);
+        if (!rc)
+            rc = name_worst(to, r, err);
         if (!rc)
             to->seconds = r->lane[i].seconds;
     }

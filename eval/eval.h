@@ -6,6 +6,7 @@
  * tokenizer says, scored on the second half; errors clustered by window. */
 
 #include "eval/stats.h"
+#include "formats/base/arena.h"
 #include "formats/base/err.h"
 #include "formats/base/log.h"
 #include "formats/base/par.h"
@@ -18,7 +19,8 @@
 enum {
     EVAL_CTX = 512,   /* usual n_ctx */
     EVAL_CTX_MIN = 8, /* leaves three scored positions a window */
-    EVAL_VERSION = 1  /* part of cached results' keys: raise it when figures change */
+    EVAL_VERSION = 2, /* part of cached results' keys: raise it when figures change */
+    EVAL_WORST = 3    /* windows shown token by token */
 };
 
 /* How `pare eval` multiplies unless told otherwise: it measures what the file lost, not
@@ -34,9 +36,20 @@ struct eval_opts {
     const struct log *log;
 };
 
-/* What one model did. Fields from kld on need an original. */
+/* A window that lost much, token by token: what was predicted at each scored position. */
+struct eval_worst {
+    size_t window;
+    double kld;         /* mean over the window */
+    const char **token; /* [n_positions] texts, valid UTF-8 without NUL */
+    double *token_kld;  /* [n_positions] */
+    double *token_nll;
+};
+
+/* What one model did. Fields from ln_ratio to worst need an original. Arrays are in the
+ * arena; released by eval_result_release. */
 struct eval_result {
     size_t n_tokens, n_windows; /* scored */
+    size_t n_positions;         /* scored in each window: n_tokens / n_windows */
     struct stats_mean nll;      /* mean negative log-likelihood per token, nats */
     struct stats_mean ppl;      /* exp(nll), error by the delta method */
     double seconds;
@@ -46,11 +59,20 @@ struct eval_result {
     double ln_correlation; /* of the per-token log-likelihoods */
     struct stats_mean kld; /* mean KL(original || model), nats */
     double kld_max, kld_p999, kld_p99, kld_p95, kld_p90, kld_median;
+    double kld_p10, kld_p5, kld_p1, kld_min;
     struct stats_mean top1; /* share of positions with the same most likely token */
+    struct stats_mean top5; /* share of the original's five most likely tokens found again */
     struct stats_mean dp;   /* p(model) - p(original) of the right token: mean */
-    double dp_rms, dp_p99, dp_p95, dp_p90, dp_median, dp_p10, dp_p5, dp_p1;
-    double *window_nll; /* owned; n_windows means, to pair reports later */
-    double *window_kld; /* owned; NULL without an original */
+    double dp_rms, dp_max, dp_p999, dp_p99, dp_p95, dp_p90, dp_p75, dp_median;
+    double dp_p25, dp_p10, dp_p5, dp_p1, dp_p01, dp_min; /* p01: 0.1 % */
+    double *window_nll; /* [n_windows] means, to pair reports later */
+    double *window_kld, *window_top1, *window_dp;
+    double *position_nll; /* [n_positions] means over windows */
+    double *position_kld;
+    struct eval_worst worst[EVAL_WORST]; /* of the highest mean KLD, worst first */
+    size_t n_worst;
+    struct eval_result *fast; /* owned; what the same file gives with fast kernels, or NULL */
+    struct arena arena;
 };
 
 /* Score `n` models on the text; the original (or NULL) runs once, beside them, and

@@ -1,5 +1,6 @@
 #include "eval/report.h"
 
+#include "eval/report_result.h"
 #include "formats/base/rd.h"
 #include "formats/base/version.h"
 #include "quant/mix.h"
@@ -81,130 +82,6 @@ bool report_math(enum kern_math *out, const char *name)
     return false;
 }
 
-/* ---- the figures of a result, as rows -------------------------------------------------------- */
-
-/* A figure of struct eval_result: where its JSON stands and where it lies. */
-struct figure {
-    const char *group; /* object around it, or NULL */
-    const char *key;
-    size_t at;
-    bool mean; /* a struct stats_mean, else a double */
-};
-
-#define AT(field) offsetof(struct eval_result, field)
-
-static const struct figure own_figures[] = {
-    {NULL, "nll", AT(nll), true},
-    {NULL, "ppl", AT(ppl), true},
-};
-
-static const struct figure against_figures[] = {
-    {NULL,  "ln_ppl_ratio",       AT(ln_ratio),       true },
-    {NULL,  "ppl_ratio",          AT(ppl_ratio),      true },
-    {NULL,  "ln_ppl_correlation", AT(ln_correlation), false},
-    {NULL,  "top1",               AT(top1),           true },
-    {"kld", "mean",               AT(kld),            true },
-    {"kld", "max",                AT(kld_max),        false},
-    {"kld", "p999",               AT(kld_p999),       false},
-    {"kld", "p99",                AT(kld_p99),        false},
-    {"kld", "p95",                AT(kld_p95),        false},
-    {"kld", "p90",                AT(kld_p90),        false},
-    {"kld", "median",             AT(kld_median),     false},
-    {"dp",  "mean",               AT(dp),             true },
-    {"dp",  "rms",                AT(dp_rms),         false},
-    {"dp",  "p99",                AT(dp_p99),         false},
-    {"dp",  "p95",                AT(dp_p95),         false},
-    {"dp",  "p90",                AT(dp_p90),         false},
-    {"dp",  "median",             AT(dp_median),      false},
-    {"dp",  "p10",                AT(dp_p10),         false},
-    {"dp",  "p5",                 AT(dp_p5),          false},
-    {"dp",  "p1",                 AT(dp_p1),          false},
-};
-
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-static void put_figure(struct json_out *j, const struct figure *f, const struct eval_result *r)
-{
-    const void *at = (const char *)r + f->at;
-    const struct stats_mean *mean = at;
-    const double *one = at;
-
-    if (!f->mean) {
-        json_put_num(j, f->key, *one);
-        return;
-    }
-    json_open(j, f->key, '{');
-    json_put_num(j, "value", mean->value);
-    json_put_num(j, "error", mean->error);
-    json_close(j, '}');
-}
-
-static void put_figures(struct json_out *j, const struct figure *f, size_t n,
-                        const struct eval_result *r)
-{
-    const char *group = NULL;
-
-    for (size_t i = 0; i < n; i++) {
-        if (f[i].group != group && (!group || !f[i].group || strcmp(group, f[i].group) != 0)) {
-            if (group)
-                json_close(j, '}');
-            if (f[i].group)
-                json_open(j, f[i].group, '{');
-            group = f[i].group;
-        }
-        put_figure(j, &f[i], r);
-    }
-    if (group)
-        json_close(j, '}');
-}
-
-static void put_windows(struct json_out *j, const char *key, const double *x, size_t n)
-{
-    const bool flat = j->flat;
-
-    json_open(j, key, '[');
-    j->flat = true; /* hundreds of numbers: one line */
-    for (size_t i = 0; i < n; i++)
-        json_put_num(j, NULL, x[i]);
-    json_close(j, ']');
-    j->flat = flat;
-}
-
-/* NaN is null in JSON: an absent number reads as NaN too. */
-static double get_num(const json_val *v)
-{
-    double x;
-
-    return json_num(v, &x) ? x : (double)NAN;
-}
-
-static void get_figures(struct eval_result *r, const struct figure *f, size_t n, const json_val *v)
-{
-    for (size_t i = 0; i < n; i++) {
-        const json_val *from = json_get(f[i].group ? json_get(v, f[i].group) : v, f[i].key);
-        void *to = (char *)r + f[i].at;
-        if (f[i].mean)
-            *(struct stats_mean *)to = (struct stats_mean){get_num(json_get(from, "value")),
-                                                           get_num(json_get(from, "error"))};
-        else
-            *(double *)to = get_num(from);
-    }
-}
-
-static int get_windows(double **out, const json_val *v, size_t n, const char *what, struct err *err)
-{
-    size_t i = 0;
-
-    if (!json_is_array(v) || json_len(v) != n)
-        return err_set(err, ERR_FORMAT, "%s: expected %zu numbers", what, n);
-    *out = calloc(n + !n, sizeof(**out));
-    if (!*out)
-        return err_nomem(err);
-    for (v = json_first(v); v; v = json_next(v))
-        (*out)[i++] = get_num(v);
-    return 0;
-}
-
 /* ---- one model ----------------------------------------------------------------------------------- */
 
 void report_model_put(struct json_out *j, const char *key, const struct report_model *m)
@@ -220,16 +97,14 @@ void report_model_put(struct json_out *j, const char *key, const struct report_m
     json_put_uint(j, "tensor_bytes", m->tensor_bytes);
     json_put_uint(j, "params", m->params);
     json_put_num(j, "bpw", report_bpw(m));
-    json_put_uint(j, "tokens", r->n_tokens);
-    json_put_uint(j, "windows", r->n_windows);
-    put_figures(j, own_figures, N_OF(own_figures), r);
     if (m->have_seconds)
         json_put_num(j, "seconds", r->seconds);
-    put_windows(j, "window_nll", r->window_nll, r->n_windows);
-    if (r->have_original) {
-        json_open(j, "against", '{');
-        put_figures(j, against_figures, N_OF(against_figures), r);
-        put_windows(j, "window_kld", r->window_kld, r->n_windows);
+    report_result_put(j, r);
+    if (r->fast) {
+        json_open(j, "fast", '{');
+        if (m->have_seconds)
+            json_put_num(j, "seconds", r->fast->seconds);
+        report_result_put(j, r->fast);
         json_close(j, '}');
     }
     json_close(j, '}');
@@ -253,51 +128,57 @@ static bool get_count(uint64_t *out, const json_val *v)
     return true;
 }
 
-static int get_counts(struct report_model *m, const json_val *v, struct err *err)
+static int get_sizes(struct report_model *m, const json_val *v, struct err *err)
 {
-    uint64_t tokens, windows;
-
     if (!get_count(&m->bytes, json_get(v, "bytes")) ||
         !get_count(&m->tensor_bytes, json_get(v, "tensor_bytes")) ||
-        !get_count(&m->params, json_get(v, "params")) ||
-        !get_count(&tokens, json_get(v, "tokens")) || !get_count(&windows, json_get(v, "windows")))
-        return err_set(err, ERR_FORMAT,
-                       "expected whole numbers bytes, tensor_bytes, params, tokens and windows");
-    m->result.n_tokens = (size_t)tokens;
-    m->result.n_windows = (size_t)windows;
+        !get_count(&m->params, json_get(v, "params")))
+        return err_set(err, ERR_FORMAT, "expected whole numbers bytes, tensor_bytes and params");
     return 0;
+}
+
+static int get_names(struct report_model *m, struct arena *arena, const json_val *v,
+                     struct err *err)
+{
+    int rc = get_text(&m->name, arena, json_get(v, "name"), err);
+
+    if (!rc)
+        rc = get_text(&m->file, arena, json_get(v, "file"), err);
+    if (!rc)
+        rc = get_text(&m->type, arena, json_get(v, "type"), err);
+    return rc ? rc : get_text(&m->sha256, arena, json_get(v, "sha256"), err);
+}
+
+static int get_fast(struct eval_result *r, const json_val *v, struct err *err)
+{
+    if (!v)
+        return 0;
+    r->fast = calloc(1, sizeof(*r->fast));
+    if (!r->fast)
+        return err_nomem(err);
+    const int rc = report_result_get(r->fast, v, err);
+    if (!rc)
+        (void)json_num(json_get(v, "seconds"), &r->fast->seconds);
+    return rc ? err_wrap(err, "fast") : 0;
 }
 
 int report_model_get(struct report_model *out, struct arena *arena, const json_val *v,
                      struct err *err)
 {
-    const json_val *against = json_get(v, "against");
     struct report_model m = {0};
-    int rc = get_counts(&m, v, err);
+    int rc = get_sizes(&m, v, err);
 
     *out = (struct report_model){0};
     if (!rc)
-        rc = get_text(&m.name, arena, json_get(v, "name"), err);
+        rc = get_names(&m, arena, v, err);
     if (!rc)
-        rc = get_text(&m.file, arena, json_get(v, "file"), err);
+        rc = report_result_get(&m.result, v, err);
     if (!rc)
-        rc = get_text(&m.type, arena, json_get(v, "type"), err);
-    if (!rc)
-        rc = get_text(&m.sha256, arena, json_get(v, "sha256"), err);
-    if (!rc)
-        rc = get_windows(&m.result.window_nll, json_get(v, "window_nll"), m.result.n_windows,
-                         "window_nll", err);
-    if (!rc && against)
-        rc = get_windows(&m.result.window_kld, json_get(against, "window_kld"), m.result.n_windows,
-                         "window_kld", err);
+        rc = get_fast(&m.result, json_get(v, "fast"), err);
     if (rc) {
         report_model_release(&m);
         return rc;
     }
-    get_figures(&m.result, own_figures, N_OF(own_figures), v);
-    m.result.have_original = against != NULL;
-    if (against)
-        get_figures(&m.result, against_figures, N_OF(against_figures), against);
     m.have_seconds = json_num(json_get(v, "seconds"), &m.result.seconds);
     *out = m;
     return 0;
@@ -319,6 +200,8 @@ int report_json(struct buf *out, const struct report *r, struct err *err)
     json_put_str(&j, "text_sha256", r->text_sha256);
     json_put_uint(&j, "ctx", r->n_ctx);
     json_put_str(&j, "kernels", r->kernels);
+    if (r->about)
+        eval_about_put(&j, r->about);
     json_close(&j, '}');
     if (r->original)
         report_model_put(&j, "original", r->original);

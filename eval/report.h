@@ -4,6 +4,7 @@
 /* A report: which models were measured on which text, and what each lost. Its JSON,
  * written and read: docs/formats.md, "Report JSON". */
 
+#include "eval/about.h"
 #include "eval/eval.h"
 #include "formats/base/arena.h"
 #include "formats/base/buf.h"
@@ -15,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REPORT_VERSION = 1 };
+enum { REPORT_VERSION = 2 };
 
 /* One model. Texts are borrowed. */
 struct report_model {
@@ -34,7 +35,8 @@ struct report {
     const char *name;
     const char *text;        /* as told */
     const char *text_sha256; /* NULL: not computed */
-    const char *kernels;     /* "f32", "bf16" or "fast" */
+    const char *kernels;     /* "f32", "bf16" or "fast"; of "fast" results beside it, see there */
+    const struct eval_about *about; /* NULL: not known; borrowed */
     size_t n_ctx;
     const struct report_model *original; /* NULL: perplexities only; borrowed */
     const struct report_model *model;    /* borrowed */

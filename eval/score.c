@@ -16,6 +16,36 @@ size_t score_top(const float *x, size_t n)
     return best;
 }
 
+void score_five(int32_t five[SCORE_TOP], const float *x, size_t n)
+{
+    size_t held = 0;
+
+    for (size_t i = 0; i < SCORE_TOP; i++)
+        five[i] = -1;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = held;
+        if (held == SCORE_TOP && !(x[i] > x[five[SCORE_TOP - 1]]))
+            continue;
+        if (held < SCORE_TOP)
+            held++;
+        else
+            at = SCORE_TOP - 1;
+        for (; at && x[i] > x[five[at - 1]]; at--)
+            five[at] = five[at - 1];
+        five[at] = (int32_t)i;
+    }
+}
+
+static unsigned shared(const int32_t a[SCORE_TOP], const int32_t b[SCORE_TOP])
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < SCORE_TOP; i++)
+        for (size_t k = 0; k < SCORE_TOP && a[i] >= 0; k++)
+            n += a[i] == b[k];
+    return n;
+}
+
 /* KL(P || Q) of the logits p and q, whose normalisers are lp and lq. */
 static double divergence(const float *p, double lp, const float *q, double lq, size_t n)
 {
@@ -35,12 +65,16 @@ void score_position(struct score *out, const float *logits, size_t n_vocab, int3
 {
     *out = (struct score){.lse = kern->log_sum_exp(logits, n_vocab)};
     out->nll = out->lse - (double)logits[next];
-    out->top = score_top(logits, n_vocab);
+    score_five(out->five, logits, n_vocab);
+    out->top = out->five[0] < 0 ? 0 : (size_t)out->five[0];
     if (!ref)
         return;
     out->kld = divergence(own, ref->lse, logits, out->lse, n_vocab);
     out->dp = exp(-out->nll) - exp(-ref->nll);
+    out->shared = shared(ref->five, out->five);
 }
+
+/* ---- summaries ---------------------------------------------------------------- */
 
 /* Room for the columns of a summary. */
 struct columns {
@@ -48,52 +82,163 @@ struct columns {
     size_t n_windows, each, n;
 };
 
-static double *window_means(const double *x, size_t n_windows, size_t each)
-{
-    double *means = calloc(n_windows + !n_windows, sizeof(*means));
+/* A quantile that a result holds. */
+struct place {
+    double share;
+    size_t at;
+};
 
-    for (size_t w = 0; means && w < n_windows; w++) {
-        for (size_t i = 0; i < each; i++)
-            means[w] += x[w * each + i];
-        means[w] /= (double)each;
-    }
-    return means;
+#define AT(field) offsetof(struct eval_result, field)
+
+static const struct place kld_places[] = {
+    {1,    AT(kld_max)   },
+    {.999, AT(kld_p999)  },
+    {.99,  AT(kld_p99)   },
+    {.95,  AT(kld_p95)   },
+    {.90,  AT(kld_p90)   },
+    {.5,   AT(kld_median)},
+    {.10,  AT(kld_p10)   },
+    {.05,  AT(kld_p5)    },
+    {.01,  AT(kld_p1)    },
+    {0,    AT(kld_min)   },
+};
+
+static const struct place dp_places[] = {
+    {1,    AT(dp_max)   },
+    {.999, AT(dp_p999)  },
+    {.99,  AT(dp_p99)   },
+    {.95,  AT(dp_p95)   },
+    {.90,  AT(dp_p90)   },
+    {.75,  AT(dp_p75)   },
+    {.5,   AT(dp_median)},
+    {.25,  AT(dp_p25)   },
+    {.10,  AT(dp_p10)   },
+    {.05,  AT(dp_p5)    },
+    {.01,  AT(dp_p1)    },
+    {.001, AT(dp_p01)   },
+    {0,    AT(dp_min)   },
+};
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Sorts x. */
+static void sum_places(struct eval_result *out, const struct place *p, size_t n,
+                       const struct columns *c)
+{
+    stats_sort(c->x, c->n);
+    for (size_t i = 0; i < n; i++)
+        *(double *)((char *)out + p[i].at) = stats_quantile(c->x, c->n, p[i].share);
 }
 
-static void sum_divergence(struct eval_result *out, const struct score *s, struct columns *c)
+static int window_means(double **out, struct eval_result *r, const double *x, struct err *err)
+{
+    double *means = *out = arena_array(&r->arena, r->n_windows, sizeof(*means));
+
+    if (!means)
+        return err_nomem(err);
+    for (size_t w = 0; w < r->n_windows; w++) {
+        for (size_t i = 0; i < r->n_positions; i++)
+            means[w] += x[w * r->n_positions + i];
+        means[w] /= (double)r->n_positions;
+    }
+    return 0;
+}
+
+static int position_means(double **out, struct eval_result *r, const double *x, struct err *err)
+{
+    double *means = *out = arena_array(&r->arena, r->n_positions, sizeof(*means));
+
+    if (!means)
+        return err_nomem(err);
+    for (size_t i = 0; i < r->n_tokens; i++)
+        means[i % r->n_positions] += x[i];
+    for (size_t i = 0; i < r->n_positions; i++)
+        means[i] /= (double)r->n_windows;
+    return 0;
+}
+
+static int sum_divergence(struct eval_result *out, const struct score *s, const struct columns *c,
+                          struct err *err)
 {
     for (size_t i = 0; i < c->n; i++)
         c->x[i] = s[i].kld;
     out->kld = stats_clustered(c->x, c->n_windows, c->each);
-    out->window_kld = window_means(c->x, c->n_windows, c->each);
-    stats_sort(c->x, c->n);
-    out->kld_max = c->x[c->n - 1];
-    out->kld_p999 = stats_quantile(c->x, c->n, 0.999);
-    out->kld_p99 = stats_quantile(c->x, c->n, 0.99);
-    out->kld_p95 = stats_quantile(c->x, c->n, 0.95);
-    out->kld_p90 = stats_quantile(c->x, c->n, 0.90);
-    out->kld_median = stats_quantile(c->x, c->n, 0.5);
+    int rc = window_means(&out->window_kld, out, c->x, err);
+    if (!rc)
+        rc = position_means(&out->position_kld, out, c->x, err);
+    sum_places(out, kld_places, N_OF(kld_places), c);
+    return rc;
 }
 
-static void sum_dp(struct eval_result *out, const struct score *s, struct columns *c)
+static int sum_dp(struct eval_result *out, const struct score *s, const struct columns *c,
+                  struct err *err)
 {
     for (size_t i = 0; i < c->n; i++)
         c->x[i] = s[i].dp;
     out->dp = stats_clustered(c->x, c->n_windows, c->each);
     out->dp_rms = stats_rms(c->x, c->n);
-    stats_sort(c->x, c->n);
-    out->dp_p99 = stats_quantile(c->x, c->n, 0.99);
-    out->dp_p95 = stats_quantile(c->x, c->n, 0.95);
-    out->dp_p90 = stats_quantile(c->x, c->n, 0.90);
-    out->dp_median = stats_quantile(c->x, c->n, 0.5);
-    out->dp_p10 = stats_quantile(c->x, c->n, 0.10);
-    out->dp_p5 = stats_quantile(c->x, c->n, 0.05);
-    out->dp_p1 = stats_quantile(c->x, c->n, 0.01);
+    const int rc = window_means(&out->window_dp, out, c->x, err);
+    sum_places(out, dp_places, N_OF(dp_places), c);
+    return rc;
 }
 
+static int sum_tops(struct eval_result *out, const struct score *s, const struct score *ref,
+                    const struct columns *c, struct err *err)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        c->x[i] = s[i].top == ref[i].top;
+        c->y[i] = (double)s[i].shared / SCORE_TOP;
+    }
+    out->top1 = stats_clustered(c->x, c->n_windows, c->each);
+    out->top5 = stats_clustered(c->y, c->n_windows, c->each);
+    return window_means(&out->window_top1, out, c->x, err);
+}
+
+/* ---- the worst windows ----------------------------------------------------------- */
+
+static int worst_tokens(struct eval_worst *w, struct eval_result *r, const struct score *s,
+                        struct err *err)
+{
+    w->token = arena_array(&r->arena, r->n_positions, sizeof(*w->token));
+    w->token_kld = arena_array(&r->arena, r->n_positions, sizeof(*w->token_kld));
+    w->token_nll = arena_array(&r->arena, r->n_positions, sizeof(*w->token_nll));
+    if (!w->token || !w->token_kld || !w->token_nll)
+        return err_nomem(err);
+    for (size_t i = 0; i < r->n_positions; i++) {
+        w->token[i] = "";
+        w->token_kld[i] = s[i].kld;
+        w->token_nll[i] = s[i].nll;
+    }
+    return 0;
+}
+
+/* Of windows that lost the same, the first. */
+static int find_worst(struct eval_result *r, const struct score *s, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < r->n_windows; i++) {
+        size_t at = r->n_worst;
+        if (at < EVAL_WORST)
+            r->n_worst++;
+        else if (r->window_kld[i] > r->worst[--at].kld)
+            ;
+        else
+            continue;
+        for (; at && r->window_kld[i] > r->worst[at - 1].kld; at--)
+            r->worst[at] = r->worst[at - 1];
+        r->worst[at] = (struct eval_worst){.window = i, .kld = r->window_kld[i]};
+    }
+    for (size_t i = 0; !rc && i < r->n_worst; i++)
+        rc = worst_tokens(&r->worst[i], r, s + r->worst[i].window * r->n_positions, err);
+    return rc;
+}
+
+/* ---- all of it ----------------------------------------------------------------------- */
+
 /* c->x holds the model's nll. */
-static void sum_against(struct eval_result *out, const struct score *s, const struct score *ref,
-                        struct columns *c)
+static int sum_against(struct eval_result *out, const struct score *s, const struct score *ref,
+                       const struct columns *c, struct err *err)
 {
     for (size_t i = 0; i < c->n; i++)
         c->y[i] = ref[i].nll;
@@ -102,41 +247,42 @@ static void sum_against(struct eval_result *out, const struct score *s, const st
         c->y[i] = c->x[i] - c->y[i];
     out->ln_ratio = stats_clustered(c->y, c->n_windows, c->each);
     out->ppl_ratio = stats_exp(out->ln_ratio);
+    int rc = sum_tops(out, s, ref, c, err);
+    if (!rc)
+        rc = sum_divergence(out, s, c, err);
+    if (!rc)
+        rc = sum_dp(out, s, c, err);
+    return rc ? rc : find_worst(out, s, err);
+}
+
+static int summarise(struct eval_result *out, const struct score *s, const struct score *ref,
+                     const struct columns *c, struct err *err)
+{
     for (size_t i = 0; i < c->n; i++)
-        c->y[i] = s[i].top == ref[i].top;
-    out->top1 = stats_clustered(c->y, c->n_windows, c->each);
-    sum_divergence(out, s, c);
-    sum_dp(out, s, c);
+        c->x[i] = s[i].nll;
+    out->nll = stats_clustered(c->x, c->n_windows, c->each);
+    out->ppl = stats_exp(out->nll);
+    int rc = window_means(&out->window_nll, out, c->x, err);
+    if (!rc)
+        rc = position_means(&out->position_nll, out, c->x, err);
+    return rc || !ref ? rc : sum_against(out, s, ref, c, err);
 }
 
 int score_summary(struct eval_result *out, const struct score *s, const struct score *ref,
                   size_t n_windows, size_t each, struct err *err)
 {
     struct columns c = {.n_windows = n_windows, .each = each};
-    int rc = 0;
 
-    *out = (struct eval_result){.n_windows = n_windows, .have_original = ref != NULL};
+    *out = (struct eval_result){
+        .n_windows = n_windows, .n_positions = each, .have_original = ref != NULL};
     if (!mul_ok(&c.n, n_windows, each) || !c.n)
         return err_set(err, ERR_ARG, "no scored positions");
     out->n_tokens = c.n;
     c.x = calloc(c.n, sizeof(*c.x));
     c.y = calloc(c.n, sizeof(*c.y));
-    if (!c.x || !c.y) {
-        rc = err_nomem(err);
-        goto fail;
-    }
-    for (size_t i = 0; i < c.n; i++)
-        c.x[i] = s[i].nll;
-    out->nll = stats_clustered(c.x, n_windows, each);
-    out->ppl = stats_exp(out->nll);
-    out->window_nll = window_means(c.x, n_windows, each);
-    if (ref)
-        sum_against(out, s, ref, &c);
-    if (!out->window_nll || (ref && !out->window_kld)) {
+    const int rc = c.x && c.y ? summarise(out, s, ref, &c, err) : err_nomem(err);
+    if (rc)
         eval_result_release(out);
-        rc = err_nomem(err);
-    }
-fail:
     free(c.x);
     free(c.y);
     return rc;
@@ -144,7 +290,10 @@ fail:
 
 void eval_result_release(struct eval_result *r)
 {
-    free(r->window_nll);
-    free(r->window_kld);
+    if (r->fast) {
+        arena_release(&r->fast->arena); /* has no fast one of its own */
+        free(r->fast);
+    }
+    arena_release(&r->arena);
     *r = (struct eval_result){0};
 }

@@ -1,8 +1,11 @@
 #include "eval/eval.h"
 #include "eval/report.h"
 #include "formats/apart.h"
+#include "formats/base/hash.h"
 #include "formats/base/map.h"
 #include "formats/base/out.h"
+#include "formats/checkpoint.h"
+#include "recipes/cache.h"
 #include "runtime/model.h"
 #include "tools/cmd.h"
 #include "tools/results.h"
@@ -21,6 +24,9 @@ struct eval {
     struct model *model[MODELS_MAX];
     struct model *original;                    /* NULL: none */
     struct report_model shown[MODELS_MAX + 1]; /* [0] the original, then the models */
+    struct eval_about about;
+    char text_sha[HASH_HEX_BYTES];
+    char sha[MODELS_MAX + 1][HASH_HEX_BYTES]; /* of `shown` */
 };
 
 static int open_models(struct eval *e, const struct cmd_common *common, const struct log *log,
@@ -49,11 +55,35 @@ static int measure(struct eval *e, const struct cmd_common *common, const struct
 
     if (rc)
         return rc;
+    const char *bytes = text.size ? (const char *)text.data : "";
     rc = eval_text(result, &e->shown[0].result, (const struct model *const *)e->model, e->n,
-                   e->original, text.size ? (const char *)text.data : "", text.size, &eo, err);
+                   e->original, bytes, text.size, &eo, err);
     for (size_t i = 0; i < e->n; i++)
         e->shown[i + 1].result = result[i];
+    if (!rc)
+        rc = eval_about_text(&e->about, e->original ? e->original : e->model[0], bytes, text.size,
+                             &eo, err);
+    if (!rc)
+        rc = hash_of(bytes, text.size, e->text_sha, err);
     map_release(&text);
+    return rc;
+}
+
+/* Digests as recipes write them: of an original all its files with their names, of a model
+ * that is one file the file's. */
+static int digest(struct eval *e, struct err *err)
+{
+    struct cache *c = NULL;
+    int rc = cache_open(&c, ".", false, NULL, err);
+
+    if (!rc && e->original)
+        rc = cache_hash_model(e->sha[0], c, e->against, err);
+    for (size_t i = 0; !rc && i < e->n; i++)
+        rc = ckpt_is(e->path[i]) ? cache_hash_model(e->sha[i + 1], c, e->path[i], err)
+                                 : cache_hash_file(e->sha[i + 1], c, e->path[i], err);
+    cache_free(c);
+    for (size_t i = 0; !rc && i <= e->n; i++)
+        e->shown[i].sha256 = e->sha[i];
     return rc;
 }
 
@@ -77,6 +107,8 @@ static int show(struct eval *e, struct err *err)
     struct buf b = {0};
     struct report r = {.name = base_name(e->against ? e->against : e->path[0]),
                        .text = e->text,
+                       .text_sha256 = e->text_sha,
+                       .about = &e->about,
                        .kernels = report_kernels(e->math),
                        .n_ctx = (size_t)e->ctx,
                        .original = e->original ? &e->shown[0] : NULL,
@@ -89,7 +121,9 @@ static int show(struct eval *e, struct err *err)
     for (size_t i = 0; i < e->n; i++)
         describe(&e->shown[i + 1], e->path[i], e->model[i]);
     if (e->json) {
-        rc = report_json(&b, &r, err);
+        rc = digest(e, err);
+        if (!rc)
+            rc = report_json(&b, &r, err);
         if (!rc)
             rc = out_file(e->json, b.p, b.n, err);
         buf_release(&b);
@@ -141,6 +175,7 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
         report_model_release(&e.shown[i + 1]);
     }
     report_model_release(&e.shown[0]);
+    eval_about_release(&e.about);
     model_free(e.original);
     return rc;
 }

@@ -101,6 +101,37 @@ static void test_eval_position_not_finite(void **state)
     assert_true(!isfinite(s.lse));
 }
 
+static void test_eval_five(void **state)
+{
+    const float logits[] = {1, 7, NAN, 7, 2, 9, 0, 3, 3}, few[] = {1, 2};
+    const int32_t want[SCORE_TOP] = {5, 1, 3, 7, 8}, all[SCORE_TOP] = {1, 0, -1, -1, -1};
+    int32_t got[SCORE_TOP];
+
+    (void)state;
+    score_five(got, logits + 3, 0);
+    assert_int_equal(got[0], -1);
+    score_five(got, few, 2);
+    assert_memory_equal(got, all, sizeof(all));
+    const float finite[] = {1, 7, -9, 7, 2, 9, 0, 3, 3};
+    score_five(got, finite, 9);
+    assert_memory_equal(got, want, sizeof(want));
+    score_five(got, logits, 9); /* anything, but no more than that */
+}
+
+static void test_eval_shared(void **state)
+{
+    /* the original's five: 0 1 2 3 4; the model's: 9 8 2 1 7 */
+    const float own[] = {9, 8, 7, 6, 5, 0, 0, 0, 0, 0}, logits[] = {0, 6, 7, 1, 0, 0, 0, 5, 8, 9};
+    struct score ref, s;
+
+    (void)state;
+    score_position(&ref, own, 10, 0, NULL, NULL, &kern);
+    score_position(&s, logits, 10, 0, &ref, own, &kern);
+    assert_int_equal(s.shared, 2);
+    score_position(&s, own, 10, 0, &ref, own, &kern);
+    assert_int_equal(s.shared, 5);
+}
+
 /* Two windows of two positions. */
 static const struct score original[] = {
     {.nll = 1.0, .top = 1},
@@ -109,10 +140,10 @@ static const struct score original[] = {
     {.nll = 5.0, .top = 4},
 };
 static const struct score model[] = {
-    {.nll = 1.5, .kld = 0.1, .dp = 0.2,  .top = 1},
-    {.nll = 2.5, .kld = 0.2, .dp = -0.2, .top = 2},
-    {.nll = 3.0, .kld = 0.4, .dp = 0.1,  .top = 3},
-    {.nll = 5.0, .kld = 0.3, .dp = -0.1, .top = 9},
+    {.nll = 1.5,  .kld = 0.1, .dp = 0.2,   .top = 1, .shared = 5},
+    {.nll = 2.5,  .kld = 0.2, .dp = -0.2,  .top = 2},
+    {.nll = 3.0, .kld = 0.4,  .dp = 0.1,    .top = 3        },
+    {.nll = 5.0, .kld = 0.3,   .dp = -0.1, .top = 9,         .shared = 1           },
 };
 
 static void test_eval_summary(void **state)
@@ -153,9 +184,43 @@ static void test_eval_summary_against(void **state)
     close_to(r.window_kld[0], 0.15);
     close_to(r.window_kld[1], 0.35);
     close_to(r.top1.value, 0.75);
+    close_to(r.top5.value, 0.3);
+    close_to(r.window_top1[0], 1);
+    close_to(r.window_top1[1], 0.5);
     close_to(r.dp.value, 0);
     close_to(r.dp_rms, sqrt(0.025));
+    close_to(r.window_dp[0], 0);
+    close_to(r.dp_max, 0.2);
+    close_to(r.dp_min, -0.2);
+    close_to(r.kld_min, 0.1);
+    close_to(r.kld_p10, 0.1 + 0.3 * 0.1);
+    close_to(r.position_nll[0], 2.25);
+    close_to(r.position_kld[1], 0.25);
     assert_true(r.ln_correlation > 0.99 && r.ln_correlation < 1);
+    eval_result_release(&r);
+}
+
+static void test_eval_summary_worst(void **state)
+{
+    enum { WINDOWS = 5 };
+    static const double kld[WINDOWS] = {0.2, 0.5, 0.1, 0.5, 0.3};
+    static const size_t want[EVAL_WORST] = {1, 3, 4};
+    struct score s[WINDOWS * 2] = {0};
+    struct eval_result r;
+    struct err err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < WINDOWS * 2; i++)
+        s[i] = (struct score){.nll = (double)i, .kld = kld[i / 2] + (i % 2 ? 0.01 : -0.01)};
+    assert_int_equal(score_summary(&r, s, s, WINDOWS, 2, &err), 0);
+    assert_int_equal(r.n_worst, EVAL_WORST);
+    for (size_t i = 0; i < EVAL_WORST; i++) {
+        assert_int_equal(r.worst[i].window, want[i]);
+        close_to(r.worst[i].kld, kld[want[i]]);
+        close_to(r.worst[i].token_kld[1], kld[want[i]] + 0.01);
+        close_to(r.worst[i].token_nll[0], 2 * (double)want[i]);
+        assert_string_equal(r.worst[i].token[1], "");
+    }
     eval_result_release(&r);
 }
 
@@ -176,8 +241,11 @@ int main(void)
         cmocka_unit_test(test_eval_position_against),
         cmocka_unit_test(test_eval_position_same),
         cmocka_unit_test(test_eval_position_not_finite),
+        cmocka_unit_test(test_eval_five),
+        cmocka_unit_test(test_eval_shared),
         cmocka_unit_test(test_eval_summary),
         cmocka_unit_test(test_eval_summary_against),
+        cmocka_unit_test(test_eval_summary_worst),
         cmocka_unit_test(test_eval_summary_empty),
     };
 

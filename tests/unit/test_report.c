@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -29,7 +30,20 @@ static struct report_model make(const char *name, const struct score *ref)
     m.tensor_bytes = 1000;
     m.params = 2000;
     assert_int_equal(score_summary(&m.result, scores, ref, 2, 2, &err), 0);
+    if (m.result.n_worst)
+        m.result.worst[0].token[1] = "caf\xc3\xa9 \"\n";
     return m;
+}
+
+/* A result of fast kernels beside it. */
+static void add_fast(struct report_model *m)
+{
+    struct report_model other = make("", scores);
+
+    m->result.fast = calloc(1, sizeof(*m->result.fast));
+    assert_non_null(m->result.fast);
+    *m->result.fast = other.result;
+    m->result.fast->kld.value = 0.75;
 }
 
 static void test_report_round_trip(void **state)
@@ -42,6 +56,7 @@ static void test_report_round_trip(void **state)
     json_val *v;
 
     (void)state;
+    add_fast(&m);
     report_model_put(&ja, NULL, &m);
     assert_int_equal(json_parse(&v, a.p, a.n, &err), 0);
     assert_int_equal(report_model_get(&back, &arena, v, &err), 0);
@@ -50,6 +65,12 @@ static void test_report_round_trip(void **state)
     assert_string_equal(a.p, b.p);
     assert_true(back.result.kld_max == 0.4 && back.result.dp_p1 == m.result.dp_p1);
     assert_true(report_bpw(&back) == 4);
+    assert_true(back.result.window_top1[1] == 1 &&
+                back.result.position_kld[1] == m.result.position_kld[1]);
+    assert_int_equal(back.result.n_worst, 2);
+    assert_int_equal(back.result.worst[0].window, 1);
+    assert_string_equal(back.result.worst[0].token[1], "caf\xc3\xa9 \"\n");
+    assert_true(back.result.fast->kld.value == 0.75 && !back.result.fast->fast);
     report_model_release(&m);
     report_model_release(&back);
     arena_release(&arena);
@@ -57,30 +78,107 @@ static void test_report_round_trip(void **state)
     buf_release(&b);
 }
 
+/* What is changed in a good model's text, and words of the error. */
+static const struct {
+    const char *from, *to, *words;
+} edits[] = {
+    {"\"bytes\":3145728",        "\"bytes\":-1",                "whole numbers bytes"          },
+    {"\"tokens\":4",             "\"tokens\":\"4\"",            "whole numbers tokens"         },
+    {"\"tokens\":4",             "\"tokens\":5",                "5 tokens are no multiple of 2"},
+    {"\"windows\":2",            "\"windows\":0",               "4 tokens are no multiple of 0"},
+    {"\"windows\":2",            "\"windows\":4",               "window_nll: expected 4"       },
+    {"\"window_nll\":[",         "\"window_nll\":[1,",          "window_nll: expected 2"       },
+    {"\"position_nll\":[",       "\"position_nll\":[1,",        "position_nll: expected 2"     },
+    {"\"window_kld\":[",         "\"window_kld\":[1,",          "window_kld: expected 2"       },
+    {"\"position_kld\":[",       "\"position_kld\":[],\"x\":[", "position_kld: expected 2"     },
+    {"\"worst\":[",              "\"worst\":1,\"x\":[",         "worst: expected at most 3"    },
+    {"\"worst\":[{\"window\":1", "\"worst\":[{\"window\":2",    "window: expected a number"    },
+    {"\"token\":[\"\"",          "\"token\":[1",                "token: item 0"                },
+    {"\"token\":[",              "\"token\":[\"\",",            "token: expected 2 texts"      },
+    {"\"token_kld\":[",          "\"token_kld\":[1,",           "token_kld: expected 2"        },
+    {"\"token_nll\":[",          "\"token_nll\":[1,",           "token_nll: expected 2"        },
+    {"\"fast\":{",               "\"fast\":{\"y\":1},\"x\":{",  "fast: expected whole numbers" },
+};
+
+static void check_broken(const char *text, const char *words)
+{
+    struct report_model m;
+    struct arena arena = {0};
+    struct err err = {0};
+    json_val *v;
+
+    assert_int_equal(json_parse(&v, text, strlen(text), &err), 0);
+    assert_int_equal(report_model_get(&m, &arena, v, &err), ERR_FORMAT);
+    if (!strstr(err.msg, words))
+        fail_msg("\"%s\" where \"%s\" was expected", err.msg, words);
+    json_free(v);
+    arena_release(&arena);
+}
+
 static void test_report_broken(void **state)
 {
-    static const char *const texts[] = {
-        "{}",
-        "[]",
-        "{\"bytes\":1,\"tensor_bytes\":1,\"params\":1,\"tokens\":1,\"windows\":2,\"window_nll\":[1]"
-        "}",
-        "{\"bytes\":-1,\"tensor_bytes\":1,\"params\":1,\"tokens\":1,\"windows\":0,\"window_nll\":[]"
-        "}",
-        "{\"bytes\":1,\"tensor_bytes\":1,\"params\":1,\"tokens\":1,\"windows\":1,\"window_nll\":[1]"
-        ","
-        "\"against\":{}}",
-    };
+    struct report_model m = make("x", scores);
+    struct buf good = {0};
+    struct json_out j = json_out_init(&good, true);
 
     (void)state;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        struct report_model m;
-        struct arena arena = {0};
+    add_fast(&m);
+    report_model_put(&j, NULL, &m);
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+        const char *at = strstr(good.p, edits[i].from);
+        struct buf b = {0};
+        assert_non_null(at);
+        buf_put(&b, good.p, (size_t)(at - good.p));
+        buf_str(&b, edits[i].to);
+        buf_str(&b, at + strlen(edits[i].from));
+        check_broken(b.p, edits[i].words);
+        buf_release(&b);
+    }
+    check_broken("{}", "whole numbers bytes");
+    check_broken("[]", "whole numbers bytes");
+    report_model_release(&m);
+    buf_release(&good);
+}
+
+static void test_report_about(void **state)
+{
+    static const char *texts[] = {"a \"b\"", "\xe2\x82\xac"};
+    struct eval_about a = {.window = texts, .n_windows = 2}, back;
+    struct buf b = {0};
+    struct json_out j = json_out_init(&b, true);
+    struct err err = {0};
+    json_val *v;
+
+    (void)state;
+    memset(a.tokenizer, 'f', sizeof(a.tokenizer) - 1);
+    json_open(&j, NULL, '{');
+    eval_about_put(&j, &a);
+    json_close(&j, '}');
+    assert_int_equal(json_parse(&v, b.p, b.n, &err), 0);
+    assert_int_equal(eval_about_get(&back, v, &err), 0);
+    assert_string_equal(back.tokenizer, a.tokenizer);
+    assert_int_equal(back.n_windows, 2);
+    assert_string_equal(back.window[0], texts[0]);
+    assert_string_equal(back.window[1], texts[1]);
+    eval_about_release(&back);
+    json_free(v);
+    buf_release(&b);
+}
+
+static void test_report_about_broken(void **state)
+{
+    static const char *const text[] = {"{}", "{\"tokenizer\":\"ab\",\"windows\":[]}",
+                                       "{\"windows\":[{\"text\":1}]}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
+        struct eval_about back;
         struct err err = {0};
         json_val *v;
-        assert_int_equal(json_parse(&v, texts[i], strlen(texts[i]), &err), 0);
-        assert_int_equal(report_model_get(&m, &arena, v, &err), ERR_FORMAT);
+        assert_int_equal(json_parse(&v, text[i], strlen(text[i]), &err), 0);
+        assert_int_equal(eval_about_get(&back, v, &err), ERR_FORMAT);
+        eval_about_release(&back);
         json_free(v);
-        arena_release(&arena);
     }
 }
 
@@ -209,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_report_round_trip),   cmocka_unit_test(test_report_broken),
+        cmocka_unit_test(test_report_about),        cmocka_unit_test(test_report_about_broken),
         cmocka_unit_test(test_report_kernels),      cmocka_unit_test(test_report_html),
         cmocka_unit_test(test_report_svg_extremes), cmocka_unit_test(test_report_figures),
     };

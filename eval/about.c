@@ -1,0 +1,171 @@
+#include "eval/about.h"
+
+#include "formats/base/utf8.h"
+
+#include <string.h>
+
+/* ---- texts ------------------------------------------------------------------- */
+
+/* What is no UTF-8, and NUL, becomes U+FFFD. A code point that begins before `most` bytes
+ * and ends beyond is left out. */
+static void put_valid(struct buf *to, const char *s, size_t n, size_t most)
+{
+    while (n) {
+        bool good;
+        const size_t k = utf8_step(&good, s, n);
+        const char *from = good && *s ? s : "\xef\xbf\xbd";
+        const size_t bytes = from == s ? k : 3;
+        if (bytes > most - to->n)
+            return;
+        buf_put(to, from, bytes);
+        s += k;
+        n -= k;
+    }
+}
+
+int eval_ids_text(const char **out, struct arena *arena, const struct tok *tok, const int32_t *ids,
+                  size_t n, size_t most, struct err *err)
+{
+    struct buf raw = {0}, text = {0};
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < n && raw.n < most; i++)
+        rc = tok_decode(&raw, tok, ids[i], true, err);
+    if (!rc && raw.n)
+        put_valid(&text, raw.p, raw.n, most);
+    if (!rc)
+        rc = buf_check(&raw, err);
+    if (!rc)
+        rc = buf_check(&text, err);
+    if (!rc) {
+        *out = arena_strn(arena, text.p ? text.p : "", text.n);
+        rc = *out ? 0 : err_nomem(err);
+    }
+    buf_release(&raw);
+    buf_release(&text);
+    return rc;
+}
+
+/* ---- tokenizer ----------------------------------------------------------------- */
+
+/* Over its tokens in order, each with its length. */
+static int tokens_sha256(char hex[HASH_HEX_BYTES], const struct vocab *v, struct err *err)
+{
+    struct hash *h;
+    int rc = hash_new(&h, err);
+
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < v->n_tokens; i++) {
+        hash_u64(h, v->token[i].text.n);
+        hash_add(h, v->token[i].text.p, v->token[i].text.n);
+    }
+    rc = hash_hex(h, hex, err);
+    hash_free(h);
+    return rc;
+}
+
+/* ---- windows --------------------------------------------------------------------- */
+
+int eval_windows(struct windows *out, const struct model *m, const char *text, size_t text_bytes,
+                 const struct eval_opts *opts, struct err *err)
+{
+    /* one window alone would begin at the text's start, whatever it is: as llama-perplexity */
+    const struct windows_opts how = {.text_name = opts->text_name,
+                                     .n_ctx = opts->n_ctx,
+                                     .least = 2 * opts->n_ctx,
+                                     .most = opts->n_chunks};
+
+    *out = (struct windows){0};
+    if (opts->n_ctx < EVAL_CTX_MIN)
+        return err_set(err, ERR_ARG, "windows of %zu tokens: expected %d or more", opts->n_ctx,
+                       EVAL_CTX_MIN);
+    return windows_cut(out, m, text, text_bytes, &how, err);
+}
+
+static int windows_texts(struct eval_about *a, const struct tok *tok, const struct windows *w,
+                         struct err *err)
+{
+    int rc = 0;
+
+    a->window = arena_array(&a->arena, w->n, sizeof(*a->window));
+    if (!a->window)
+        return err_nomem(err);
+    for (size_t i = 0; !rc && i < w->n; i++)
+        rc = eval_ids_text(&a->window[i], &a->arena, tok, w->ids.id + i * w->n_ctx, w->n_ctx,
+                           EVAL_ABOUT_BYTES, err);
+    if (!rc)
+        a->n_windows = w->n;
+    return rc;
+}
+
+int eval_about_text(struct eval_about *out, const struct model *m, const char *text,
+                    size_t text_bytes, const struct eval_opts *opts, struct err *err)
+{
+    struct windows w;
+
+    *out = (struct eval_about){0};
+    int rc = eval_windows(&w, m, text, text_bytes, opts, err);
+    if (!rc)
+        rc = tokens_sha256(out->tokenizer, tok_vocab(model_tok(m)), err);
+    if (!rc)
+        rc = windows_texts(out, model_tok(m), &w, err);
+    windows_release(&w);
+    return rc;
+}
+
+void eval_about_release(struct eval_about *a)
+{
+    arena_release(&a->arena);
+    *a = (struct eval_about){0};
+}
+
+/* ---- JSON ---------------------------------------------------------------------------- */
+
+void eval_about_put(struct json_out *j, const struct eval_about *a)
+{
+    json_put_str(j, "tokenizer", a->tokenizer[0] ? a->tokenizer : NULL);
+    json_open(j, "windows", '[');
+    for (size_t i = 0; i < a->n_windows; i++) {
+        const bool flat = j->flat;
+        json_open(j, NULL, '{');
+        j->flat = true;
+        json_put_str(j, "text", a->window[i]);
+        json_close(j, '}');
+        j->flat = flat;
+    }
+    json_close(j, ']');
+}
+
+static int get_windows(struct eval_about *a, const json_val *v, struct err *err)
+{
+    const size_t n = json_len(v);
+
+    if (!json_is_array(v))
+        return err_set(err, ERR_FORMAT, "windows: expected a list");
+    a->window = arena_array(&a->arena, n, sizeof(*a->window));
+    if (!a->window)
+        return err_nomem(err);
+    for (const json_val *w = json_first(v); w; w = json_next(w)) {
+        const char *text = json_str(json_get(w, "text"));
+        if (!text)
+            return err_set(err, ERR_FORMAT, "windows: window %zu: expected a text", a->n_windows);
+        a->window[a->n_windows] = arena_str(&a->arena, text);
+        if (!a->window[a->n_windows++])
+            return err_nomem(err);
+    }
+    return 0;
+}
+
+int eval_about_get(struct eval_about *out, const json_val *v, struct err *err)
+{
+    const char *hex = json_str(json_get(v, "tokenizer"));
+
+    *out = (struct eval_about){0};
+    if (hex && strlen(hex) + 1 != sizeof(out->tokenizer))
+        return err_set(err, ERR_FORMAT, "tokenizer: expected the %d digits of a SHA-256",
+                       HASH_HEX_BYTES - 1);
+    if (hex)
+        memcpy(out->tokenizer, hex, sizeof(out->tokenizer));
+    return get_windows(out, json_get(v, "windows"), err);
+}
