@@ -11,12 +11,18 @@
 
 enum { DEPTH_MAX = 64, HASH_FROM = 32 };
 
-static int bad_at(const char *text, const char *at, const char *what, struct err *err)
-{
-    size_t line = 1;
-    const char *begin = text;
+/* What is parsed, and which line of its file it begins on. */
+struct origin {
+    const char *text;
+    size_t n, line;
+};
 
-    for (const char *p = text; p < at; p++) {
+static int bad_at(const struct origin *from, const char *at, const char *what, struct err *err)
+{
+    size_t line = from->line;
+    const char *begin = from->text;
+
+    for (const char *p = from->text; p < at; p++) {
         if (*p != '\n')
             continue;
         line++;
@@ -48,18 +54,20 @@ static size_t skip_plain(const char *text, size_t n, size_t i, unsigned kind)
 }
 
 /* From inside a string to one past its closing quote, or the end. */
-static int skip_string(size_t *at, const char *text, size_t n, struct err *err)
+static int skip_string(size_t *at, const struct origin *from, struct err *err)
 {
+    const char *text = from->text;
+    const size_t n = from->n;
     size_t i = *at;
 
     while ((i = skip_plain(text, n, i, IN_STRING)) < n && text[i] != '"') {
         if (!text[i])
-            return bad_at(text, text + i, "a NUL byte", err);
+            return bad_at(from, text + i, "a NUL byte", err);
         if (n - i > 5 && !memcmp(text + i, "\\u0000", 6))
-            return bad_at(text, text + i, "\\u0000 in a string is not supported", err);
+            return bad_at(from, text + i, "\\u0000 in a string is not supported", err);
         i++;
         if (i < n && !text[i])
-            return bad_at(text, text + i, "a NUL byte", err);
+            return bad_at(from, text + i, "a NUL byte", err);
         i++;
     }
     *at = i + 1;
@@ -68,8 +76,10 @@ static int skip_string(size_t *at, const char *text, size_t n, struct err *err)
 
 /* What must be seen before cJSON sees it: nesting (its own limit is 1000) and
  * \u0000, which would silently end a C string. */
-static int prescan(bool *infinite, const char *text, size_t n, struct err *err)
+static int prescan(bool *infinite, const struct origin *from, struct err *err)
 {
+    const char *text = from->text;
+    const size_t n = from->n;
     int depth = 0, rc = 0;
 
     *infinite = false;
@@ -77,11 +87,11 @@ static int prescan(bool *infinite, const char *text, size_t n, struct err *err)
     for (size_t i = 0; !rc && (i = skip_plain(text, n, i, OUTSIDE)) < n;) {
         const char c = text[i++];
         if (c == '"')
-            rc = skip_string(&i, text, n, err);
+            rc = skip_string(&i, from, err);
         else if (!c)
-            rc = bad_at(text, text + i - 1, "a NUL byte", err);
+            rc = bad_at(from, text + i - 1, "a NUL byte", err);
         else if ((c == '{' || c == '[') && ++depth > DEPTH_MAX)
-            rc = bad_at(text, text + i - 1, "nested more than 64 levels deep", err);
+            rc = bad_at(from, text + i - 1, "nested more than 64 levels deep", err);
         else if (c == '}' || c == ']')
             depth--;
         else if (c == 'I')
@@ -185,17 +195,14 @@ static int check_keys(const json_val *v, struct err *err)
     return rc;
 }
 
-int json_parse(json_val **out, const char *text, size_t n, struct err *err)
+static int parse(json_val **out, const struct origin *from, struct err *err)
 {
-    const char *end = NULL;
+    const char *text = from->text, *end = NULL;
+    const size_t n = from->n;
+    bool infinite;
+    int rc = prescan(&infinite, from, err);
 
     *out = NULL;
-    if (n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
-        text += 3;
-        n -= 3;
-    }
-    bool infinite;
-    int rc = prescan(&infinite, text, n, err);
     if (rc)
         return rc;
     char *copy = infinite ? with_numbers(text, n) : NULL;
@@ -206,11 +213,11 @@ int json_parse(json_val **out, const char *text, size_t n, struct err *err)
         end = text + (end - copy);
     free(copy);
     if (!doc)
-        return bad_at(text, end && end <= text + n ? end : text, "not valid JSON", err);
+        return bad_at(from, end && end <= text + n ? end : text, "not valid JSON", err);
     while (end < text + n && strchr(" \t\r\n", *end))
         end++;
     if (end < text + n)
-        rc = bad_at(text, end, "more text after the end of the JSON value", err);
+        rc = bad_at(from, end, "more text after the end of the JSON value", err);
     if (!rc)
         rc = check_keys(doc, err);
     if (rc) {
@@ -219,6 +226,21 @@ int json_parse(json_val **out, const char *text, size_t n, struct err *err)
     }
     *out = doc;
     return 0;
+}
+
+int json_parse(json_val **out, const char *text, size_t n, struct err *err)
+{
+    const size_t bom = n >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+    const struct origin from = {text + bom, n - bom, 1};
+
+    return parse(out, &from, err);
+}
+
+int json_parse_line(json_val **out, const char *text, size_t n, size_t line, struct err *err)
+{
+    const struct origin from = {text, n, line};
+
+    return parse(out, &from, err);
 }
 
 int json_load(json_val **out, const char *path, struct err *err)

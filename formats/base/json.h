@@ -19,6 +19,10 @@ typedef struct cJSON json_val;
  * Errors: ERR_FORMAT with line and column, ERR_NOMEM. */
 int json_parse(json_val **out, const char *text, size_t n, struct err *err) WARN_UNUSED;
 
+/* The same of a line of JSON Lines: errors count lines from `line`. */
+int json_parse_line(json_val **out, const char *text, size_t n, size_t line,
+                    struct err *err) WARN_UNUSED;
+
 /* The same from a file; errors name the path. */
 int json_load(json_val **out, const char *path, struct err *err) WARN_UNUSED;
 void json_free(json_val *doc); /* accepts NULL */

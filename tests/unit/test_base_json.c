@@ -6,8 +6,11 @@
 #include <cmocka.h>
 
 #include "formats/base/json.h"
+#include "formats/base/json_where.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static json_val *parsed(const char *text)
 {
@@ -191,6 +194,51 @@ static void test_json_writes_indented(void **state)
     buf_release(&b);
 }
 
+static const char nested[] =
+    "\xef\xbb\xbf{\n  \"a\": [10, {\"b\": \"x,]}\\\"\"}, true],\n  \"c\" : null\n}";
+
+static void expect_where(const char *path, size_t line, size_t column)
+{
+    size_t l, c;
+
+    json_line_column(&l, &c, nested, json_where(nested, sizeof(nested) - 1, path));
+    assert_int_equal(l, line);
+    assert_int_equal(c, column);
+}
+
+static void test_json_where(void **state)
+{
+    (void)state;
+    expect_where(NULL, 1, 4);
+    expect_where("a", 2, 8);
+    expect_where("a.0", 2, 9);
+    expect_where("a.1.b", 2, 19);
+    expect_where("a.2", 2, 30);
+    expect_where("c", 3, 9);
+    expect_where("a.3", 2, 8); /* is not there: the list */
+    expect_where("d", 1, 4);
+    /* cut short anywhere, it looks at nothing past the end */
+    for (size_t n = 0; n < sizeof(nested); n++) {
+        char *copy = malloc(n + 1);
+        memcpy(copy, nested, n);
+        assert_true(json_where(copy, n, "a.1.b") <= n);
+        assert_true(json_where(copy, n, "c") <= n);
+        free(copy);
+    }
+}
+
+static void test_json_line_of_many(void **state)
+{
+    json_val *v;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(json_parse_line(&v, "{\"a\": nul}", 10, 17, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "line 17, column 7"));
+    assert_int_equal(json_parse_line(&v, "{\"a\": 1}", 8, 17, &err), 0);
+    json_free(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +250,8 @@ int main(void)
         cmocka_unit_test(test_json_writes),
         cmocka_unit_test(test_json_writes_valid_utf8),
         cmocka_unit_test(test_json_writes_indented),
+        cmocka_unit_test(test_json_where),
+        cmocka_unit_test(test_json_line_of_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
