@@ -66,7 +66,7 @@ struct eval_result {
     double dp_rms, dp_max, dp_p999, dp_p99, dp_p95, dp_p90, dp_p75, dp_median;
     double dp_p25, dp_p10, dp_p5, dp_p1, dp_p01, dp_min; /* p01: 0.1 % */
     double *window_nll; /* [n_windows] means, to pair reports later */
-    double *window_kld, *window_top1, *window_dp;
+    double *window_kld, *window_top1, *window_top5, *window_dp;
     double *position_nll; /* [n_positions] means over windows */
     double *position_kld;
     struct eval_worst worst[EVAL_WORST]; /* of the highest mean KLD, worst first */

@@ -129,6 +129,7 @@ static const struct list own_lists[] = {
 static const struct list against_lists[] = {
     {"window_kld",   AT(window_kld),   false},
     {"window_top1",  AT(window_top1),  false},
+    {"window_top5",  AT(window_top5),  false},
     {"window_dp",    AT(window_dp),    false},
     {"position_kld", AT(position_kld), true },
 };

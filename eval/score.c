@@ -191,7 +191,8 @@ static int sum_tops(struct eval_result *out, const struct score *s, const struct
     }
     out->top1 = stats_clustered(c->x, c->n_windows, c->each);
     out->top5 = stats_clustered(c->y, c->n_windows, c->each);
-    return window_means(&out->window_top1, out, c->x, err);
+    const int rc = window_means(&out->window_top1, out, c->x, err);
+    return rc ? rc : window_means(&out->window_top5, out, c->y, err);
 }
 
 /* ---- the worst windows ----------------------------------------------------------- */
