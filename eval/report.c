@@ -60,6 +60,8 @@ void report_model_describe(struct report_model *m, const struct source *s)
 void report_model_release(struct report_model *m)
 {
     eval_result_release(&m->result);
+    arena_release(&m->tasks.arena);
+    m->tasks = (struct task_results){0};
 }
 
 /* ---- names of the kernels' maths ------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 
 #include "eval/about.h"
 #include "eval/eval.h"
+#include "eval/task.h"
 #include "formats/base/arena.h"
 #include "formats/base/buf.h"
 #include "formats/base/err.h"
@@ -29,6 +30,7 @@ struct report_model {
     uint64_t params;
     bool have_seconds;         /* wall-clock times make no two reports equal: optional */
     struct eval_result result; /* owned (report_model_release) */
+    struct task_results tasks; /* owned; all zeros: none were run */
 };
 
 struct report {
