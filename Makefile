@@ -143,12 +143,14 @@ demo:
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@$(PARE) run recipes/demo/demo.yaml --out build/demo
 
+TEST_KINDS ?= unit check golden cli fuzz oom lint
+FUZZ_SECONDS ?= 60
 test:
 	@sh .ci/packages.sh build test
 	@$(MAKE) --no-print-directory -j$$(nproc) tests WERROR=-Werror
 	@$(MAKE) --no-print-directory -j$$(nproc) tests CONFIG=asan WERROR=-Werror
 	@$(MAKE) --no-print-directory -j$$(nproc) all CONFIG=clang
-	@PARE=$(PARE) sh tests/run.sh unit check golden cli fuzz oom lint
+	@PARE=$(PARE) FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/run.sh $(TEST_KINDS)
 
 test-%: 
 	@$(MAKE) --no-print-directory -j$$(nproc) tests
@@ -159,11 +161,12 @@ lint:
 	@$(MAKE) --no-print-directory -j$$(nproc) tests WERROR=-Werror
 	@PARE=$(PARE) B=$(B) sh tests/run.sh lint
 
-FUZZ_SECONDS ?= 60
-fuzz:
+fuzz: fuzzers
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/run.sh explore
+
+fuzzers:
 	@sh .ci/packages.sh build test fuzz
 	@$(MAKE) --no-print-directory -j$$(nproc) CONFIG=fuzz $(patsubst %.c,build/fuzz/%,$(FUZZ_C))
-	@SECONDS_EACH=$(FUZZ_SECONDS) sh tests/fuzz/explore.sh $(FUZZ_C:.c=)
 
 bench: all
 	@sh tests/bench/all.sh
@@ -189,7 +192,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 FORCE:
-.PHONY: all tests demo test lint fuzz bench bench-quantize install format docs clean help FORCE
+.PHONY: all tests demo test lint fuzz fuzzers bench bench-quantize install format docs clean help FORCE
 .SECONDARY:
 
 -include $(foreach l,$(LEVELS),$(REF_C:%.c=$(B)/%.$(l).d))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run kinds of tests and count: tests/run.sh unit check golden cli fuzz oom lint
+# Run kinds of tests and count: tests/run.sh unit check golden cli fuzz explore oom lint
 # Every program prints TAP; a skip says "# SKIP reason" and is counted. The last line is
 # "N passed, N failed, N skipped"; the exit status is 1 when something failed.
 set -u
@@ -42,6 +42,7 @@ for kind in "$@"; do
             t=${t%.c}
             [ -e "$t.c" ] && run "$t" "build/asan/$t" "tests/fuzz/corpus/${t##*/fuzz_}"
         done ;;
+    explore) run tests/fuzz/explore sh tests/fuzz/explore.sh ;;
     cli | lint)
         for t in tests/$kind/*.sh; do [ -e "$t" ] && run "${t%.sh}" sh "$t"; done ;;
     *) echo "run.sh: unknown kind $kind" >&2; exit 2 ;;
