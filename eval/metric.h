@@ -6,6 +6,8 @@
 
 #include "eval/report.h"
 #include "eval/stats.h"
+#include "formats/base/arena.h"
+#include "formats/base/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,25 +24,39 @@ enum metric_better { METRIC_LOWER, METRIC_HIGHER, METRIC_NEITHER };
 
 /* How far a value can be trusted. */
 enum metric_error {
-    METRIC_EXACT,   /* a size: no error at all */
-    METRIC_MEAN,    /* of windows (of a task: items), with a standard error */
-    METRIC_UNKNOWN, /* a quantile, a maximum: nothing is known of its error */
+    METRIC_EXACT,  /* a size: no error at all */
+    METRIC_MEAN,   /* of windows (of a task: items), with a standard error */
+    METRIC_UNKNOWN /* a quantile, a maximum: nothing is known of its error */
 };
+
+/* Which struct holds it. */
+enum metric_of { METRIC_OF_FILE, METRIC_OF_TEXT, METRIC_OF_TASK };
+
+/* What else is true of it. */
+enum metric_flag {
+    METRIC_LOG = 1,      /* exp of a mean: bounds are taken of its logarithm */
+    METRIC_AGAINST = 2,  /* needs an original */
+    METRIC_COMPARED = 4, /* a row of comparisons */
+    METRIC_JUDGED = 8,   /* looked at by "not worse than" without a metric */
+    METRIC_LESS = 16     /* its means are the series less the original's */
+};
+
+#define METRIC_NO_SERIES ((size_t)-1)
 
 struct metric {
     const char *name;  /* "kld.p99"; "acc" of a task is addressed as task:NAME.acc */
     const char *title; /* for people: "KLD, 99 %" */
+    enum metric_of of;
     enum metric_unit unit;
     enum metric_better better;
     enum metric_error error;
-    bool task;     /* of a task's result, not of the model's */
-    bool log;      /* exp of a mean: bounds are taken of its logarithm */
-    bool against;  /* needs an original */
-    size_t at;     /* in the struct the value lies in */
-    size_t series; /* there: the per-window means (of a task, items), or METRIC_NO_SERIES */
+    unsigned flags;
+    /* METRIC_OF_FILE: the value of model m in report r */
+    double (*size)(const struct report *r, const struct report_model *m);
+    size_t at;     /* else: in struct eval_result or task_result, a struct stats_mean (METRIC_MEAN)
+                      or a double */
+    size_t series; /* there: the double * to its means by window or item, or METRIC_NO_SERIES */
 };
-
-#define METRIC_NO_SERIES ((size_t)-1)
 
 /* A metric as written: with the task that it is of, and of which kernels. */
 struct metric_ref {
@@ -52,32 +68,40 @@ struct metric_ref {
 /* What a model's report holds for it. */
 struct metric_value {
     bool known;             /* false: the report does not have it */
-    struct stats_mean mean; /* error NaN: unknown, 0 for exact ones */
-    size_t n;               /* windows or items behind it */
-    const double *series;   /* [n] means, borrowed; NULL: none */
+    struct stats_mean mean; /* error NaN: unknown; 0 for exact ones */
+    size_t n;               /* windows or items behind it; 0: exact */
 };
 
 /* Row i of the table, or NULL past its end. */
 const struct metric *metric_at(size_t i);
 
-/* "kld", "fast.kld.p99", "task:NAME.acc". The task's name is copied to the arena. An unknown one
- * is ERR_ARG with the nearest name there is. */
+/* name[0, n): "kld", "fast.kld.p99", "task:NAME.acc". The task's name is copied to the arena.
+ * Errors: ERR_ARG with the nearest name there is. */
 int metric_parse(struct metric_ref *out, struct arena *arena, const char *name, size_t n,
                  struct err *err) WARN_UNUSED;
+
+/* The name again, in the arena; NULL: no memory. */
+const char *metric_name(struct arena *arena, const struct metric_ref *ref);
 
 /* The value in model m of report r. */
 struct metric_value metric_get(const struct metric_ref *ref, const struct report *r,
                                const struct report_model *m);
 
-/* Confidence bounds of a value at a two-sided level in (0, 1): Student's t with n - 1 degrees
- * of freedom, for `log` ones of the logarithm. NaN when the error is unknown. */
-struct metric_bounds {
+/* The first n of the means by window or item that the value is the mean of (METRIC_LOG: the
+ * logarithm of the value). false: the report has none, or fewer. */
+bool metric_series(double *out, size_t n, const struct metric_ref *ref, const struct report *r,
+                   const struct report_model *m);
+
+/* Confidence interval at `level` in (0, 1): Student's t with n - 1 degrees of freedom;
+ * METRIC_LOG ones of the logarithm. NaN where the error is unknown. */
+struct metric_interval {
     double low, high;
 };
-struct metric_bounds metric_bounds(const struct metric *metric, struct stats_mean mean, size_t n,
-                                   double level);
+struct metric_interval metric_interval(const struct metric *metric, struct stats_mean mean,
+                                       size_t n, double level);
 
-/* The value for people: "0.0285 ± 0.0041 nats", "98.20 ± 0.30 %", "88.2 MiB". */
-void metric_show(char *out, size_t size, const struct metric *metric, struct stats_mean mean);
+/* For people, with its unit: "0.0285 ± 0.0041", "98.20 ± 0.30 %", "88.2 MiB". */
+enum { METRIC_SHOW_BYTES = 96 };
+void metric_show(char out[METRIC_SHOW_BYTES], const struct metric *metric, struct stats_mean mean);
 
 #endif /* EVAL_METRIC_H */
