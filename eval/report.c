@@ -60,8 +60,7 @@ void report_model_describe(struct report_model *m, const struct source *s)
 void report_model_release(struct report_model *m)
 {
     eval_result_release(&m->result);
-    arena_release(&m->tasks.arena);
-    m->tasks = (struct task_results){0};
+    task_results_release(&m->tasks);
 }
 
 /* ---- names of the kernels' maths ------------------------------------------------------------ */
@@ -109,6 +108,7 @@ void report_model_put(struct json_out *j, const char *key, const struct report_m
         report_result_put(j, r->fast);
         json_close(j, '}');
     }
+    task_results_put(j, "tasks", &m->tasks);
     json_close(j, '}');
 }
 
@@ -177,6 +177,8 @@ int report_model_get(struct report_model *out, struct arena *arena, const json_v
         rc = report_result_get(&m.result, v, err);
     if (!rc)
         rc = get_fast(&m.result, json_get(v, "fast"), err);
+    if (!rc)
+        rc = task_results_get(&m.tasks, json_get(v, "tasks"), err);
     if (rc) {
         report_model_release(&m);
         return rc;

@@ -76,8 +76,9 @@ static int check_utf8(const struct task_line *in, struct err *err)
         bool good;
         const size_t k = utf8_step(&good, in->text + i, in->n - i);
         if (!good)
-            return err_set(err, ERR_FORMAT, "line %zu, column %zu: expected UTF-8, found byte 0x%02x",
-                           in->number, i + 1, (unsigned)(unsigned char)in->text[i]);
+            return err_set(err, ERR_FORMAT,
+                           "line %zu, column %zu: expected UTF-8, found byte 0x%02x", in->number,
+                           i + 1, (unsigned)(unsigned char)in->text[i]);
         i += k;
     }
     return 0;
@@ -145,8 +146,7 @@ static int read_line(struct reader *r, const char *p, size_t n, size_t number, s
     return rc;
 }
 
-static int read_lines(struct reader *r, const char *text, size_t n, size_t n_items,
-                      struct err *err)
+static int read_lines(struct reader *r, const char *text, size_t n, size_t n_items, struct err *err)
 {
     const char *p = text, *end = text + n;
 
@@ -160,8 +160,9 @@ static int read_lines(struct reader *r, const char *text, size_t n, size_t n_ite
         p = eol ? eol + 1 : end;
     }
     if (!r->task->n)
-        return err_set(err, ERR_FORMAT, "line 1, column 1: expected items, one object a line, "
-                                        "found none");
+        return err_set(err, ERR_FORMAT,
+                       "line 1, column 1: expected items, one object a line, "
+                       "found none");
     return 0;
 }
 

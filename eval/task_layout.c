@@ -8,7 +8,7 @@
 /* The prompts are those of lm-evaluation-harness 0.4 (the tasks' YAML files), without examples:
  * only with the very same text are figures the same. */
 
-enum { PATH_BYTES = 64, LETTERS = 26 };
+enum { PATH_BYTES = 64, LETTERS = 26, CHOICES_MAX = 256 };
 
 /* ---- reading values ------------------------------------------------------------------------ */
 
@@ -19,8 +19,7 @@ static int text_at(const char **out, const struct task_line *in, const char *pat
 }
 
 /* A text that is not empty. */
-static int words_at(const char **out, const struct task_line *in, const char *path,
-                    struct err *err)
+static int words_at(const char **out, const struct task_line *in, const char *path, struct err *err)
 {
     const int rc = text_at(out, in, path, err);
 
@@ -35,13 +34,13 @@ static void item_path(char out[PATH_BYTES], const char *path, size_t i)
     (void)snprintf(out, PATH_BYTES, "%s.%zu", path, i);
 }
 
-/* How many there are in the list at path: 2 or more. */
+/* How many there are in the list at path. */
 static int list_at(size_t *n, const struct task_line *in, const char *path, struct err *err)
 {
     const json_val *list = json_path(in->v, path);
 
-    if (!json_is_array(list) || json_len(list) < 2)
-        return task_bad(in, path, err, "a list of two or more as \"%s\"", path);
+    if (!json_is_array(list) || json_len(list) < 2 || json_len(list) > CHOICES_MAX)
+        return task_bad(in, path, err, "a list of 2 to %d as \"%s\"", CHOICES_MAX, path);
     *n = json_len(list);
     return 0;
 }
@@ -119,8 +118,7 @@ static int choices_at(struct task_item *out, const struct task_line *in, const c
 }
 
 /* The question at path as ARC and PIQA put it. */
-static int question(const char **out, const struct task_line *in, const char *path,
-                    struct err *err)
+static int question(const char **out, const struct task_line *in, const char *path, struct err *err)
 {
     const char *s;
     const int rc = words_at(&s, in, path, err);
@@ -389,15 +387,15 @@ static int own_cloze(struct task_item *out, const struct task_line *in, struct e
 }
 
 static const struct task_layout layouts[] = {
-    {"hellaswag", {"ctx_a", "ctx_b", "activity_label", "endings", "label"}, true, false, hellaswag},
-    {"arc", {"question", "choices", "answerKey"}, true, false, arc},
-    {"openbookqa", {"question_stem", "choices", "answerKey"}, true, false, openbookqa},
-    {"winogrande", {"sentence", "option1", "option2", "answer"}, false, false, winogrande},
-    {"piqa", {"goal", "sol1", "sol2", "label"}, true, false, piqa},
-    {"mmlu", {"question", "choices", "answer"}, false, false, mmlu},
-    {"choices", {"context", "choices"}, true, false, own_choices},
-    {"cloze", {"context", "target"}, false, true, own_cloze},
-    {"lambada", {"text"}, false, true, lambada},
+    {"hellaswag",  {"ctx_a", "ctx_b", "activity_label", "endings", "label"}, true,  false, hellaswag  },
+    {"arc",        {"question", "choices", "answerKey"},                     true,  false, arc        },
+    {"openbookqa", {"question_stem", "choices", "answerKey"},                true,  false, openbookqa },
+    {"winogrande", {"sentence", "option1", "option2", "answer"},             false, false, winogrande },
+    {"piqa",       {"goal", "sol1", "sol2", "label"},                        true,  false, piqa       },
+    {"mmlu",       {"question", "choices", "answer"},                        false, false, mmlu       },
+    {"choices",    {"context", "choices"},                                   true,  false, own_choices},
+    {"cloze",      {"context", "target"},                                    false, true,  own_cloze  },
+    {"lambada",    {"text"},                                                 false, true,  lambada    },
 };
 
 const struct task_layout *task_layout_at(size_t i)

@@ -1,0 +1,203 @@
+#include "eval/task_score.h"
+
+#include "eval/score.h"
+#include "eval/task_ids.h"
+#include "formats/base/rd.h"
+#include "runtime/session.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 512 }; /* tokens fed at a time */
+
+/* Logits that are held at a time. */
+static const size_t logits_bytes_max = (size_t)32 << 20;
+
+/* One position: what decides about the token after it. */
+struct row {
+    double lse; /* log(sum exp(logits)) */
+    size_t top; /* the most likely token */
+};
+
+/* A model that is being asked. What it has read is kept from request to request of an item. */
+struct asker {
+    const struct task_opts *opts;
+    const struct model *model;
+    struct task_ids ids;
+    struct kern kern;
+    struct sess *sess;
+    size_t n_vocab, n_batch;
+    size_t n_rows;   /* most positions whose logits are held */
+    float *logits;   /* owned; [n_rows, n_vocab] */
+    struct row *row; /* owned; [n_rows] */
+
+    const int32_t *read; /* the session's tokens, in ids */
+    size_t n_read;
+    float *known; /* owned; [n_vocab] logits of position `known_at` of these */
+    struct row known_row;
+    size_t known_at; /* SIZE_MAX: none */
+};
+
+static int asker_open(struct asker *a, const struct task *t, struct err *err)
+{
+    const struct tok *tok = model_tok(a->model);
+    size_t n;
+    int rc;
+
+    if (!tok)
+        return err_set(err, ERR_UNSUPPORTED, "has no tokenizer, so no task can be run");
+    rc = task_ids(&a->ids, t, tok, model_n_ctx(a->model), err);
+    if (rc)
+        return rc;
+    kern_init(&a->kern, a->opts->cpu);
+    a->n_vocab = model_n_vocab(a->model);
+    a->n_batch = a->ids.longest < BATCH ? a->ids.longest : BATCH;
+    a->n_rows = logits_bytes_max / (a->n_vocab * sizeof(float) + 1) + 1;
+    if (a->n_rows > a->n_batch)
+        a->n_rows = a->n_batch;
+    a->logits = mul_ok(&n, a->n_rows, a->n_vocab) ? calloc(n, sizeof(*a->logits)) : NULL;
+    a->row = calloc(a->n_rows, sizeof(*a->row));
+    a->known = calloc(a->n_vocab + 1, sizeof(*a->known));
+    if (!a->logits || !a->row || !a->known)
+        return err_nomem(err);
+    return sess_new(&a->sess, a->model, a->ids.longest, a->n_batch, &a->opts->par, err);
+}
+
+static void asker_release(struct asker *a)
+{
+    sess_free(a->sess);
+    free(a->logits);
+    free(a->row);
+    free(a->known);
+    task_ids_release(&a->ids);
+}
+
+/* ---- one request ------------------------------------------------------------------------------- */
+
+static void score_row(void *arg, size_t i, int thread)
+{
+    struct asker *a = arg;
+    const float *logits = a->logits + i * a->n_vocab;
+
+    (void)thread;
+    a->row[i] =
+        (struct row){a->kern.log_sum_exp(logits, a->n_vocab), score_top(logits, a->n_vocab)};
+}
+
+/* Position `at` is followed by `next`. */
+static int count(struct task_score *out, const struct row *row, const float *logits, int32_t next,
+                 struct err *err)
+{
+    const double ll = (double)logits[next] - row->lse;
+
+    if (!isfinite(ll))
+        return err_set(err, ERR_FORMAT, "logits that are not finite");
+    out->ll += ll;
+    out->greedy = out->greedy && row->top == (size_t)next;
+    return 0;
+}
+
+/* Score positions first .. end - 1, the last ones of those just fed: `fed` of them end at `end`. */
+static int score_rows(struct asker *a, struct task_score *out, const int32_t *ids, size_t first,
+                      size_t end, size_t fed, struct err *err)
+{
+    for (size_t i = first; i < end; i += a->n_rows) {
+        const size_t n = end - i < a->n_rows ? end - i : a->n_rows;
+        int rc = sess_logits(a->sess, fed - (end - i), n, a->logits, err);
+        if (rc)
+            return rc;
+        par_for(&a->opts->par, n, score_row, a);
+        for (size_t k = 0; !rc && k < n; k++)
+            rc = count(out, &a->row[k], a->logits + k * a->n_vocab, ids[i + k + 1], err);
+        if (rc)
+            return rc;
+        if (a->known_at == SIZE_MAX) { /* the choices after the same context begin here, too */
+            memcpy(a->known, a->logits, a->n_vocab * sizeof(*a->known));
+            a->known_row = a->row[0];
+            a->known_at = i;
+        }
+    }
+    return 0;
+}
+
+/* Feed tokens from .. end - 1 and score the positions from `first` on. */
+static int feed(struct asker *a, struct task_score *out, const int32_t *ids, size_t from,
+                size_t end, size_t first, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = from, n; !rc && i < end; i += n) {
+        n = end - i < a->n_batch ? end - i : a->n_batch;
+        rc = sess_eval(a->sess, ids + i, n, NULL, 0, err);
+        if (!rc && i + n > first)
+            rc = score_rows(a, out, ids, i > first ? i : first, i + n, n, err);
+    }
+    return rc;
+}
+
+static size_t common(const int32_t *a, size_t n_a, const int32_t *b, size_t n_b)
+{
+    size_t n = 0;
+
+    while (n < n_a && n < n_b && a[n] == b[n])
+        n++;
+    return n;
+}
+
+static int ask(struct asker *a, struct task_score *out, const struct task_pair *p, struct err *err)
+{
+    const int32_t *ids = a->ids.ids.id + p->at;
+    const size_t end = p->n_context + p->n_scored - 1; /* the last token is not fed */
+    const size_t same = common(a->read, a->n_read, ids, end);
+    size_t first = p->n_context - 1; /* position whose next token is the first scored one */
+    int rc = 0;
+
+    *out = (struct task_score){.greedy = true, .n_tokens = p->n_scored, .truncated = p->truncated};
+    if (a->known_at == first && same > first) {
+        rc = count(out, &a->known_row, a->known, ids[first + 1], err);
+        first++;
+    } else
+        a->known_at = SIZE_MAX;
+    if (rc || first == end)
+        return rc;
+    const size_t from = sess_keep(a->sess, same < first ? same : first);
+    a->read = ids;
+    a->n_read = end;
+    return feed(a, out, ids, from, end, first, err);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------ */
+
+static int ask_item(struct asker *a, struct task_score *scores, const struct task_pair *p, size_t n,
+                    struct err *err)
+{
+    int rc = 0;
+
+    /* what came before must not matter, not even in the last bit */
+    (void)sess_keep(a->sess, 0);
+    a->n_read = 0;
+    a->known_at = SIZE_MAX;
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = ask(a, &scores[i], &p[i], err);
+    return rc;
+}
+
+int task_score(struct task_score *scores, const struct task *t, const struct model *m,
+               const struct task_opts *opts, struct task_clock *clock, struct err *err)
+{
+    struct asker a = {.opts = opts, .model = m};
+    size_t at = 0;
+    int rc = asker_open(&a, t, err);
+
+    for (size_t i = 0; !rc && i < t->n; i++) {
+        const size_t n = t->item[i].n;
+        rc = log_stop(opts->log, err);
+        if (!rc && (rc = ask_item(&a, scores + at, a.ids.pair + at, n, err)))
+            (void)err_wrap(err, "%s: line %zu", t->path, t->item[i].line);
+        at += n;
+        log_progress(opts->log, "items", ++clock->done, clock->total);
+    }
+    asker_release(&a);
+    return rc;
+}
