@@ -161,10 +161,10 @@ static int tasks_load(struct task **out, const char *const *paths, size_t n, siz
     return 0;
 }
 
-int task_check(const char *const *paths, size_t n_paths, struct err *err)
+int task_check(const char *const *paths, size_t n_paths, size_t n_items, struct err *err)
 {
     struct task *t;
-    const int rc = tasks_load(&t, paths, n_paths, 0, err);
+    const int rc = tasks_load(&t, paths, n_paths, n_items, err);
 
     tasks_free(t, rc ? 0 : n_paths);
     return rc;

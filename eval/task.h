@@ -66,8 +66,9 @@ int task_run(struct task_results *results, struct task_results *original_result,
              const char *const *paths, size_t n_paths, const struct task_opts *opts,
              struct err *err) WARN_UNUSED;
 
-/* Read the files alone, for what is wrong with them. */
-int task_check(const char *const *paths, size_t n_paths, struct err *err) WARN_UNUSED;
+/* Read the files alone, for what is wrong with them; n_items as in the options. */
+int task_check(const char *const *paths, size_t n_paths, size_t n_items,
+               struct err *err) WARN_UNUSED;
 
 /* Fill what is against the original, whose results on the same files those are (task_run has
  * done it already). Errors: ERR_ARG (other files or items: which). */

@@ -10,6 +10,7 @@
 #include "tools/cmd.h"
 #include "tools/results.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,9 @@ struct eval {
     struct eval_about about;
     char text_sha[HASH_HEX_BYTES];
     char sha[MODELS_MAX + 1][HASH_HEX_BYTES]; /* of `shown` */
+    struct opt_list tasks;
+    int64_t items;
+    const char *samples;
 };
 
 static int open_models(struct eval *e, const struct cmd_common *common, const struct log *log,
@@ -69,6 +73,28 @@ static int measure(struct eval *e, const struct cmd_common *common, const struct
     return rc;
 }
 
+/* The task files, and what each of their items got. */
+static int measure_tasks(struct eval *e, const struct cmd_common *common, const struct log *log,
+                         struct err *err)
+{
+    struct task_results result[MODELS_MAX] = {0};
+    struct buf samples = {0};
+    const struct task_opts to = {.n_items = (size_t)e->items,
+                                 .cpu = common->cpu,
+                                 .par = common->par,
+                                 .log = log,
+                                 .samples = e->samples ? &samples : NULL};
+    int rc = task_run(result, &e->shown[0].tasks, (const struct model *const *)e->model, e->n,
+                      e->original, e->tasks.at, e->tasks.n, &to, err);
+
+    for (size_t i = 0; i < e->n; i++)
+        e->shown[i + 1].tasks = result[i];
+    if (!rc && e->samples)
+        rc = out_file(e->samples, samples.p ? samples.p : "", samples.n, err);
+    buf_release(&samples);
+    return rc;
+}
+
 /* Digests as recipes write them: of an original all its files with their names, of a model
  * that is one file the file's. */
 static int digest(struct eval *e, struct err *err)
@@ -99,7 +125,9 @@ static void describe(struct report_model *m, const char *path, const struct mode
     report_model_describe(m, model_source(model));
     m->name = base_name(path);
     m->file = path;
-    m->have_seconds = true;
+    m->have_seconds = m->result.n_tokens > 0;
+    if (!m->result.n_tokens) /* tasks alone */
+        m->result.nll = m->result.ppl = (struct stats_mean){(double)NAN, (double)NAN};
 }
 
 static int show(struct eval *e, struct err *err)
@@ -107,8 +135,8 @@ static int show(struct eval *e, struct err *err)
     struct buf b = {0};
     struct report r = {.name = base_name(e->against ? e->against : e->path[0]),
                        .text = e->text,
-                       .text_sha256 = e->text_sha,
-                       .about = &e->about,
+                       .text_sha256 = e->text ? e->text_sha : NULL,
+                       .about = e->text ? &e->about : NULL,
                        .kernels = report_kernels(e->math),
                        .n_ctx = (size_t)e->ctx,
                        .original = e->original ? &e->shown[0] : NULL,
@@ -131,18 +159,36 @@ static int show(struct eval *e, struct err *err)
     return rc ? rc : results_print(&r, err);
 }
 
+/* A file that is written may not be one that is read. */
+static int check_output(const struct eval *e, const char *path, struct err *err)
+{
+    int rc = apart(path, e->text, false, err);
+
+    if (!rc)
+        rc = apart(path, e->against, false, err);
+    for (size_t i = 0; !rc && i < e->n; i++)
+        rc = apart(path, e->path[i], false, err);
+    for (size_t i = 0; !rc && i < e->tasks.n; i++)
+        rc = apart(path, e->tasks.at[i], false, err);
+    return rc;
+}
+
 static int check(struct eval *e, struct err *err)
 {
-    if (!e->text)
-        return err_set(err, ERR_ARG, "--text FILE is missing: what to measure on");
+    if (!e->text && !e->tasks.n)
+        return err_set(err, ERR_ARG, "--text FILE or --task FILE is missing: what to measure on");
+    if (!e->tasks.n && (e->items || e->samples))
+        return err_set(err, ERR_ARG, "--%s is of tasks, and there is no --task FILE",
+                       e->items ? "items" : "samples");
     if (!report_math(&e->math, e->kernels))
         return err_set(err, ERR_ARG, "--kernels wants f32, bf16 or fast, not \"%s\"", e->kernels);
-    int rc = apart(e->json, e->text, false, err);
+    int rc = check_output(e, e->json, err);
     if (!rc)
-        rc = apart(e->json, e->against, false, err);
-    for (size_t i = 0; !rc && i < e->n; i++)
-        rc = apart(e->json, e->path[i], false, err);
-    return rc;
+        rc = check_output(e, e->samples, err);
+    if (!rc && e->json && e->samples && !strcmp(e->json, e->samples))
+        rc = err_set(err, ERR_ARG, "%s: --json and --samples are one file", e->json);
+    /* hours of measuring should not end with a bad line */
+    return rc ? rc : task_check(e->tasks.at, e->tasks.n, (size_t)e->items, err);
 }
 
 int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
@@ -150,13 +196,18 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
     struct eval e = {.ctx = EVAL_CTX, .kernels = report_kernels(EVAL_MATH)};
     struct cmd_common common;
     const struct opt opts[] = {
-        {"text",    "FILE",     "what to measure on",                                            OPT_STR, &e.text,    0,            0  },
-        {"against", "ORIGINAL", "also what was lost against this model",                         OPT_STR, &e.against, 0,            0  },
-        {"ctx",     "N",        "tokens of a window (default: 512)",                             OPT_INT, &e.ctx,     EVAL_CTX_MIN, 1e7},
-        {"chunks",  "N",        "at most N windows (default: all)",                              OPT_INT, &e.chunks,  1,            1e9},
+        {"text",    "FILE",     "what to measure on",                                            OPT_STR,  &e.text,    0,            0  },
+        {"against", "ORIGINAL", "also what was lost against this model",                         OPT_STR,  &e.against, 0,            0  },
+        {"ctx",     "N",        "tokens of a window (default: 512)",                             OPT_INT,  &e.ctx,     EVAL_CTX_MIN, 1e7},
+        {"chunks",  "N",        "at most N windows (default: all)",                              OPT_INT,  &e.chunks,  1,            1e9},
         {"kernels", "KIND",     "f32 or bf16: what the file lost; fast: with 8-bit activations",
-         OPT_STR,                                                                                         &e.kernels, 0,            0  },
-        {"json",    "FILE",     "write the report",                                              OPT_STR, &e.json,    0,            0  },
+         OPT_STR,                                                                                          &e.kernels, 0,            0  },
+        {"task",    "FILE",     "a file of questions with answers; may be given several times",  OPT_LIST,
+         &e.tasks,                                                                                                     0,            0  },
+        {"items",   "N",        "at most N items of each task (default: all)",                   OPT_INT,  &e.items,   1,            1e9},
+        {"samples", "FILE",     "write what each choice of every item got, as JSON Lines",       OPT_STR,
+         &e.samples,                                                                                                   0,            0  },
+        {"json",    "FILE",     "write the report",                                              OPT_STR,  &e.json,    0,            0  },
     };
 
     int rc =
@@ -166,8 +217,10 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
     rc = check(&e, err);
     if (!rc)
         rc = open_models(&e, &common, &env->log, err);
-    if (!rc)
+    if (!rc && e.text)
         rc = measure(&e, &common, &env->log, err);
+    if (!rc && e.tasks.n)
+        rc = measure_tasks(&e, &common, &env->log, err);
     if (!rc)
         rc = show(&e, err);
     for (size_t i = 0; i < e.n; i++) {

@@ -49,11 +49,10 @@ ok $? "--kernels fast runs"
 [ ! -s "$d/err" ]
 ok $? "nothing on stderr"
 
-fails 2 "--text FILE is missing" $demo
+fails 2 "--text FILE or --task FILE is missing" $demo
 fails 2 "usage: pare eval" --text $text
 fails 2 "--kernels wants f32, bf16 or fast" $demo --text $text --kernels f64
 fails 2 "--ctx" $demo --text $text --ctx 4
-fails 2 "--task" $demo --text $text --task x.jsonl
 fails 1 "$d/none" $demo --text "$d/none"
 fails 1 "$d/none" "$d/none" --text $text
 fails 1 "$d/none" $demo --text $text --against "$d/none"

@@ -1,0 +1,57 @@
+#include "tools/table.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Columns on a terminal: a character beyond ASCII takes one. */
+static size_t width(const char *s)
+{
+    size_t n = 0;
+
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xC0) != 0x80;
+    return n;
+}
+
+/* The widest cell of a column; 0 for one that is left out. */
+static size_t widest(const char *const *cell, size_t rows, size_t columns, size_t column)
+{
+    size_t wide = 0;
+
+    for (size_t i = 1; i < rows; i++) {
+        const size_t w = width(cell[i * columns + column]);
+        wide = w > wide ? w : wide;
+    }
+    const size_t head = width(cell[column]);
+    return rows < 2 || (wide && wide < head) ? head : wide;
+}
+
+/* The last cell of a row is not followed by blanks. */
+static void put(const char *s, size_t wide, bool left, bool first, bool last)
+{
+    const int pad = (int)(wide - width(s));
+
+    if (left)
+        (void)printf("%s%s%*s", first ? "" : "  ", s, last ? 0 : pad, "");
+    else
+        (void)printf("%s%*s%s", first ? "" : "  ", pad, "", s);
+}
+
+void table_print(const char *const *cell, size_t rows, size_t columns, size_t left)
+{
+    size_t last = 0;
+
+    for (size_t c = 0; c < columns; c++)
+        last = widest(cell, rows, columns, c) ? c : last;
+    for (size_t i = 0; i < rows; i++) {
+        bool first = true;
+        for (size_t c = 0; c < columns; c++) {
+            const size_t wide = widest(cell, rows, columns, c);
+            if (wide) {
+                put(cell[i * columns + c], wide, c < left, first, c == last);
+                first = false;
+            }
+        }
+        (void)puts("");
+    }
+}
