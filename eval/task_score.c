@@ -20,7 +20,7 @@ struct row {
     size_t top; /* the most likely token */
 };
 
-/* A model that is being asked. What it has read is kept from request to request of an item. */
+/* A model that is being asked. */
 struct asker {
     const struct task_opts *opts;
     const struct model *model;
@@ -32,11 +32,9 @@ struct asker {
     float *logits;   /* owned; [n_rows, n_vocab] */
     struct row *row; /* owned; [n_rows] */
 
-    const int32_t *read; /* the session's tokens, in ids */
-    size_t n_read;
-    float *known; /* owned; [n_vocab] logits of position `known_at` of these */
+    bool can_keep; /* a part of what was fed: not where layers are recurrent */
+    float *known;  /* owned; [n_vocab] logits of the last token that an item's choices share */
     struct row known_row;
-    size_t known_at; /* SIZE_MAX: none */
 };
 
 static int asker_open(struct asker *a, const struct task *t, struct err *err)
@@ -61,7 +59,13 @@ static int asker_open(struct asker *a, const struct task *t, struct err *err)
     a->known = calloc(a->n_vocab + 1, sizeof(*a->known));
     if (!a->logits || !a->row || !a->known)
         return err_nomem(err);
-    return sess_new(&a->sess, a->model, a->ids.longest, a->n_batch, &a->opts->par, err);
+    rc = sess_new(&a->sess, a->model, a->ids.longest, a->n_batch, &a->opts->par, err);
+    if (rc || a->n_batch < 2)
+        return rc;
+    const int32_t two[] = {a->ids.ids.id[a->ids.pair->at], a->ids.ids.id[a->ids.pair->at]};
+    rc = sess_eval(a->sess, two, 2, NULL, 0, err);
+    a->can_keep = !rc && sess_keep(a->sess, 1) == 1;
+    return rc;
 }
 
 static void asker_release(struct asker *a)
@@ -102,23 +106,18 @@ static int count(struct task_score *out, const struct row *row, const float *log
 static int score_rows(struct asker *a, struct task_score *out, const int32_t *ids, size_t first,
                       size_t end, size_t fed, struct err *err)
 {
-    for (size_t i = first; i < end; i += a->n_rows) {
+    int rc = 0;
+
+    for (size_t i = first; !rc && i < end; i += a->n_rows) {
         const size_t n = end - i < a->n_rows ? end - i : a->n_rows;
-        int rc = sess_logits(a->sess, fed - (end - i), n, a->logits, err);
+        rc = sess_logits(a->sess, fed - (end - i), n, a->logits, err);
         if (rc)
             return rc;
         par_for(&a->opts->par, n, score_row, a);
         for (size_t k = 0; !rc && k < n; k++)
             rc = count(out, &a->row[k], a->logits + k * a->n_vocab, ids[i + k + 1], err);
-        if (rc)
-            return rc;
-        if (a->known_at == SIZE_MAX) { /* the choices after the same context begin here, too */
-            memcpy(a->known, a->logits, a->n_vocab * sizeof(*a->known));
-            a->known_row = a->row[0];
-            a->known_at = i;
-        }
     }
-    return 0;
+    return rc;
 }
 
 /* Feed tokens from .. end - 1 and score the positions from `first` on. */
@@ -136,50 +135,73 @@ static int feed(struct asker *a, struct task_score *out, const int32_t *ids, siz
     return rc;
 }
 
-static size_t common(const int32_t *a, size_t n_a, const int32_t *b, size_t n_b)
-{
-    size_t n = 0;
-
-    while (n < n_a && n < n_b && a[n] == b[n])
-        n++;
-    return n;
-}
-
-static int ask(struct asker *a, struct task_score *out, const struct task_pair *p, struct err *err)
+/* The first `shared` tokens were fed. */
+static int ask(struct asker *a, struct task_score *out, const struct task_pair *p, size_t shared,
+               struct err *err)
 {
     const int32_t *ids = a->ids.ids.id + p->at;
     const size_t end = p->n_context + p->n_scored - 1; /* the last token is not fed */
-    const size_t same = common(a->read, a->n_read, ids, end);
     size_t first = p->n_context - 1; /* position whose next token is the first scored one */
     int rc = 0;
 
     *out = (struct task_score){.greedy = true, .n_tokens = p->n_scored, .truncated = p->truncated};
-    if (a->known_at == first && same > first) {
-        rc = count(out, &a->known_row, a->known, ids[first + 1], err);
+    if (first + 1 == shared) {
+        rc = count(out, &a->known_row, a->known, ids[shared], err);
         first++;
-    } else
-        a->known_at = SIZE_MAX;
+    }
     if (rc || first == end)
         return rc;
-    const size_t from = sess_keep(a->sess, same < first ? same : first);
-    a->read = ids;
-    a->n_read = end;
-    return feed(a, out, ids, from, end, first, err);
+    return feed(a, out, ids, sess_keep(a->sess, shared), end, first, err);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------ */
+/* ---- all choices of an item ------------------------------------------------------------------------ */
+
+/* How many tokens all requests begin with, none of them scored; 0 when it's not worth a call.
+ * They are fed alone, so that each choice is fed in the same portions wherever it stands:
+ * equal ones get equal figures, to the last bit. */
+static size_t shared_tokens(const struct asker *a, const struct task_pair *p, size_t n)
+{
+    const size_t least = 8;
+    const int32_t *ids = a->ids.ids.id;
+    size_t shared = n > 1 ? p[0].n_context : 0;
+    bool fed_all = n && p[0].n_scored == 1; /* then: none has tokens to be fed after these */
+
+    for (size_t i = 1; i < n; i++) {
+        size_t k = 0;
+        fed_all = fed_all && p[i].n_scored == 1 && p[i].n_context == p[0].n_context;
+        while (k < shared && k < p[i].n_context && ids[p[0].at + k] == ids[p[i].at + k])
+            k++;
+        shared = k;
+    }
+    fed_all = fed_all && shared == p[0].n_context;
+    return shared < least || (!a->can_keep && !fed_all) ? 0 : shared;
+}
+
+/* Feed what all share; keep the logits after it. */
+static int share(struct asker *a, const struct task_pair *p, size_t shared, struct err *err)
+{
+    struct task_score none;
+    int rc = feed(a, &none, a->ids.ids.id + p->at, 0, shared, SIZE_MAX, err);
+
+    if (!rc)
+        rc = sess_logits(a->sess, (shared - 1) % a->n_batch, 1, a->known, err);
+    if (!rc)
+        a->known_row = (struct row){a->kern.log_sum_exp(a->known, a->n_vocab),
+                                    score_top(a->known, a->n_vocab)};
+    return rc;
+}
 
 static int ask_item(struct asker *a, struct task_score *scores, const struct task_pair *p, size_t n,
                     struct err *err)
 {
+    const size_t shared = shared_tokens(a, p, n);
     int rc = 0;
 
-    /* what came before must not matter, not even in the last bit */
     (void)sess_keep(a->sess, 0);
-    a->n_read = 0;
-    a->known_at = SIZE_MAX;
+    if (shared)
+        rc = share(a, p, shared, err);
     for (size_t i = 0; !rc && i < n; i++)
-        rc = ask(a, &scores[i], &p[i], err);
+        rc = ask(a, &scores[i], &p[i], shared, err);
     return rc;
 }
 
