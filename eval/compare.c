@@ -63,7 +63,7 @@ int compare_check(const struct report *a, const struct report *b, struct err *er
 }
 
 /* Items pair up by their place in the file: it has to be the same one. */
-static int check_tasks(const struct report_model *a, const struct report_model *b, struct err *err)
+int compare_check_tasks(const struct report_model *a, const struct report_model *b, struct err *err)
 {
     for (size_t i = 0; i < a->tasks.n; i++)
         for (size_t k = 0; k < b->tasks.n; k++) {
@@ -219,9 +219,8 @@ static const struct report_model *find_model(const struct report *r, const char 
     return NULL;
 }
 
-/* The other's model for this one: of the same name, or the only one beside the only one. */
-static const struct report_model *partner(const struct report *other,
-                                          const struct report_model *model, bool only)
+const struct report_model *compare_partner(const struct report *other,
+                                           const struct report_model *model, bool only)
 {
     const struct report_model *found = find_model(other, model->name);
 
@@ -236,7 +235,7 @@ static int add_pair(struct comparison *c, const struct report_model *a,
     struct rows rows = {
         .c = c, .pair = p, .sides = {c->a, c->b, a, b}
     };
-    const int rc = check_tasks(a, b, err);
+    const int rc = compare_check_tasks(a, b, err);
 
     if (rc)
         return rc;
@@ -264,9 +263,9 @@ static int add_named(struct comparison *c, const struct compare_opts *o, struct 
     if (rc)
         return rc;
     if (!a)
-        a = partner(c->a, b, true);
+        a = compare_partner(c->a, b, true);
     if (!b && a)
-        b = partner(c->b, a, true);
+        b = compare_partner(c->b, a, true);
     if (!a || !b)
         return err_set(err, ERR_ARG, "%s holds several models, none named \"%.100s\": say which",
                        a ? c->b_file : c->a_file, (a ? a : b)->name);
@@ -279,14 +278,14 @@ static int add_matching(struct comparison *c, struct err *err)
 
     for (size_t i = 0; !rc && i < c->b->n_models; i++) {
         const struct report_model *b = &c->b->model[i];
-        const struct report_model *a = partner(c->a, b, c->b->n_models == 1);
+        const struct report_model *a = compare_partner(c->a, b, c->b->n_models == 1);
         if (a)
             rc = add_pair(c, a, b, err);
         else
             c->unpaired[c->n_unpaired++] = b->name;
     }
     for (size_t i = 0; !rc && i < c->a->n_models; i++)
-        if (!partner(c->b, &c->a->model[i], c->a->n_models == 1))
+        if (!compare_partner(c->b, &c->a->model[i], c->a->n_models == 1))
             c->unpaired[c->n_unpaired++] = c->a->model[i].name;
     if (!rc && !c->n_pairs)
         rc = err_set(err, ERR_UNSUPPORTED,

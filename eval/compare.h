@@ -88,6 +88,16 @@ int compare_reports(struct comparison *out, const struct report *a, const struct
                     const struct compare_opts *opts, struct err *err) WARN_UNUSED;
 void comparison_release(struct comparison *c);
 
+/* The model of `other` for this one: of the same name, or with `only` the only one it has; NULL:
+ * none. */
+const struct report_model *compare_partner(const struct report *other,
+                                           const struct report_model *model, bool only);
+
+/* Whether their tasks can be paired: those of one name are of one file. Errors:
+ * ERR_UNSUPPORTED. */
+int compare_check_tasks(const struct report_model *a, const struct report_model *b,
+                        struct err *err) WARN_UNUSED;
+
 /* A model of each report. */
 struct compare_sides {
     const struct report *a, *b;
