@@ -18,7 +18,7 @@ static const char *known(const char *s)
 
 static int check_text(const struct report *a, const struct report *b, struct err *err)
 {
-    if (!a->text_sha256 || !b->text_sha256)
+    if ((a->text || b->text) && (!a->text_sha256 || !b->text_sha256))
         return err_set(err, ERR_UNSUPPORTED, "%s does not say which text it is of (text_sha256)",
                        a->text_sha256 ? "the second report" : "the first report");
     if (differ(a->text_sha256, b->text_sha256))
@@ -297,11 +297,9 @@ static int add_matching(struct comparison *c, struct err *err)
 int compare_reports(struct comparison *out, const struct report *a, const struct report *b,
                     const struct compare_opts *opts, struct err *err)
 {
-    const int rc = compare_check(a, b, err);
-
     *out = (struct comparison){.a_file = opts->a_file, .b_file = opts->b_file, .a = a, .b = b};
-    if (rc)
-        return rc;
+    if (compare_check(a, b, err))
+        return err_wrap(err, "%s and %s can't be compared", opts->a_file, opts->b_file);
     out->pair = arena_array(&out->arena, b->n_models + 1, sizeof(*out->pair));
     out->unpaired = arena_array(&out->arena, a->n_models + b->n_models + 1, sizeof(char *));
     if (!out->pair || !out->unpaired)

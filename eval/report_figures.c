@@ -214,6 +214,9 @@ static int check_task(const struct report_text *t, const char *prefix,
     if (!rc && task->have_norm && task->item_correct_norm)
         rc = expect_mean(&c, "acc_norm", task->acc_norm, task->item_correct_norm,
                          "item_correct_norm", err);
+    if (!rc && task->have_ppl)
+        rc = expect_exp(&c, "ppl", task->ppl, stats_clustered(task->item_nll, task->n_items, 1),
+                        "the mean of item_nll", err);
     return rc;
 }
 

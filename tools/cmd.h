@@ -37,6 +37,7 @@ int cmd_options(struct cmd_common *out, const struct cmd_env *env, const struct 
 
 cmd_fn cmd_bench;
 cmd_fn cmd_codec;
+cmd_fn cmd_compare;
 cmd_fn cmd_convert;
 cmd_fn cmd_diff;
 cmd_fn cmd_eval;

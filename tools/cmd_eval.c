@@ -8,6 +8,7 @@
 #include "recipes/cache.h"
 #include "runtime/model.h"
 #include "tools/cmd.h"
+#include "tools/gates.h"
 #include "tools/results.h"
 
 #include <math.h>
@@ -31,6 +32,9 @@ struct eval {
     struct opt_list tasks;
     int64_t items;
     const char *samples;
+    struct opt_list exprs; /* of gates */
+    struct gates gates;
+    const char *junit;
 };
 
 static int open_models(struct eval *e, const struct cmd_common *common, const struct log *log,
@@ -156,7 +160,9 @@ static int show(struct eval *e, struct err *err)
             rc = out_file(e->json, b.p, b.n, err);
         buf_release(&b);
     }
-    return rc ? rc : results_print(&r, err);
+    if (!rc)
+        rc = results_print(&r, err);
+    return rc ? rc : gates_run(&e->gates, &r, e->junit, err);
 }
 
 /* A file that is written may not be one that is read. */
@@ -173,6 +179,15 @@ static int check_output(const struct eval *e, const char *path, struct err *err)
     return rc;
 }
 
+static int check_gates(struct eval *e, struct err *err)
+{
+    const char *name[MODELS_MAX];
+
+    for (size_t i = 0; i < e->n; i++)
+        name[i] = base_name(e->path[i]);
+    return gates_parse(&e->gates, &e->exprs, name, e->n, err);
+}
+
 static int check(struct eval *e, struct err *err)
 {
     if (!e->text && !e->tasks.n)
@@ -185,6 +200,10 @@ static int check(struct eval *e, struct err *err)
     int rc = check_output(e, e->json, err);
     if (!rc)
         rc = check_output(e, e->samples, err);
+    if (!rc)
+        rc = check_output(e, e->junit, err);
+    if (!rc)
+        rc = check_gates(e, err);
     if (!rc && e->json && e->samples && !strcmp(e->json, e->samples))
         rc = err_set(err, ERR_ARG, "%s: --json and --samples are one file", e->json);
     /* hours of measuring should not end with a bad line */
@@ -207,6 +226,9 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
         {"items",   "N",        "at most N items of each task (default: all)",                   OPT_INT,  &e.items,   1,            1e9},
         {"samples", "FILE",     "write what each choice of every item got, as JSON Lines",       OPT_STR,
          &e.samples,                                                                                                   0,            0  },
+        {"gate",    "EXPR",     "a condition: \"kld <= 0.03 at 95%\"; may be repeated",          OPT_LIST, &e.exprs,
+         0,                                                                                                                          0  },
+        {"junit",   "FILE",     "write the gates as JUnit XML",                                  OPT_STR,  &e.junit,   0,            0  },
         {"json",    "FILE",     "write the report",                                              OPT_STR,  &e.json,    0,            0  },
     };
 
@@ -229,6 +251,7 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
     }
     report_model_release(&e.shown[0]);
     eval_about_release(&e.about);
+    gates_release(&e.gates);
     model_free(e.original);
     return rc;
 }

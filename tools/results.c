@@ -40,7 +40,7 @@ static int print(const char *const *head, const struct row *row, size_t n, size_
     for (size_t i = 0; i < n; i++)
         for (size_t c = 0; c < columns; c++)
             cell[(i + 1) * columns + c] = c < 2 && row[i].name[c] ? row[i].name[c] : row[i].cell[c];
-    table_print(cell, n + 1, columns, 2);
+    table_print(cell, n + 1, columns, 2, columns);
     free(cell);
     return 0;
 }

@@ -1,7 +1,10 @@
 #include "tools/table.h"
 
+#include "formats/base/utf8.h"
+
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Columns on a terminal: a character beyond ASCII takes one. */
 static size_t width(const char *s)
@@ -31,13 +34,13 @@ static void put(const char *s, size_t wide, bool left, bool first, bool last)
 {
     const int pad = (int)(wide - width(s));
 
-    if (left)
-        (void)printf("%s%s%*s", first ? "" : "  ", s, last ? 0 : pad, "");
-    else
-        (void)printf("%s%*s%s", first ? "" : "  ", pad, "", s);
+    (void)printf("%s%*s", first ? "" : "  ", left ? 0 : pad, "");
+    for (; *s; s++)
+        (void)putchar((unsigned char)*s < ' ' ? '?' : *s);
+    (void)printf("%*s", left && !last ? pad : 0, "");
 }
 
-void table_print(const char *const *cell, size_t rows, size_t columns, size_t left)
+void table_print(const char *const *cell, size_t rows, size_t columns, size_t left, size_t right)
 {
     size_t last = 0;
 
@@ -48,10 +51,34 @@ void table_print(const char *const *cell, size_t rows, size_t columns, size_t le
         for (size_t c = 0; c < columns; c++) {
             const size_t wide = widest(cell, rows, columns, c);
             if (wide) {
-                put(cell[i * columns + c], wide, c < left, first, c == last);
+                put(cell[i * columns + c], wide, c < left || c >= right, first, c == last);
                 first = false;
             }
         }
         (void)puts("");
     }
+}
+
+void table_text(char *out, size_t size, const char *s)
+{
+    static const char more[] = "…";
+    const size_t room = size - sizeof(more);
+    size_t n = strlen(s), used = 0;
+
+    while (n) {
+        bool good;
+        const size_t k = utf8_step(&good, s, n);
+        if (used + k > room) {
+            memcpy(out + used, more, sizeof(more) - 1);
+            used += sizeof(more) - 1;
+            break;
+        }
+        memcpy(out + used, s, k);
+        if (k == 1 && (unsigned char)*s < ' ')
+            out[used] = ' ';
+        used += k;
+        s += k;
+        n -= k;
+    }
+    out[used] = '\0';
 }
