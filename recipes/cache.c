@@ -4,10 +4,12 @@
 #include "formats/base/map.h"
 #include "formats/base/out.h"
 #include "formats/checkpoint.h"
+#include "recipes/store.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,7 @@ struct cache {
     size_t n, cap;
     bool changed;
     struct arena arena;
+    pthread_mutex_t mutex; /* of known, changed and arena: steps may run side by side */
 };
 
 /* ---- remembered digests -------------------------------------------------------------- */
@@ -96,14 +99,12 @@ static int load(struct cache *c, struct err *err)
     return rc;
 }
 
-int cache_save(struct cache *c, struct err *err)
+static int save(struct cache *c, struct err *err)
 {
     struct buf b = {0};
     struct json_out j = json_out_init(&b, false);
     const char *path = arena_fmt(&c->arena, "%s/hashes.json", c->dir);
 
-    if (!c->changed || !c->create)
-        return 0;
     json_open(&j, NULL, '{');
     for (size_t i = 0; i < c->n; i++) {
         json_open(&j, c->known[i].path, '{');
@@ -120,6 +121,17 @@ int cache_save(struct cache *c, struct err *err)
         rc = out_file(path, b.p, b.n, err);
     buf_release(&b);
     c->changed = rc != 0;
+    return rc;
+}
+
+int cache_save(struct cache *c, struct err *err)
+{
+    int rc = 0;
+
+    (void)pthread_mutex_lock(&c->mutex);
+    if (c->changed && c->create)
+        rc = save(c, err);
+    (void)pthread_mutex_unlock(&c->mutex);
     return rc;
 }
 
@@ -151,30 +163,34 @@ static bool unchanged(const struct known *k, const struct stat *st)
            k->mtime_ns == (int64_t)st->st_mtim.tv_nsec && k->inode == (int64_t)st->st_ino;
 }
 
-static int hash_changed(struct cache *c, const char *path, const char *real, struct known *k,
-                        struct err *err)
+/* *st: what the digest is of. */
+static int hash_now(char hex[HASH_HEX_BYTES], struct stat *st, const struct cache *c,
+                    const char *path, struct err *err)
 {
-    struct known now = {0};
     struct map m;
-    struct stat st;
 
-    if (stat(path, &st))
+    if (stat(path, st))
         return err_errno(err, path);
     int rc = map_open(&m, path, err);
     if (rc)
         return rc;
-    rc = hash_bytes(now.hex, c, &m, err);
+    rc = hash_bytes(hex, c, &m, err);
     map_release(&m);
-    if (rc)
-        return rc;
+    return rc;
+}
+
+static int remember(struct cache *c, const char *real, const char *hex, const struct stat *st,
+                    struct err *err)
+{
+    struct known *k = find(c, real);
+
     if (!k && !(k = add(c, real)))
         return err_nomem(err);
-    now.path = k->path;
-    now.size = (int64_t)st.st_size;
-    now.mtime_s = (int64_t)st.st_mtim.tv_sec;
-    now.mtime_ns = (int64_t)st.st_mtim.tv_nsec;
-    now.inode = (int64_t)st.st_ino;
-    *k = now;
+    k->size = (int64_t)st->st_size;
+    k->mtime_s = (int64_t)st->st_mtim.tv_sec;
+    k->mtime_ns = (int64_t)st->st_mtim.tv_nsec;
+    k->inode = (int64_t)st->st_ino;
+    memcpy(k->hex, hex, HASH_HEX_BYTES);
     c->changed = true;
     return 0;
 }
@@ -189,13 +205,19 @@ int cache_hash_file(char hex[HASH_HEX_BYTES], struct cache *c, const char *path,
         rc = err_errno(err, path);
         goto done;
     }
-    struct known *k = find(c, real);
-    if (!k || !unchanged(k, &st))
-        rc = hash_changed(c, path, real, k, err);
-    if (!rc) {
-        k = find(c, real);
+    (void)pthread_mutex_lock(&c->mutex);
+    const struct known *k = find(c, real);
+    const bool known = k && unchanged(k, &st);
+    if (known)
         memcpy(hex, k->hex, HASH_HEX_BYTES);
-    }
+    (void)pthread_mutex_unlock(&c->mutex);
+    if (known)
+        goto done;
+    rc = hash_now(hex, &st, c, path, err);
+    (void)pthread_mutex_lock(&c->mutex);
+    if (!rc)
+        rc = remember(c, real, hex, &st, err);
+    (void)pthread_mutex_unlock(&c->mutex);
 done:
     free(real);
     return rc;
@@ -279,14 +301,16 @@ static int hash_folder(struct hash *h, struct cache *c, const char *dir, struct 
     int rc = list_folder(&names, dir, err);
 
     for (size_t i = 0; !rc && i < names.n; i++) {
-        const char *path = arena_fmt(&c->arena, "%s/%s", dir, names.at[i]);
+        struct buf path = {0};
         struct stat st;
-        if (!path)
-            rc = err_nomem(err);
-        else if (!stat(path, &st) && !S_ISREG(st.st_mode))
+        buf_fmt(&path, "%s/%s", dir, names.at[i]);
+        rc = buf_check(&path, err);
+        const bool skip = !rc && !stat(path.p, &st) && !S_ISREG(st.st_mode);
+        if (!rc && !skip)
+            rc = cache_hash_file(hex, c, path.p, err);
+        buf_release(&path);
+        if (skip)
             continue;
-        else
-            rc = cache_hash_file(hex, c, path, err);
         hash_str(h, names.at[i]);
         hash_str(h, rc ? "" : hex);
     }
@@ -339,52 +363,7 @@ int cache_hash_model(char hex[HASH_HEX_BYTES], struct cache *c, const char *path
     return rc;
 }
 
-/* ---- records --------------------------------------------------------------------------------- */
-
-int cache_get(json_val **out, const struct cache *c, const char *key, struct err *err)
-{
-    struct buf path = {0};
-    struct err why = {0};
-
-    *out = NULL;
-    buf_fmt(&path, "%s/%s.json", c->dir, key);
-    if (buf_check(&path, &why) || json_load(out, path.p, &why))
-        *out = NULL;
-    buf_release(&path);
-    return why.code == ERR_NOMEM ? err_nomem(err) : 0;
-}
-
-int cache_put(struct cache *c, const char *key, const struct buf *record, struct err *err)
-{
-    struct buf path = {0};
-
-    buf_fmt(&path, "%s/%s.json", c->dir, key);
-    int rc = buf_check(&path, err);
-    if (!rc)
-        rc = buf_check(record, err);
-    if (!rc)
-        rc = out_file(path.p, record->p, record->n, err);
-    buf_release(&path);
-    return rc;
-}
-
 /* ---- opening ------------------------------------------------------------------------------------ */
-
-/* mkdir -p */
-static int make_folders(char *path, struct err *err)
-{
-    for (char *p = path + 1;; p++) {
-        if (*p && *p != '/')
-            continue;
-        const char was = *p;
-        *p = '\0';
-        if (mkdir(path, 0777) && errno != EEXIST)
-            return err_errno(err, path);
-        *p = was;
-        if (!was)
-            return 0;
-    }
-}
 
 static int lock(struct cache *c, struct err *err)
 {
@@ -392,7 +371,7 @@ static int lock(struct cache *c, struct err *err)
 
     if (!path)
         return err_nomem(err);
-    int rc = make_folders(path, err);
+    int rc = store_make_folders(path, err);
     if (rc)
         return rc;
     path = arena_fmt(&c->arena, "%s/lock", c->dir);
@@ -416,6 +395,7 @@ int cache_open(struct cache **out, const char *dir, bool create, const struct lo
     if (!c)
         return err_nomem(err);
     c->lock = -1;
+    (void)pthread_mutex_init(&c->mutex, NULL);
     c->log = log;
     c->create = create;
     c->dir = arena_fmt(&c->arena, "%s/.cache", dir);
@@ -441,5 +421,6 @@ void cache_free(struct cache *c)
         (void)close(c->lock);
     free(c->known);
     arena_release(&c->arena);
+    (void)pthread_mutex_destroy(&c->mutex);
     free(c);
 }

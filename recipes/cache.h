@@ -1,14 +1,11 @@
 #ifndef RECIPES_CACHE_H
 #define RECIPES_CACHE_H
 
-/* What finished steps left: one small JSON record per step, named by the SHA-256 of
- * all that went into it, in FOLDER/.cache. Beside them hashes.json remembers the
- * digests of files whose path, size, time and inode have not changed. */
+/* Digests of files: FOLDER/.cache/hashes.json of an output folder remembers those of files
+ * whose path, size, time and inode have not changed. Any thread may ask for one. */
 
-#include "formats/base/buf.h"
 #include "formats/base/err.h"
 #include "formats/base/hash.h"
-#include "formats/base/json.h"
 #include "formats/base/log.h"
 
 #include <stdbool.h>
@@ -33,11 +30,5 @@ int cache_hash_file(char hex[HASH_HEX_BYTES], struct cache *c, const char *path,
  * holds (weights, configuration, tokenizer), by file name and content. */
 int cache_hash_model(char hex[HASH_HEX_BYTES], struct cache *c, const char *path,
                      struct err *err) WARN_UNUSED;
-
-/* The record of a step, owned; *out is NULL when there is none, or none that can be
- * read. Errors: ERR_NOMEM. */
-int cache_get(json_val **out, const struct cache *c, const char *key, struct err *err) WARN_UNUSED;
-int cache_put(struct cache *c, const char *key, const struct buf *record,
-              struct err *err) WARN_UNUSED;
 
 #endif /* RECIPES_CACHE_H */

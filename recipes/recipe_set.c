@@ -5,6 +5,7 @@
 static void forget_lines(struct yaml_node *node)
 {
     node->line = node->column = 0;
+    node->file = NULL;
     for (struct yaml_node *m = node->first; m; m = m->next)
         forget_lines(m);
 }

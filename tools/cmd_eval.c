@@ -1,4 +1,5 @@
 #include "eval/eval.h"
+#include "eval/overlap.h"
 #include "eval/report.h"
 #include "formats/apart.h"
 #include "formats/base/hash.h"
@@ -30,6 +31,7 @@ struct eval {
     char text_sha[HASH_HEX_BYTES];
     char sha[MODELS_MAX + 1][HASH_HEX_BYTES]; /* of `shown` */
     struct opt_list tasks;
+    bool allow_overlap; /* with what models were calibrated on */
     int64_t items;
     const char *samples;
     struct opt_list exprs; /* of gates */
@@ -45,6 +47,19 @@ static int open_models(struct eval *e, const struct cmd_common *common, const st
 
     for (size_t i = 0; !rc && i < e->n; i++)
         rc = model_open(&e->model[i], e->path[i], &mo, err);
+    return rc;
+}
+
+/* Figures measured on what a model was calibrated with say nothing. */
+static int check_overlap(const struct eval *e, struct err *err)
+{
+    struct map text = {0};
+    int rc = e->text && !e->allow_overlap ? map_open(&text, e->text, err) : 0;
+    const struct overlap_text t = {e->text, text.size ? (const char *)text.data : "", text.size};
+
+    for (size_t i = 0; !rc && t.n && i < e->n; i++)
+        rc = overlap_check_model(e->model[i], &t, err);
+    map_release(&text);
     return rc;
 }
 
@@ -215,21 +230,23 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
     struct eval e = {.ctx = EVAL_CTX, .kernels = report_kernels(EVAL_MATH)};
     struct cmd_common common;
     const struct opt opts[] = {
-        {"text",    "FILE",     "what to measure on",                                            OPT_STR,  &e.text,    0,            0  },
-        {"against", "ORIGINAL", "also what was lost against this model",                         OPT_STR,  &e.against, 0,            0  },
-        {"ctx",     "N",        "tokens of a window (default: 512)",                             OPT_INT,  &e.ctx,     EVAL_CTX_MIN, 1e7},
-        {"chunks",  "N",        "at most N windows (default: all)",                              OPT_INT,  &e.chunks,  1,            1e9},
-        {"kernels", "KIND",     "f32 or bf16: what the file lost; fast: with 8-bit activations",
-         OPT_STR,                                                                                          &e.kernels, 0,            0  },
-        {"task",    "FILE",     "a file of questions with answers; may be given several times",  OPT_LIST,
-         &e.tasks,                                                                                                     0,            0  },
-        {"items",   "N",        "at most N items of each task (default: all)",                   OPT_INT,  &e.items,   1,            1e9},
-        {"samples", "FILE",     "write what each choice of every item got, as JSON Lines",       OPT_STR,
-         &e.samples,                                                                                                   0,            0  },
-        {"gate",    "EXPR",     "a condition: \"kld <= 0.03 at 95%\"; may be repeated",          OPT_LIST, &e.exprs,
-         0,                                                                                                                          0  },
-        {"junit",   "FILE",     "write the gates as JUnit XML",                                  OPT_STR,  &e.junit,   0,            0  },
-        {"json",    "FILE",     "write the report",                                              OPT_STR,  &e.json,    0,            0  },
+        {"text",          "FILE",     "what to measure on",                                            OPT_STR,  &e.text,    0,            0  },
+        {"against",       "ORIGINAL", "also what was lost against this model",                         OPT_STR,  &e.against, 0,            0  },
+        {"ctx",           "N",        "tokens of a window (default: 512)",                             OPT_INT,  &e.ctx,     EVAL_CTX_MIN, 1e7},
+        {"chunks",        "N",        "at most N windows (default: all)",                              OPT_INT,  &e.chunks,  1,            1e9},
+        {"kernels",       "KIND",     "f32 or bf16: what the file lost; fast: with 8-bit activations",
+         OPT_STR,                                                                                                &e.kernels, 0,            0  },
+        {"task",          "FILE",     "a file of questions with answers; may be given several times",  OPT_LIST,
+         &e.tasks,                                                                                                           0,            0  },
+        {"items",         "N",        "at most N items of each task (default: all)",                   OPT_INT,  &e.items,   1,            1e9},
+        {"samples",       "FILE",     "write what each choice of every item got, as JSON Lines",       OPT_STR,
+         &e.samples,                                                                                                         0,            0  },
+        {"gate",          "EXPR",     "a condition: \"kld <= 0.03 at 95%\"; may be repeated",          OPT_LIST, &e.exprs,
+         0,                                                                                                                                0  },
+        {"junit",         "FILE",     "write the gates as JUnit XML",                                  OPT_STR,  &e.junit,   0,            0  },
+        {"json",          "FILE",     "write the report",                                              OPT_STR,  &e.json,    0,            0  },
+        {"allow-overlap", NULL,       "with the text a model was calibrated on",                       OPT_FLAG,
+         &e.allow_overlap,                                                                                                   0,            0  },
     };
 
     int rc =
@@ -239,6 +256,8 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
     rc = check(&e, err);
     if (!rc)
         rc = open_models(&e, &common, &env->log, err);
+    if (!rc)
+        rc = check_overlap(&e, err);
     if (!rc && e.text)
         rc = measure(&e, &common, &env->log, err);
     if (!rc && e.tasks.n)

@@ -21,6 +21,7 @@ struct yaml_node {
     struct yaml_node *first; /* items of a list, members of a map, in order */
     struct yaml_node *next;  /* the following sibling */
     size_t line, column;     /* of the value, from 1 */
+    const char *file;        /* for who puts several files together; NULL */
 };
 
 /* Parse text[0, n); nodes live in `arena`. Errors: ERR_FORMAT "line L, column C: ...". */

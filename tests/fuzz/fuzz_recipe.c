@@ -6,12 +6,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const char *variable(void *arg, const char *name)
+{
+    (void)arg;
+    return *name == 'V' ? "value" : NULL;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const uint8_t *nul = size ? memchr(data, 0, size) : NULL;
     const size_t n = nul ? (size_t)(nul - data) : size;
     char *set = NULL;
-    struct recipe r;
+    struct recipe_list r;
     struct err err = {0};
 
     if (nul) {
@@ -21,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(set, nul + 1, size - n - 1);
     }
     const char *const sets[] = {set};
-    if (!recipe_parse(&r, "a/b.yaml", (const char *)data, n, sets, set != NULL, &err))
+    const struct recipe_opts opts = {.sets = sets, .n_sets = set != NULL, .env = variable};
+    if (!recipe_parse(&r, "a/b.yaml", (const char *)data, n, &opts, &err))
         recipe_release(&r);
     free(set);
     return 0;

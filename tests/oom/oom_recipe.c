@@ -4,6 +4,7 @@
 #include "recipes/cache.h"
 #include "recipes/engine.h"
 #include "recipes/recipe.h"
+#include "recipes/store.h"
 #include "tests/oom/alloc.h"
 
 #include <stdlib.h>
@@ -12,11 +13,16 @@
 
 static int use_recipe(void *arg, struct err *err)
 {
-    static const char text[] = "model: .\nquantize: [Q8_0, {name: x, type: Q4_0}]\n"
-                               "evaluate: {text: t}\nreport: {html: r.html}\n";
+    static const char text[] =
+        "matrix: {model: [a, b], mix: [Q6_K, Q5_K_M], effort: [fast, best]}\n"
+        "quantize: [Q8_0, {name: x, type: Q4_0}, {mix: \"${matrix.mix}\", "
+        "effort: \"${matrix.effort}\", tensor_type: [a=Q8_0]}]\n"
+        "evaluate: {text: \"${T:-t}\", tasks: [a, b]}\n"
+        "report: {html: r.html}\n";
     static const char *const sets[] = {"evaluate.chunks=3", "name=other"};
-    struct recipe r;
-    const int rc = recipe_parse(&r, "a/b.yaml", text, sizeof(text) - 1, sets, 2, err);
+    struct recipe_list r;
+    const struct recipe_opts opts = {.sets = sets, .n_sets = 2};
+    const int rc = recipe_parse(&r, "a/b.yaml", text, sizeof(text) - 1, &opts, err);
 
     (void)arg;
     if (!rc)
@@ -28,8 +34,9 @@ static int use_recipe(void *arg, struct err *err)
 static int use_unknown_key(void *arg, struct err *err)
 {
     static const char text[] = "modell: .\n";
-    struct recipe r;
-    const int rc = recipe_parse(&r, "a/b.yaml", text, sizeof(text) - 1, NULL, 0, err);
+    struct recipe_list r;
+    const struct recipe_opts opts = {0};
+    const int rc = recipe_parse(&r, "a/b.yaml", text, sizeof(text) - 1, &opts, err);
 
     (void)arg;
     return rc == ERR_FORMAT ? 0 : rc;
@@ -57,10 +64,38 @@ static int use_engine(void *arg, struct err *err)
     return rc;
 }
 
+static int use_store(void *arg, struct err *err)
+{
+    const char *const key[] = {"b", "a"};
+    char path[64];
+    struct store_locks locks = {0};
+    struct buf record = {0};
+    json_val *doc = NULL;
+    struct store *s;
+    bool found;
+
+    (void)snprintf(path, sizeof(path), "%s/store", (const char *)arg);
+    int rc = store_open(&s, path, true, true, err);
+    if (rc)
+        return rc;
+    rc = store_lock(&locks, s, key, 2, NULL, NULL, NULL, err);
+    buf_str(&record, "{}");
+    if (!rc)
+        rc = store_put(s, "a", &record, err);
+    if (!rc)
+        rc = store_get(&doc, s, "a", err);
+    if (!rc)
+        rc = store_fetch(&found, s, "0", path, NULL, err);
+    json_free(doc);
+    buf_release(&record);
+    store_unlock(&locks);
+    store_free(s);
+    return rc;
+}
+
 static int use_cache(void *arg, struct err *err)
 {
     char hex[HASH_HEX_BYTES];
-    struct buf record = {0};
     struct cache *c;
 
     forget(arg);
@@ -69,12 +104,8 @@ static int use_cache(void *arg, struct err *err)
     if (rc)
         return rc;
     rc = cache_hash_model(hex, c, "recipes/demo", err);
-    buf_str(&record, "{}");
-    if (!rc)
-        rc = cache_put(c, hex, &record, err);
     if (!rc)
         rc = cache_save(c, err);
-    buf_release(&record);
     cache_free(c);
     return rc;
 }
@@ -132,6 +163,7 @@ int main(void)
     alloc_each(&t, "recipe", use_recipe, NULL);
     alloc_each(&t, "recipe: unknown key", use_unknown_key, NULL);
     alloc_each(&t, "cache", use_cache, dir);
+    alloc_each(&t, "store", use_store, dir);
     alloc_each(&t, "report", use_report, NULL);
     alloc_each(&t, "engine", use_engine, dir);
     (void)snprintf(command, sizeof(command), "rm -rf %s", dir);

@@ -1,0 +1,87 @@
+/* Calibration and evaluation text must not share a run of tokens. */
+
+#include "eval/overlap.h"
+#include "formats/base/map.h"
+#include "formats/base/version.h"
+#include "recipes/engine_impl.h"
+
+/* That a check was passed is remembered: both texts may be long. */
+static int key_of(char key[HASH_HEX_BYTES], const struct branch *b, struct err *err)
+{
+    struct hash *h;
+    int rc = hash_new(&h, err);
+
+    if (rc)
+        return rc;
+    hash_str(h, "overlap");
+    hash_str(h, PARE_VERSION);
+    hash_u64(h, OVERLAP_RUN);
+    hash_str(h, b->model_sha); /* whose tokenizer it is */
+    hash_str(h, b->text_sha);
+    hash_str(h, b->calibration_sha);
+    rc = hash_hex(h, key, err);
+    hash_free(h);
+    return rc;
+}
+
+static struct overlap_text text_of(const struct recipe_path *p, const struct map *m)
+{
+    return (struct overlap_text){p->path, m->size ? (const char *)m->data : "", m->size};
+}
+
+static int check(struct branch *b, const struct map *x, const struct map *y, struct err *err)
+{
+    const struct recipe *r = b->recipe;
+    const struct overlap_text cal = text_of(&r->calibration, x), text = text_of(&r->text, y);
+    struct tok *tok = NULL;
+    int rc = engine_source(b, err);
+
+    if (rc || !source_vocab(b->source))
+        return rc; /* which evaluation will complain about */
+    rc = tok_new(&tok, source_vocab(b->source), err);
+    if (rc)
+        return err_wrap(err, "%s", r->model.path);
+    rc = overlap_check(tok, &cal, &text, err);
+    if (rc == ERR_FORMAT)
+        rc = err_wrap(err, "%s", r->text.where);
+    tok_free(tok);
+    return rc;
+}
+
+static int check_files(struct branch *b, struct err *err)
+{
+    struct map x = {0}, y = {0};
+    int rc = map_open(&x, b->recipe->calibration.path, err);
+
+    if (!rc)
+        rc = map_open(&y, b->recipe->text.path, err);
+    if (!rc)
+        rc = check(b, &x, &y, err);
+    map_release(&x);
+    map_release(&y);
+    return rc;
+}
+
+int engine_check_overlap(struct branch *b, struct err *err)
+{
+    char key[HASH_HEX_BYTES];
+    struct buf record = {0};
+    json_val *doc = NULL;
+    int rc;
+
+    if (!b->recipe->calibration.path || !b->recipe->text.path || b->recipe->allow_overlap ||
+        b->e->opts->allow_overlap)
+        return 0;
+    rc = key_of(key, b, err);
+    if (!rc)
+        rc = store_get(&doc, b->e->store, key, err);
+    if (!rc && !doc) {
+        rc = check_files(b, err);
+        buf_str(&record, "{\"step\": \"overlap\", \"bytes\": 0}");
+        if (!rc && !b->e->opts->plan_only)
+            rc = store_put(b->e->store, key, &record, err);
+    }
+    buf_release(&record);
+    json_free(doc);
+    return rc;
+}
