@@ -5,33 +5,31 @@
 /* ---- turning ------------------------------------------------------------------------ */
 
 #if defined(__AVX512F__)
-/* Sixteen rows of sixteen: by pairs, fours, and then quarters of a vector. */
+/* Four columns of rows r, r + 4, r + 8, r + 12, a quarter each. From memory: the one unit for
+ * moves within a register has enough to do. */
+static __m512 turn_quarters(const float *const row[16], int r, int column)
+{
+    __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(row[r] + column));
+
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(row[r + 4] + column), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(row[r + 8] + column), 2);
+    return _mm512_insertf32x4(v, _mm_loadu_ps(row[r + 12] + column), 3);
+}
+
+/* Sixteen rows of sixteen: each quarter by pairs, then by fours. */
 static void turn_16(float *t, const float *const row[16])
 {
-    __m512 a[16], b[16];
-
-    for (int i = 0; i < 16; i++)
-        a[i] = _mm512_loadu_ps(row[i]);
-    for (int i = 0; i < 16; i += 2) {
-        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
-        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
-    }
-    for (int i = 0; i < 16; i += 4)
-        for (int k = 0; k < 2; k++) {
-            const __m512d lo = _mm512_castps_pd(b[i + k]), hi = _mm512_castps_pd(b[i + k + 2]);
-            a[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(lo, hi));
-            a[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(lo, hi));
-        }
-    /* a[4 g + c]: column 4 q + c of rows 4 g .. 4 g + 3 in quarter q */
-    for (int c = 0; c < 4; c++) {
-        const __m512 r0 = _mm512_shuffle_f32x4(a[c], a[4 + c], 0x88);
-        const __m512 r1 = _mm512_shuffle_f32x4(a[c], a[4 + c], 0xdd);
-        const __m512 r2 = _mm512_shuffle_f32x4(a[8 + c], a[12 + c], 0x88);
-        const __m512 r3 = _mm512_shuffle_f32x4(a[8 + c], a[12 + c], 0xdd);
-        _mm512_storeu_ps(t + (size_t)16 * (size_t)c, _mm512_shuffle_f32x4(r0, r2, 0x88));
-        _mm512_storeu_ps(t + (size_t)16 * (size_t)(c + 8), _mm512_shuffle_f32x4(r0, r2, 0xdd));
-        _mm512_storeu_ps(t + (size_t)16 * (size_t)(c + 4), _mm512_shuffle_f32x4(r1, r3, 0x88));
-        _mm512_storeu_ps(t + (size_t)16 * (size_t)(c + 12), _mm512_shuffle_f32x4(r1, r3, 0xdd));
+    for (int c = 0; c < 16; c += 4, t += 64) {
+        const __m512 r0 = turn_quarters(row, 0, c), r1 = turn_quarters(row, 1, c);
+        const __m512 r2 = turn_quarters(row, 2, c), r3 = turn_quarters(row, 3, c);
+        const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(r0, r1));
+        const __m512d b = _mm512_castps_pd(_mm512_unpacklo_ps(r2, r3));
+        const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(r0, r1));
+        const __m512d e = _mm512_castps_pd(_mm512_unpackhi_ps(r2, r3));
+        _mm512_storeu_pd(t, _mm512_unpacklo_pd(a, b));
+        _mm512_storeu_pd(t + 16, _mm512_unpackhi_pd(a, b));
+        _mm512_storeu_pd(t + 32, _mm512_unpacklo_pd(d, e));
+        _mm512_storeu_pd(t + 48, _mm512_unpackhi_pd(d, e));
     }
 }
 #elif defined(__AVX2__)

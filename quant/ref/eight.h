@@ -109,20 +109,24 @@ struct eight {
 void eight_init(struct eight *e, const float *row, const struct srch_weighting *s, size_t at,
                 size_t n);
 
-/* The least and the greatest value of each block. */
+/* The least and the greatest value of each block, of four parts at a time: one comparison
+ * waits for the one before. */
+enum { BOUNDS = 4 };
 INLINE void eight_bounds(struct eights *least, struct eights *greatest, const float *turned)
 {
     struct eights lo, hi;
 
     for (int k = 0; k < VEC_SUMS; k++) {
-        vec a = vec_load(turned + k * VEC), b = a;
-        for (int i = 1; i < EIGHT_STEPS; i++) {
+        vec a[BOUNDS], b[BOUNDS];
+        for (int j = 0; j < BOUNDS; j++)
+            a[j] = b[j] = vec_load(turned + 16 * j + k * VEC);
+        for (int i = BOUNDS; i < EIGHT_STEPS; i++) {
             const vec x = vec_load(turned + 16 * i + k * VEC);
-            a = lane_min(x, a);
-            b = lane_max(x, b);
+            a[i % BOUNDS] = lane_min(x, a[i % BOUNDS]);
+            b[i % BOUNDS] = lane_max(x, b[i % BOUNDS]);
         }
-        lo.v[k] = a;
-        hi.v[k] = b;
+        lo.v[k] = lane_min(lane_min(a[0], a[1]), lane_min(a[2], a[3]));
+        hi.v[k] = lane_max(lane_max(b[0], b[1]), lane_max(b[2], b[3]));
     }
     for (int k = 0; k < VEC_SUMS; k++) {
 #if defined(__AVX512F__)
@@ -243,7 +247,13 @@ INLINE ivec pairs_all(int x)
 
 INLINE ivec pairs_of(ivec first, ivec second)
 {
+#if defined(__AVX512BW__)
+    return (ivec)_mm512_mask_blend_epi16(0xaaaaaaaa, (__m512i)first, (__m512i)(second << 16));
+#elif defined(__AVX2__)
+    return (ivec)_mm256_blend_epi16((__m256i)first, (__m256i)(second << 16), 0xaa);
+#else
     return (first & 0xffff) | second << 16;
+#endif
 }
 
 enum { PAIR_STEPS = EIGHT_STEPS / 2 };
@@ -316,6 +326,12 @@ INLINE void eight_from_f16(float v[EIGHT], const uint16_t h[EIGHT])
 /* 1 / d, 0 of 0. */
 INLINE void eight_inverse(float inverse[EIGHT], const uint16_t d[EIGHT])
 {
+#if defined(__AVX2__) /* compilers divide one by one */
+    const __m256 v = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)d));
+    const __m256 none = _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_EQ_OQ);
+
+    _mm256_storeu_ps(inverse, _mm256_andnot_ps(none, _mm256_div_ps(_mm256_set1_ps(1), v)));
+#else
     float v[EIGHT];
 
     eight_from_f16(v, d);
@@ -323,6 +339,7 @@ INLINE void eight_inverse(float inverse[EIGHT], const uint16_t d[EIGHT])
         const float q = 1.0F / v[b];
         inverse[b] = v[b] != 0 ? q : 0;
     }
+#endif
 }
 
 /* Codes in [0, max] of sixteen values, in the low byte of each: nearest to (x - offset) *
