@@ -5,6 +5,7 @@
  * b lies in lane 8 h + b of step i, at t[16 i + 8 h + b]. A lane belongs to one block, so sums
  * over a block need nothing across lanes but its two halves, added last. */
 
+#include "formats/blocks.h"
 #include "quant/codec.h"
 #include "quant/half.h"
 #include "quant/ref/search.h"
@@ -55,6 +56,23 @@ INLINE vec lane_min(vec a, vec b)
     return (vec)_mm256_min_ps((__m256)a, (__m256)b);
 #else
     return vec_pick(a < b, a, b);
+#endif
+}
+
+/* Is a > b in any lane? */
+INLINE int lane_any_more(vec a, vec b)
+{
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ) != 0;
+#elif defined(__AVX2__)
+    return _mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_GT_OQ)) != 0;
+#else
+    const ivec m = a > b;
+    int any = 0;
+
+    for (int j = 0; j < VEC; j++)
+        any |= m[j];
+    return any;
 #endif
 }
 
@@ -231,13 +249,12 @@ INLINE ivec pairs_less(ivec a, ivec b)
     return (ivec)((shorts)a - (shorts)b);
 }
 
-/* What is left of 16 bits without the uppermost, read as a sign and a number, over 2^down. */
-INLINE ivec pairs_rest(ivec a, int down)
+/* a / 2^down of each number, rounded down. */
+INLINE ivec pairs_down(ivec a, int down)
 {
     typedef int16_t shorts __attribute__((vector_size(4 * VEC)));
-    typedef uint16_t bits __attribute__((vector_size(4 * VEC)));
 
-    return (ivec)((shorts)((bits)a << 1) >> down);
+    return (ivec)((shorts)a >> down);
 }
 
 INLINE ivec pairs_all(int x)
@@ -400,6 +417,34 @@ INLINE void eight_five(uint8_t qh[4], uint8_t qs[16], const ivec lo[VEC_SUMS],
     qh[1] = (uint8_t)(first >> 8);
     qh[2] = (uint8_t)second;
     qh[3] = (uint8_t)(second >> 8);
+}
+
+/* What the values of eight blocks are measured with, as stored. */
+struct eight_lines {
+    uint16_t d[EIGHT], m[EIGHT]; /* m: where the type has offsets */
+};
+
+typedef void eight_find_fn(struct eight_lines *f, const struct eight *e, enum codec_effort effort);
+typedef void *eight_pack_fn(void *dst, const struct eight *e, const struct eight_lines *f);
+
+/* A row of a legacy type. Blocks are packed while the next ones' lines are looked for: a search
+ * is one long chain of operations, which leaves room beside it. `pack` gives what follows. */
+INLINE void eight_encode(void *dst, const float *src, size_t n, const struct codec_how *how,
+                         eight_find_fn *find, eight_pack_fn *pack)
+{
+    const struct srch_weighting s = srch_weighting(src, how->importance, n);
+    const size_t groups = (n / QK + EIGHT - 1) / EIGHT;
+    struct eight_lines f[2];
+    struct eight e[2];
+
+    for (size_t g = 0; g <= groups; g++) {
+        if (g < groups) {
+            eight_init(&e[g % 2], src, &s, g * EIGHT, n);
+            find(&f[g % 2], &e[g % 2], how->effort);
+        }
+        if (g > 0)
+            dst = pack(dst, &e[(g - 1) % 2], &f[(g - 1) % 2]);
+    }
 }
 
 #endif /* QUANT_REF_EIGHT_H */

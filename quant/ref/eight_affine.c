@@ -77,12 +77,12 @@ struct lines {
 /* ---- even weights ---------------------------------------------------------------------- */
 
 /* Of the line of least error through 32 whole numbers x at their codes: scale = slope / det,
- * offset = (sum x - scale * l) / 32. */
+ * offset = mean of x - scale * mean of codes. */
 struct line_sums {
-    struct eights slope, det, l;
+    struct eights slope, det, mean;
 };
 
-INLINE void whole_line(struct line_sums *s, const int32_t *pair, const struct whole *sx, int by,
+INLINE void whole_line(struct line_sums *s, const int32_t *pair, const struct eights *sx, int by,
                        int from)
 {
     const ivec times = pairs_all(by), zero = pairs_all(from), one = pairs_all(1);
@@ -105,21 +105,26 @@ INLINE void whole_line(struct line_sums *s, const int32_t *pair, const struct wh
     whole_fold(&l2);
     whole_fold(&xl);
     for (int k = 0; k < VEC_SUMS; k++) {
-        s->slope.v[k] = vec_of((xl.v[k] << 5) - sx->v[k] * l.v[k]);
-        s->det.v[k] = vec_of((l2.v[k] << 5) - l.v[k] * l.v[k]);
-        s->l.v[k] = vec_of(l.v[k]);
+        const vec sum = vec_of(l.v[k]), mean = sum * (1.0F / QK);
+        s->slope.v[k] = vec_of(xl.v[k]) - sx->v[k] * mean;
+        s->det.v[k] = vec_of(l2.v[k]) - sum * mean;
+        s->mean.v[k] = mean;
     }
 }
 
-INLINE void whole_total(struct whole *sx, const int32_t *pair)
+INLINE void whole_total(struct eights *total, const int32_t *pair)
 {
+    struct whole sx;
+
     for (int k = 0; k < VEC_SUMS; k++) {
         ivec a = {0};
         for (int i = 0; i < PAIR_STEPS; i++)
             a += pairs_load(pair + 16 * i + k * VEC); /* 8 * MOST is below 2^15 */
-        sx->v[k] = pairs_dot(a, pairs_all(1));
+        sx.v[k] = pairs_dot(a, pairs_all(1));
     }
-    whole_fold(sx);
+    whole_fold(&sx);
+    for (int k = 0; k < VEC_SUMS; k++)
+        total->v[k] = vec_of(sx.v[k]);
 }
 
 /* The greatest slope^2 / det, compared without dividing. */
@@ -130,7 +135,7 @@ INLINE void take_line(struct line_sums *best, const struct line_sums *s)
         const vec before = best->slope.v[k] * best->slope.v[k] * s->det.v[k];
         best->slope.v[k] = lane_more(here, before, s->slope.v[k], best->slope.v[k]);
         best->det.v[k] = lane_more(here, before, s->det.v[k], best->det.v[k]);
-        best->l.v[k] = lane_more(here, before, s->l.v[k], best->l.v[k]);
+        best->mean.v[k] = lane_more(here, before, s->mean.v[k], best->mean.v[k]);
     }
 }
 
@@ -138,27 +143,25 @@ static void search_even(struct lines *out, const struct eight *e, const struct e
                         const struct eights *range, const struct even *p)
 {
     int32_t pair[EIGHT_VALUES / 2];
-    struct eights per, total;
+    struct eights per, sx;
     struct line_sums best, s;
-    struct whole sx;
 
-    for (int k = 0; k < VEC_SUMS; k++) {
+    for (int k = 0; k < VEC_SUMS; k++)
         per.v[k] = vec_all(MOST);
-        best.slope.v[k] = best.l.v[k] = (vec){0};
-        best.det.v[k] = vec_all(1);
-    }
     eights_ratio(&per, &per, range);
     pairs_take(pair, e->turned_x, least, &per);
     whole_total(&sx, pair);
-    for (int i = 0; i < p->n; i++) {
+    whole_line(&best, pair, &sx, p->start[0].by, p->start[0].from);
+    for (int i = 1; i < p->n; i++) {
         whole_line(&s, pair, &sx, p->start[i].by, p->start[i].from);
         take_line(&best, &s);
     }
     eights_ratio(&out->scale, &best.slope, &best.det);
-    for (int k = 0; k < VEC_SUMS; k++)
-        total.v[k] = (vec_of(sx.v[k]) - out->scale.v[k] * best.l.v[k]) * (1.0F / QK);
-    eights_ratio(&out->scale, &out->scale, &per);
-    eights_ratio(&out->offset, &total, &per);
+    for (int k = 0; k < VEC_SUMS; k++) {
+        const vec one = range->v[k] * (1.0F / MOST), scale = out->scale.v[k];
+        out->offset.v[k] = (sx.v[k] * (1.0F / QK) - scale * best.mean.v[k]) * one;
+        out->scale.v[k] = scale * one;
+    }
 }
 
 /* ---- uneven weights -------------------------------------------------------------------- */
@@ -308,6 +311,7 @@ void eight_affine(uint16_t d[EIGHT], uint16_t m[EIGHT], const struct eight *e, i
     struct eights least, range;
     struct lines line;
     float scale[EIGHT], offset[EIGHT];
+    int rare = 0;
 
     eight_bounds(&least, &range, e->turned_x);
     for (int k = 0; k < VEC_SUMS; k++) {
@@ -318,13 +322,16 @@ void eight_affine(uint16_t d[EIGHT], uint16_t m[EIGHT], const struct eight *e, i
         search_uneven(&line, e, &least, &range, max_code, &uneven[effort]);
     else
         search_even(&line, e, &least, &range, max_code > 15 ? &even_5[effort] : &even_4[effort]);
-    for (int k = 0; k < VEC_SUMS; k++)
-        line.offset.v[k] += least.v[k];
+    for (int k = 0; k < VEC_SUMS; k++) {
+        const vec s = line.scale.v[k], o = line.offset.v[k] + least.v[k];
+        line.offset.v[k] = o;
+        rare |= lane_any_more(vec_all(0x1p-16F), s) || lane_any_more(lane_max(o, -o), FAR * s);
+    }
     eights_get(scale, &line.scale);
     eights_get(offset, &line.offset);
     eight_f16(d, scale);
     eight_f16(m, offset);
-    for (size_t b = 0; b < e->n; b++)
+    for (size_t b = 0; rare && b < e->n; b++)
         if (d[b] < COARSE || fabsf(offset[b]) > FAR * scale[b])
             round_line(&d[b], &m[b], e->x + b * QK, e->w ? e->w + b * QK : srch_ones, max_code);
 }

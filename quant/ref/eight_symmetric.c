@@ -127,12 +127,12 @@ INLINE void whole_sums(struct sums *s, const int32_t *pair, int lands, int level
     }
 }
 
-static void best_none(struct best *best)
+INLINE void best_first(struct best *b, const struct sums *s)
 {
-    for (int k = 0; k < VEC_SUMS; k++) {
-        best->lx.v[k] = best->square.v[k] = (vec){0};
-        best->l2.v[k] = vec_all(1);
-    }
+    b->lx = s->lx;
+    b->l2 = s->l2;
+    for (int k = 0; k < VEC_SUMS; k++)
+        b->square.v[k] = s->lx.v[k] * s->lx.v[k];
 }
 
 static void search_even(float scale[EIGHT], const struct eight *e, int levels, const struct even *p)
@@ -144,8 +144,9 @@ static void search_even(float scale[EIGHT], const struct eight *e, int levels, c
 
     per_extreme(&per, e, -MOST);
     pairs_take(pair, e->turned_x, &zero, &per);
-    best_none(&best);
-    for (int i = 0; i < p->n; i++) {
+    whole_sums(&s, pair, p->lands[0], levels);
+    best_first(&best, &s);
+    for (int i = 1; i < p->n; i++) {
         whole_sums(&s, pair, p->lands[i], levels);
         best_take(&best, &s);
     }
@@ -153,6 +154,14 @@ static void search_even(float scale[EIGHT], const struct eight *e, int levels, c
         best.l2.v[k] *= per.v[k];
     eights_ratio(&best.lx, &best.lx, &best.l2);
     eights_get(scale, &best.lx);
+}
+
+static void best_none(struct best *best)
+{
+    for (int k = 0; k < VEC_SUMS; k++) {
+        best->lx.v[k] = best->square.v[k] = (vec){0};
+        best->l2.v[k] = vec_all(1);
+    }
 }
 
 static void search_uneven(float scale[EIGHT], const struct eight *e, int levels,

@@ -19,21 +19,25 @@ static void block_pack(struct block_q4_0 *b, const float *x, uint16_t d, float i
     eight_bytes(b->qs, lo);
 }
 
+static void find(struct eight_lines *f, const struct eight *e, enum codec_effort effort)
+{
+    eight_symmetric(f->d, e, LEVELS, effort);
+}
+
+static void *pack(void *dst, const struct eight *e, const struct eight_lines *f)
+{
+    struct block_q4_0 *b = dst;
+    float inverse[EIGHT];
+
+    eight_inverse(inverse, f->d);
+    for (size_t k = 0; k < e->n; k++)
+        block_pack(b++, e->x + k * QK, f->d[k], inverse[k]);
+    return b;
+}
+
 void q4_0_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, how->importance, n);
-    struct block_q4_0 *b = dst;
-    struct eight e;
-
-    for (size_t i = 0; i < n / QK; i += EIGHT) {
-        uint16_t d[EIGHT];
-        float inverse[EIGHT];
-        eight_init(&e, src, &s, i, n);
-        eight_symmetric(d, &e, LEVELS, how->effort);
-        eight_inverse(inverse, d);
-        for (size_t k = 0; k < e.n; k++)
-            block_pack(b++, e.x + k * QK, d[k], inverse[k]);
-    }
+    eight_encode(dst, src, n, how, find, pack);
 }
 
 void q4_0_decode(float *dst, const void *src, size_t n)

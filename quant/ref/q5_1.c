@@ -17,25 +17,29 @@ static void block_pack(struct block_q5_1 *b, const float *x, float inverse, floa
     eight_five(b->qh, b->qs, lo, hi);
 }
 
+static void find(struct eight_lines *f, const struct eight *e, enum codec_effort effort)
+{
+    eight_affine(f->d, f->m, e, MOST, effort);
+}
+
+static void *pack(void *dst, const struct eight *e, const struct eight_lines *f)
+{
+    struct block_q5_1 *b = dst;
+    float inverse[EIGHT], offset[EIGHT];
+
+    eight_inverse(inverse, f->d);
+    eight_from_f16(offset, f->m);
+    for (size_t k = 0; k < e->n; k++, b++) {
+        b->d = f->d[k];
+        b->m = f->m[k];
+        block_pack(b, e->x + k * QK, inverse[k], offset[k]);
+    }
+    return b;
+}
+
 void q5_1_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, how->importance, n);
-    struct block_q5_1 *b = dst;
-    struct eight e;
-
-    for (size_t i = 0; i < n / QK; i += EIGHT) {
-        uint16_t d[EIGHT], m[EIGHT];
-        float inverse[EIGHT], offset[EIGHT];
-        eight_init(&e, src, &s, i, n);
-        eight_affine(d, m, &e, MOST, how->effort);
-        eight_inverse(inverse, d);
-        eight_from_f16(offset, m);
-        for (size_t k = 0; k < e.n; k++, b++) {
-            b->d = d[k];
-            b->m = m[k];
-            block_pack(b, e.x + k * QK, inverse[k], offset[k]);
-        }
-    }
+    eight_encode(dst, src, n, how, find, pack);
 }
 
 void q5_1_decode(float *dst, const void *src, size_t n)

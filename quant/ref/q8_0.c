@@ -59,7 +59,7 @@ static const int tries[EFFORT_COUNT] = {[EFFORT_NORMAL] = 8, [EFFORT_BEST] = 24}
  * enough is kept for a sum of 32 squares to stay below 2^31. */
 INLINE void errors_of(struct eights *err, const int32_t *pair, const int32_t *weight, int lands)
 {
-    const ivec by = pairs_all(lands);
+    const ivec by = pairs_all(2 * lands); /* the uppermost of sixteen bits falls off */
     struct whole sum;
 
     for (int k = 0; k < VEC_SUMS; k++) {
@@ -67,10 +67,10 @@ INLINE void errors_of(struct eights *err, const int32_t *pair, const int32_t *we
         for (int i = 0; i < PAIR_STEPS; i++) {
             const ivec low = pairs_low(pairs_load(pair + 16 * i + k * VEC), by);
             if (weight) {
-                const ivec rest = pairs_rest(low, 1), square = pairs_scale(rest, rest);
+                const ivec rest = pairs_down(low, 1), square = pairs_scale(rest, rest);
                 a += pairs_dot(square, pairs_load(weight + 16 * i + k * VEC));
             } else {
-                const ivec rest = pairs_rest(low, 3);
+                const ivec rest = pairs_down(low, 3);
                 a += pairs_dot(rest, rest);
             }
         }
@@ -110,7 +110,7 @@ static void weigh(int32_t weight[EIGHT_VALUES / 2], const struct eight *e)
 }
 
 /* F16 scales of eight blocks, none of which lets a value pass TOP by more than rounding. */
-static void find_scales(uint16_t d[EIGHT], const struct eight *e, enum codec_effort effort)
+static void find(struct eight_lines *f, const struct eight *e, enum codec_effort effort)
 {
     struct eights lo, hi, per, most, lands, zero = {{{0}}};
     int32_t pair[EIGHT_VALUES / 2], weight[EIGHT_VALUES / 2];
@@ -132,10 +132,10 @@ static void find_scales(uint16_t d[EIGHT], const struct eight *e, enum codec_eff
     }
     eights_ratio(&most, &most, &lands);
     eights_get(scale, &most);
-    eight_f16(d, scale);
+    eight_f16(f->d, scale);
     for (size_t b = 0; b < e->n; b++)
-        if (d[b] < 0x400) /* few bits: too small a scale would cut the largest off */
-            d[b] = srch_f16_up(scale[b]);
+        if (f->d[b] < 0x400) /* few bits: too small a scale would cut the largest off */
+            f->d[b] = srch_f16_up(scale[b]);
 }
 
 static void block_pack(struct block_q8_0 *b, const float *x, uint16_t d, float inverse)
@@ -155,26 +155,26 @@ static void block_pack(struct block_q8_0 *b, const float *x, uint16_t d, float i
     }
 }
 
+static void *pack(void *dst, const struct eight *e, const struct eight_lines *f)
+{
+    struct block_q8_0 *b = dst;
+    float inverse[EIGHT];
+
+    eight_inverse(inverse, f->d);
+    for (size_t k = 0; k < e->n; k++)
+        block_pack(b++, e->x + k * QK, f->d[k], inverse[k]);
+    return b;
+}
+
 void q8_0_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    const struct srch_weighting s = srch_weighting(src, how->importance, n);
     struct block_q8_0 *b = dst;
-    struct eight e;
 
-    if (how->effort == EFFORT_FAST) {
+    if (how->effort == EFFORT_FAST)
         for (size_t i = 0; i < n / QK; i++)
             block_as_reference(&b[i], src + i * QK);
-        return;
-    }
-    for (size_t i = 0; i < n / QK; i += EIGHT) {
-        uint16_t d[EIGHT];
-        float inverse[EIGHT];
-        eight_init(&e, src, &s, i, n);
-        find_scales(d, &e, how->effort);
-        eight_inverse(inverse, d);
-        for (size_t k = 0; k < e.n; k++, b++)
-            block_pack(b, e.x + k * QK, d[k], inverse[k]);
-    }
+    else
+        eight_encode(dst, src, n, how, find, pack);
 }
 
 void q8_0_decode(float *dst, const void *src, size_t n)
