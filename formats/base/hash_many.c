@@ -6,6 +6,7 @@
 struct hash_many {
     struct hash_stretch *stretch; /* owned */
     size_t n, next;
+    int64_t due; /* bytes asked for and not read; below 0: the other way round */
 };
 
 int hash_many_new(struct hash_many **out, const struct hash_stretch *stretch, size_t n,
@@ -38,15 +39,17 @@ void hash_many_free(struct hash_many *m)
 
 bool hash_many_step(struct hash_many *m, uint64_t bytes)
 {
+    const int64_t most = INT64_MAX / 2, more = bytes < INT64_MAX / 2 ? (int64_t)bytes : most;
     struct err err;
 
-    for (uint64_t done = 0; done < bytes && m->next < m->n;) {
-        const struct hash_stretch *s = &m->stretch[m->next++];
+    m->due = m->due + more < most ? m->due + more : most;
+    for (; m->next < m->n && m->due >= (int64_t)(m->stretch[m->next].n / 2); m->next++) {
+        const struct hash_stretch *s = &m->stretch[m->next];
         if (hash_of(s->data, s->n, s->hex, &err))
             s->hex[0] = '\0';
         if (s->map)
             map_forget(s->map, (size_t)(s->data - s->map->data), s->n);
-        done += s->n;
+        m->due -= (int64_t)s->n;
     }
     return m->next < m->n;
 }

@@ -25,7 +25,8 @@ int hash_many_new(struct hash_many **out, const struct hash_stretch *stretch, si
                   struct err *err) WARN_UNUSED;
 void hash_many_free(struct hash_many *m); /* accepts NULL */
 
-/* Read about that many bytes more. false: all has been read. */
+/* Read about that many bytes more: whole stretches, and what that is too much or too little counts
+ * the next time. false: all has been read. */
 bool hash_many_step(struct hash_many *m, uint64_t bytes);
 
 #endif /* FORMATS_BASE_HASH_MANY_H */

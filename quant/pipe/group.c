@@ -60,20 +60,27 @@ static int encode(struct pipe_group *g, const struct pipe_job *job, float *x)
     struct codec_how how = {.effort = job->effort};
     const size_t len = (size_t)source_row_len(g->t);
     const size_t row_bytes = g->n ? g->out_bytes / (size_t)g->n : 0;
-    float *back = x + g->n * len;
+    /* a row at a time stays in the first cache; others are cheaper to read together */
+    const uint64_t together = g->t->transposed || g->t->coded || g->t->cols ? g->n : 1;
+    float *back = x + together * len;
+    int rc = 0;
 
     if (!c)
         return err_set(&g->err, ERR_UNSUPPORTED, "tensor %s: pare cannot write %s", g->t->name,
                        dtype_get(g->type)->name);
-    int rc = rows_read_to_write(x, g->t, g->r0, g->n, &g->err);
     for (uint64_t r = 0; r < g->n && !rc; r++) {
         uint8_t *out = g->out + r * row_bytes;
+        const float *row = x + r % together * len;
+        if (r % together == 0)
+            rc = rows_read_to_write(x, g->t, g->r0 + r, together, &g->err);
+        if (rc)
+            break;
         if (job->importance)
             how.importance = importance_row(job->importance, g->index, g->r0 + r);
         if (g->global)
-            rc = encode_scaled(g, c, out, g->r0 + r, x + r * len, &how, back);
+            rc = encode_scaled(g, c, out, g->r0 + r, row, &how, back);
         else
-            rc = encode_row(g, c, out, g->r0 + r, x + r * len, &how);
+            rc = encode_row(g, c, out, g->r0 + r, row, &how);
         if (rc)
             return err_wrap(&g->err, "tensor %s: row %llu", g->t->name,
                             (unsigned long long)(g->r0 + r));
@@ -82,7 +89,7 @@ static int encode(struct pipe_group *g, const struct pipe_job *job, float *x)
         c->dec(back, out, len);
         for (size_t i = 0; g->global && i < len; i++)
             back[i] *= pipe_global_at(g->t, g->global, g->n_global, g->r0 + r);
-        pipe_sums_row(&g->sums, x + r * len, back, how.importance, len);
+        pipe_sums_row(&g->sums, row, back, how.importance, len);
     }
     return rc;
 }

@@ -177,13 +177,36 @@ void q8_0_encode(void *dst, const float *src, size_t n, const struct codec_how *
         eight_encode(dst, src, n, how, find, pack);
 }
 
+/* VEC codes as numbers: compilers take the conversion apart. */
+INLINE vec code_values(const int8_t *qs)
+{
+#if defined(__AVX512F__)
+    const __m128i c = _mm_loadu_si128((const __m128i *)qs);
+
+    return (vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(c));
+#elif defined(__AVX2__)
+    const __m128i c = _mm_loadl_epi64((const __m128i *)qs);
+
+    return (vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(c));
+#else
+    return (vec){(float)qs[0], (float)qs[1], (float)qs[2], (float)qs[3]};
+#endif
+}
+
 void q8_0_decode(float *dst, const void *src, size_t n)
 {
+    enum { STRIP = 64 };
     const struct block_q8_0 *b = src;
 
-    for (size_t i = 0; i < n / QK; i++) {
-        const float d = f32_from_f16(b[i].d);
-        for (int j = 0; j < QK; j++)
-            dst[i * QK + (size_t)j] = (float)b[i].qs[j] * d;
+    for (size_t left = n / QK, k; left; left -= k) {
+        uint16_t half[STRIP];
+        float d[STRIP];
+        k = left < STRIP ? left : STRIP;
+        for (size_t i = 0; i < k; i++)
+            half[i] = b[i].d;
+        f32_from_f16_n(d, half, k);
+        for (size_t i = 0; i < k; i++, b++)
+            for (int j = 0; j < QK; j += VEC, dst += VEC)
+                vec_store(dst, code_values(b->qs + j) * d[i]);
     }
 }
