@@ -272,9 +272,22 @@ static int add_named(struct comparison *c, const struct compare_opts *o, struct 
     return add_pair(c, a, b, err);
 }
 
+/* Models are found by their names. */
+static int check_names(const struct report *r, const char *file, struct err *err)
+{
+    for (size_t i = 0; i < r->n_models; i++)
+        if (find_model(r, r->model[i].name) != &r->model[i])
+            return err_set(err, ERR_UNSUPPORTED, "%s holds two models named \"%.100s\"", file,
+                           r->model[i].name);
+    return 0;
+}
+
 static int add_matching(struct comparison *c, struct err *err)
 {
-    int rc = 0;
+    int rc = check_names(c->a, c->a_file, err);
+
+    if (!rc)
+        rc = check_names(c->b, c->b_file, err);
 
     for (size_t i = 0; !rc && i < c->b->n_models; i++) {
         const struct report_model *b = &c->b->model[i];

@@ -51,7 +51,7 @@ static int expected(const struct report_text *t, const char *path, const char *w
 {
     char found[SHOWN_BYTES];
 
-    show(found, json_path(t->doc, path));
+    show(found, *path ? json_path(t->doc, path) : t->doc);
     return report_bad(t, path, err, "expected %s, found %s", what, found);
 }
 
