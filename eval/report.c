@@ -61,6 +61,7 @@ void report_model_release(struct report_model *m)
 {
     eval_result_release(&m->result);
     task_results_release(&m->tasks);
+    tensor_errors_release(&m->tensors);
 }
 
 /* ---- names of the kernels' maths ------------------------------------------------------------ */
@@ -109,6 +110,7 @@ void report_model_put(struct json_out *j, const char *key, const struct report_m
         json_close(j, '}');
     }
     task_results_put(j, "tasks", &m->tasks);
+    tensor_errors_put(j, &m->tensors);
     json_close(j, '}');
 }
 
@@ -179,6 +181,8 @@ int report_model_get(struct report_model *out, struct arena *arena, const json_v
         rc = get_fast(&m.result, json_get(v, "fast"), err);
     if (!rc)
         rc = task_results_get(&m.tasks, json_get(v, "tasks"), err);
+    if (!rc)
+        rc = tensor_errors_get(&m.tensors, json_get(v, "tensors"), err);
     if (rc) {
         report_model_release(&m);
         return rc;

@@ -7,6 +7,7 @@
 #include "eval/about.h"
 #include "eval/eval.h"
 #include "eval/task.h"
+#include "eval/tensors.h"
 #include "formats/base/arena.h"
 #include "formats/base/buf.h"
 #include "formats/base/err.h"
@@ -28,13 +29,15 @@ struct report_model {
     uint64_t bytes;        /* of the file(s) */
     uint64_t tensor_bytes; /* of the weights alone */
     uint64_t params;
-    bool have_seconds;         /* wall-clock times make no two reports equal: optional */
-    struct eval_result result; /* owned (report_model_release) */
-    struct task_results tasks; /* owned; all zeros: none were run */
+    bool have_seconds;            /* wall-clock times make no two reports equal: optional */
+    struct eval_result result;    /* owned (report_model_release) */
+    struct task_results tasks;    /* owned; all zeros: none were run */
+    struct tensor_errors tensors; /* owned; all zeros: not known */
 };
 
 struct report {
     const char *name;
+    const char *command;     /* that measured it, for people; not in the JSON; NULL: not known */
     const char *text;        /* as told */
     const char *text_sha256; /* NULL: not computed */
     const char *kernels;     /* "f32", "bf16" or "fast"; of "fast" results beside it, see there */

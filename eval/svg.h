@@ -2,8 +2,9 @@
 #define EVAL_SVG_H
 
 /* Points with error bars and labels as inline SVG. Colours come from the page: the
- * classes axis, grid, mark, bar, label and the variables of html.c's style sheet. */
+ * classes of svg_axis.h, mark, behind, bar, label, front. */
 
+#include "eval/svg_axis.h"
 #include "formats/base/buf.h"
 #include "formats/base/err.h"
 
@@ -15,17 +16,17 @@ struct svg_point {
     const char *note; /* shown under the pointer */
     double x, y;      /* below 1e12, or the point is left out */
     double error;     /* half the bar's length; NaN: no bar */
+    bool behind;      /* another shape: some other point is better in both */
 };
 
 struct svg_plot {
-    const char *title; /* for those who can't see it */
+    struct svg_head head;
     const char *x_label, *y_label;
     const struct svg_point *point;
     size_t n;
-    int width, height;     /* of the drawing, in px; it scales with the page */
-    bool log_y;            /* y by powers of ten; what is at most y_floor stands on a line "0" */
-    double y_floor;        /* > 0 with log_y */
-    const char *css_class; /* of the svg element */
+    bool front;     /* a stair through the points that are not behind */
+    bool log_y;     /* y by powers of ten; what is at most y_floor stands on a line "0" */
+    double y_floor; /* > 0 with log_y */
 };
 
 /* Append the <svg> element. */

@@ -50,7 +50,7 @@ static int render(struct buf *out, const struct branch *b, const struct engine_s
     const struct recipe_reports *r = &b->recipe->report;
 
     if (s->name == r->html)
-        return html_report(out, &b->report, err);
+        return html_report(out, &b->report, NULL, err);
     return report_json(out, &b->report, err);
 }
 

@@ -159,8 +159,12 @@ static int pass_keep(struct pass *p, struct branch *b, struct err *err)
 
     for (size_t i = 0; !rc && i < p->n; i++) {
         const size_t at = p->which[i];
-        rc = keep(b, b->variant[at].score, &b->model[at + 1], &p->result[i], &p->tasks[i], NULL,
-                  err);
+        struct report_model *m = &b->model[at + 1];
+        tensor_errors_release(&m->tensors);
+        rc = tensor_errors_load(&m->tensors, b->variant[at].path, model_source(p->model[i]),
+                                &b->e->log, err);
+        if (!rc)
+            rc = keep(b, b->variant[at].score, m, &p->result[i], &p->tasks[i], NULL, err);
     }
     return rc;
 }

@@ -10,16 +10,18 @@
 #include "runtime/model.h"
 #include "tools/cmd.h"
 #include "tools/gates.h"
+#include "tools/reports.h"
 #include "tools/results.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MODELS_MAX = 64 };
+enum { MODELS_MAX = 64, OPTIONS_MAX = 32 };
 
 struct eval {
-    const char *text, *against, *json, *kernels;
+    const char *text, *against, *kernels;
+    struct reports out;
     int64_t ctx, chunks;
     enum kern_math math;
     const char *path[MODELS_MAX];
@@ -36,7 +38,6 @@ struct eval {
     const char *samples;
     struct opt_list exprs; /* of gates */
     struct gates gates;
-    const char *junit;
 };
 
 static int open_models(struct eval *e, const struct cmd_common *common, const struct log *log,
@@ -149,10 +150,10 @@ static void describe(struct report_model *m, const char *path, const struct mode
         m->result.nll = m->result.ppl = (struct stats_mean){(double)NAN, (double)NAN};
 }
 
-static int show(struct eval *e, struct err *err)
+static int show(struct eval *e, const char *how, const struct log *log, struct err *err)
 {
-    struct buf b = {0};
     struct report r = {.name = base_name(e->against ? e->against : e->path[0]),
+                       .command = how,
                        .text = e->text,
                        .text_sha256 = e->text ? e->text_sha : NULL,
                        .about = e->text ? &e->about : NULL,
@@ -161,23 +162,32 @@ static int show(struct eval *e, struct err *err)
                        .original = e->original ? &e->shown[0] : NULL,
                        .model = &e->shown[1],
                        .n_models = e->n};
+    struct gate_results gates = {0};
+    struct err gate_err = {0};
     int rc = 0;
 
     if (e->original)
         describe(&e->shown[0], e->against, e->original);
     for (size_t i = 0; i < e->n; i++)
         describe(&e->shown[i + 1], e->path[i], e->model[i]);
-    if (e->json) {
+    /* what was measured is kept whether or not the gates can be checked */
+    const int checked = gates_check(&gates, e->gates.at, e->gates.n, &r, &gate_err);
+    if (reports_any(&e->out)) {
         rc = digest(e, err);
+        for (size_t i = 0; !rc && i < e->n; i++)
+            rc = tensor_errors_load(&e->shown[i + 1].tensors, e->path[i], model_source(e->model[i]),
+                                    log, err);
         if (!rc)
-            rc = report_json(&b, &r, err);
-        if (!rc)
-            rc = out_file(e->json, b.p, b.n, err);
-        buf_release(&b);
+            rc = reports_write(&e->out, &r, checked ? NULL : &gates, err);
     }
     if (!rc)
         rc = results_print(&r, err);
-    return rc ? rc : gates_run(&e->gates, &r, e->junit, err);
+    if (!rc && checked)
+        *err = gate_err;
+    else if (!rc && e->gates.n)
+        rc = gates_show(&gates, r.name, NULL, err);
+    gate_results_release(&gates);
+    return rc ? rc : checked;
 }
 
 /* A file that is written may not be one that is read. */
@@ -212,15 +222,13 @@ static int check(struct eval *e, struct err *err)
                        e->items ? "items" : "samples");
     if (!report_math(&e->math, e->kernels))
         return err_set(err, ERR_ARG, "--kernels wants f32, bf16 or fast, not \"%s\"", e->kernels);
-    int rc = check_output(e, e->json, err);
+    int rc = check_output(e, e->samples, err);
+    for (size_t i = 0; !rc && i < REPORTS_MAX; i++)
+        rc = check_output(e, e->out.path[i], err);
     if (!rc)
-        rc = check_output(e, e->samples, err);
-    if (!rc)
-        rc = check_output(e, e->junit, err);
+        rc = reports_apart(&e->out, e->samples, "samples", err);
     if (!rc)
         rc = check_gates(e, err);
-    if (!rc && e->json && e->samples && !strcmp(e->json, e->samples))
-        rc = err_set(err, ERR_ARG, "%s: --json and --samples are one file", e->json);
     /* hours of measuring should not end with a bad line */
     return rc ? rc : task_check(e->tasks.at, e->tasks.n, (size_t)e->items, err);
 }
@@ -228,8 +236,10 @@ static int check(struct eval *e, struct err *err)
 int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
     struct eval e = {.ctx = EVAL_CTX, .kernels = report_kernels(EVAL_MATH)};
+    struct buf how = {0};
     struct cmd_common common;
-    const struct opt opts[] = {
+    size_t n_opts = 0;
+    struct opt opts[OPTIONS_MAX + REPORTS_MAX] = {
         {"text",          "FILE",     "what to measure on",                                            OPT_STR,  &e.text,    0,            0  },
         {"against",       "ORIGINAL", "also what was lost against this model",                         OPT_STR,  &e.against, 0,            0  },
         {"ctx",           "N",        "tokens of a window (default: 512)",                             OPT_INT,  &e.ctx,     EVAL_CTX_MIN, 1e7},
@@ -243,17 +253,20 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
          &e.samples,                                                                                                         0,            0  },
         {"gate",          "EXPR",     "a condition: \"kld <= 0.03 at 95%\"; may be repeated",          OPT_LIST, &e.exprs,
          0,                                                                                                                                0  },
-        {"junit",         "FILE",     "write the gates as JUnit XML",                                  OPT_STR,  &e.junit,   0,            0  },
-        {"json",          "FILE",     "write the report",                                              OPT_STR,  &e.json,    0,            0  },
         {"allow-overlap", NULL,       "with the text a model was calibrated on",                       OPT_FLAG,
          &e.allow_overlap,                                                                                                   0,            0  },
     };
 
-    int rc =
-        cmd_options(&common, env, opts, N_OF(opts), argc, argv, e.path, &e.n, 1, MODELS_MAX, err);
+    while (opts[n_opts].name)
+        n_opts++;
+    n_opts = reports_options(opts, n_opts, &e.out);
+    int rc = cmd_options(&common, env, opts, n_opts, argc, argv, e.path, &e.n, 1, MODELS_MAX, err);
     if (rc || common.done)
         return rc;
-    rc = check(&e, err);
+    reports_command(&how, "eval", argc, argv);
+    rc = buf_check(&how, err);
+    if (!rc)
+        rc = check(&e, err);
     if (!rc)
         rc = open_models(&e, &common, &env->log, err);
     if (!rc)
@@ -263,7 +276,7 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
     if (!rc && e.tasks.n)
         rc = measure_tasks(&e, &common, &env->log, err);
     if (!rc)
-        rc = show(&e, err);
+        rc = show(&e, how.p, &env->log, err);
     for (size_t i = 0; i < e.n; i++) {
         model_free(e.model[i]);
         report_model_release(&e.shown[i + 1]);
@@ -272,5 +285,6 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
     eval_about_release(&e.about);
     gates_release(&e.gates);
     model_free(e.original);
+    buf_release(&how);
     return rc;
 }

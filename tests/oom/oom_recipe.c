@@ -1,4 +1,4 @@
-#include "eval/html.h"
+#include "eval/formats.h"
 #include "eval/report.h"
 #include "eval/score.h"
 #include "recipes/cache.h"
@@ -120,10 +120,10 @@ static const struct score scores[] = {
 static int render(const struct report *r, struct err *err)
 {
     struct buf b = {0};
-    int rc = html_report(&b, r, err);
+    int rc = 0;
 
-    if (!rc)
-        rc = report_json(&b, r, err);
+    for (size_t i = 0; !rc && report_format_at(i); i++)
+        rc = report_format_at(i)->put(&b, r, NULL, err);
     buf_release(&b);
     return rc;
 }

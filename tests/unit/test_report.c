@@ -1,8 +1,6 @@
 #include "eval/figure.h"
-#include "eval/html.h"
 #include "eval/report.h"
 #include "eval/score.h"
-#include "eval/svg.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -193,87 +191,6 @@ static void test_report_kernels(void **state)
     assert_false(report_math(&m, "int8"));
 }
 
-/* Tags open and close in order; the page fetches nothing and runs nothing. */
-static void check_page(const char *page)
-{
-    assert_non_null(strstr(page, "<!doctype html>"));
-    assert_non_null(strstr(page, "</html>"));
-    assert_null(strstr(page, "<script"));
-    assert_null(strstr(page, "http"));
-    assert_null(strstr(page, "url("));
-    assert_null(strstr(page, "nan"));
-    assert_null(strstr(page, "inf"));
-}
-
-static void test_report_html(void **state)
-{
-    struct report_model m[] = {make("original", NULL), make("<Q8_0 & \"b\">", scores),
-                               make("exact", scores)};
-    struct report r = {.name = "a<script>b",
-                       .text = "t & u",
-                       .kernels = "f32",
-                       .n_ctx = 5,
-                       .original = m,
-                       .model = m + 1,
-                       .n_models = 2};
-    struct buf b = {0};
-    struct err err = {0};
-
-    (void)state;
-    m[2].result.kld = (struct stats_mean){0, 0};
-    m[2].bytes = 1 << 20;
-    assert_int_equal(html_report(&b, &r, &err), 0);
-    check_page(b.p);
-    assert_non_null(strstr(b.p, "&lt;Q8_0 &amp; &quot;b&quot;&gt;"));
-    assert_non_null(strstr(b.p, "a&lt;script&gt;b"));
-    assert_non_null(strstr(b.p, "t &amp; u"));
-    b.n = 0;
-
-    /* perplexities only, one window: errors are unknown */
-    r.original = NULL;
-    r.n_models = 1;
-    m[1].result.ppl.error = (double)NAN;
-    assert_int_equal(html_report(&b, &r, &err), 0);
-    check_page(b.p);
-    b.n = 0;
-    r.n_models = 0;
-    assert_int_equal(html_report(&b, &r, &err), 0);
-    for (size_t i = 0; i < 3; i++)
-        report_model_release(&m[i]);
-    buf_release(&b);
-}
-
-static void test_report_svg_extremes(void **state)
-{
-    static const double huge[] = {0, 1e-300, 1e-3, 1, 1e300, (double)NAN, (double)INFINITY};
-    const size_t n = sizeof(huge) / sizeof(huge[0]);
-    struct err err = {0};
-
-    (void)state;
-    for (size_t i = 0; i < n * n; i++) {
-        const struct svg_point p[] = {
-            {"a", "a", huge[i / n], huge[i % n], huge[i % n]},
-            {"b", "b", 2,           3,           0.1        }
-        };
-        const struct svg_plot plot = {.title = "t",
-                                      .x_label = "x",
-                                      .y_label = "y",
-                                      .point = p,
-                                      .n = 2,
-                                      .width = 400,
-                                      .height = 300,
-                                      .log_y = i % 2,
-                                      .y_floor = 1e-6,
-                                      .css_class = "c"};
-        struct buf b = {0};
-        assert_int_equal(svg_plot(&b, &plot, &err), 0);
-        assert_null(strstr(b.p, "nan"));
-        assert_null(strstr(b.p, "inf"));
-        assert_true(b.n < 100000); /* a bounded number of ticks */
-        buf_release(&b);
-    }
-}
-
 static void test_report_figures(void **state)
 {
     char s[FIGURE_BYTES];
@@ -306,10 +223,9 @@ static void test_report_figures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_report_round_trip),   cmocka_unit_test(test_report_broken),
-        cmocka_unit_test(test_report_about),        cmocka_unit_test(test_report_about_broken),
-        cmocka_unit_test(test_report_kernels),      cmocka_unit_test(test_report_html),
-        cmocka_unit_test(test_report_svg_extremes), cmocka_unit_test(test_report_figures),
+        cmocka_unit_test(test_report_round_trip), cmocka_unit_test(test_report_broken),
+        cmocka_unit_test(test_report_about),      cmocka_unit_test(test_report_about_broken),
+        cmocka_unit_test(test_report_kernels),    cmocka_unit_test(test_report_figures),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,121 @@
+#include "eval/svg_lines.h"
+
+#include "eval/figure.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Where the name of a line goes. */
+struct name {
+    size_t line;
+    double end; /* px: where the line ends */
+    double at;  /* px: where the name stands, apart from the others */
+};
+
+void svg_line_class(struct buf *out, size_t i)
+{
+    buf_fmt(out, "line s%zu d%zu", i % SVG_COLOURS, (i + i / SVG_COLOURS) % SVG_DASHES);
+}
+
+static bool shown(const struct svg_lines *p, double y)
+{
+    return svg_sane(y) && (!p->log_y || y > 0);
+}
+
+static void place(struct svg_frame *f, const struct svg_lines *p)
+{
+    double lo = (double)INFINITY, hi = (double)-INFINITY;
+    size_t letters = 0;
+
+    *f = (struct svg_frame){.x_label = p->x_label,
+                            .y_label = p->y_label,
+                            .width = p->head.width,
+                            .height = p->head.height};
+    f->y.log = p->log_y;
+    for (size_t k = 0; k < p->n_lines; k++) {
+        for (size_t i = 0; i < p->n; i++)
+            if (shown(p, p->line[k].y[i])) {
+                lo = fmin(lo, p->line[k].y[i]);
+                hi = fmax(hi, p->line[k].y[i]);
+            }
+        const size_t n = svg_letters(p->line[k].label);
+        letters = n > letters ? n : letters;
+    }
+    f->right = p->names ? fmin(24 + SVG_LETTER * (double)letters, 0.3 * f->width) : SVG_RIGHT;
+    svg_fit(&f->x, p->n ? p->x[0] : 0, p->n ? p->x[p->n - 1] : 1, 0);
+    svg_fit(&f->y, lo, hi, 0.05);
+    svg_frame_place(f);
+}
+
+static void draw_line(struct buf *out, const struct svg_frame *f, const struct svg_lines *p,
+                      size_t k)
+{
+    bool pen = false;
+
+    buf_str(out, "<path class=\"");
+    svg_line_class(out, p->first + k);
+    buf_str(out, "\" d=\"");
+    for (size_t i = 0; i < p->n; i++) {
+        const double y = p->line[k].y[i];
+        if (shown(p, y))
+            buf_fmt(out, "%c%.1f %.1f", pen ? 'L' : 'M', svg_px(&f->x, p->x[i]), svg_px(&f->y, y));
+        pen = shown(p, y);
+    }
+    buf_str(out, "\"><title>");
+    figure_text(out, p->line[k].label);
+    buf_str(out, "</title></path>\n");
+}
+
+static int by_end(const void *a, const void *b)
+{
+    const struct name *x = a, *y = b;
+
+    if (x->end != y->end)
+        return x->end < y->end ? -1 : 1;
+    return (x->line > y->line) - (x->line < y->line);
+}
+
+/* The names stand at their lines' ends, pushed down where they would overlap, and up again
+ * where they would fall out of the drawing. */
+static void draw_names(struct buf *out, const struct svg_frame *f, const struct svg_lines *p,
+                       struct name *name)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < p->n_lines; k++)
+        if (p->n && shown(p, p->line[k].y[p->n - 1]))
+            name[n++] = (struct name){k, svg_px(&f->y, p->line[k].y[p->n - 1]), 0};
+    qsort(name, n, sizeof(*name), by_end);
+    for (size_t i = 0; i < n; i++)
+        name[i].at = i ? fmax(name[i].end, name[i - 1].at + SVG_LINE) : name[i].end;
+    double least = f->height - SVG_BOTTOM + 2;
+    for (size_t i = n; i-- > 0; least = name[i].at - SVG_LINE)
+        name[i].at = fmin(name[i].at, least);
+    for (size_t i = 0; i < n; i++) {
+        buf_fmt(out, "<path class=\"s%zu lead\" d=\"M%.1f %.1fL%.1f %.1f\"/>",
+                (p->first + name[i].line) % SVG_COLOURS, f->x.px1 + 2, name[i].end, f->x.px1 + 14,
+                name[i].at);
+        buf_fmt(out, "<text class=\"label\" x=\"%.1f\" y=\"%.1f\">", f->x.px1 + 17, name[i].at + 4);
+        figure_text(out, p->line[name[i].line].label);
+        buf_str(out, "</text>\n");
+    }
+}
+
+int svg_lines(struct buf *out, const struct svg_lines *p, struct err *err)
+{
+    struct name *name = calloc(p->n_lines + 1, sizeof(*name));
+    struct svg_frame f;
+
+    if (!name)
+        return err_nomem(err);
+    place(&f, p);
+    svg_open(out, &p->head);
+    svg_frame_draw(out, &f);
+    for (size_t k = 0; k < p->n_lines; k++)
+        draw_line(out, &f, p, k);
+    if (p->names)
+        draw_names(out, &f, p, name);
+    buf_str(out, "</svg>\n");
+    free(name);
+    return buf_check(out, err);
+}
