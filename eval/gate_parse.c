@@ -142,13 +142,16 @@ static int take_level(double *level, struct words *w, struct err *err)
 
 /* ---- "not worse than FILE [by MARGIN] [at P%]" --------------------------------------------- */
 
-/* The last " word " from w->p on, or NULL: a file's name may hold such words. */
-static const char *last_word(const char *p, const char *word)
+/* The last " word NUMBER" from p to before `end`, or NULL: a file's name may hold such words. */
+static const char *last_word(const char *p, const char *end, const char *word)
 {
     const char *found = NULL;
 
-    for (const char *at = p; (at = strstr(at, word)); at++)
-        found = at;
+    for (const char *at = p; (at = strstr(at, word)) && at < end; at++) {
+        const char *after = at + strlen(word) + strspn(at + strlen(word), " \t");
+        if (*after && strchr("+-.0123456789", *after))
+            found = at;
+    }
     return found;
 }
 
@@ -192,13 +195,13 @@ static int take_margin(struct gate *g, struct words *w, struct err *err)
 static int take_baseline(struct gate *g, struct words *w, struct err *err)
 {
     const char *end = w->p + strlen(w->p);
-    const char *at = last_word(w->p, " at "), *by = last_word(w->p, " by ");
+    const char *quote = *w->p == '"' ? strchr(w->p + 1, '"') : NULL;
+    const char *at = last_word(w->p, end, " at ");
 
     g->op = GATE_NOT_WORSE;
-    if (at && strchr(at, '%'))
-        end = at;
-    if (by && by < end && strspn(by + 4, " \t+-.0123456789") > strspn(by + 4, " \t+-."))
-        end = by;
+    end = at ? at : end;
+    const char *by = last_word(w->p, end, " by ");
+    end = quote ? quote + 1 : by ? by : end;
     int rc = take_path(&g->baseline, w, end, err);
     if (!rc)
         rc = take_margin(g, w, err);
