@@ -2,6 +2,7 @@
 
 #include "formats/base/utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- texts ------------------------------------------------------------------- */
@@ -67,6 +68,56 @@ static int tokens_sha256(char hex[HASH_HEX_BYTES], const struct vocab *v, struct
 
 /* ---- windows --------------------------------------------------------------------- */
 
+/* The first n windows of a logits file. */
+static int told_windows(struct windows *out, const struct model *m, const struct logits_file *f,
+                        size_t n, struct err *err)
+{
+    const size_t n_ctx = logits_file_n_ctx(f);
+    struct tok_ids ids = {.n = n * n_ctx, .cap = n * n_ctx};
+
+    ids.id = calloc(ids.n, sizeof(*ids.id));
+    if (!ids.id)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        logits_file_ids(ids.id + i * n_ctx, f, i);
+    return windows_of(out, m, &ids, n_ctx, err);
+}
+
+/* That they are the text's: windows cut from it. */
+static int check_told(const struct windows *told, const struct windows *text,
+                      const struct eval_opts *opts, struct err *err)
+{
+    const char *path = logits_file_path(opts->logits);
+
+    if (text->n < told->n)
+        return err_set(err, ERR_FORMAT, "%s: %zu windows of %zu tokens, %s has %zu", path, told->n,
+                       told->n_ctx, opts->text_name, text->n);
+    for (size_t i = 0; i < told->n * told->n_ctx; i++)
+        if (told->ids.id[i] != text->ids.id[i])
+            return err_set(err, ERR_FORMAT, "%s: not of this text: token %zu is %d, in %s %d", path,
+                           i, (int)told->ids.id[i], opts->text_name, (int)text->ids.id[i]);
+    return 0;
+}
+
+static int windows_of_file(struct windows *out, const struct model *m, const char *text, size_t n,
+                           const struct eval_opts *opts, struct err *err)
+{
+    const size_t all = logits_file_n_windows(opts->logits);
+    const size_t wanted = opts->n_chunks && opts->n_chunks < all ? opts->n_chunks : all;
+    const size_t n_ctx = logits_file_n_ctx(opts->logits);
+    const struct windows_opts how = {opts->text_name, n_ctx, 2 * n_ctx, 0};
+    struct windows w = {0};
+    int rc = told_windows(out, m, opts->logits, wanted, err);
+
+    if (rc || !text)
+        return rc;
+    rc = windows_cut(&w, m, text, n, &how, err);
+    if (!rc)
+        rc = check_told(out, &w, opts, err);
+    windows_release(&w);
+    return rc;
+}
+
 int eval_windows(struct windows *out, const struct model *m, const char *text, size_t text_bytes,
                  const struct eval_opts *opts, struct err *err)
 {
@@ -77,6 +128,8 @@ int eval_windows(struct windows *out, const struct model *m, const char *text, s
                                      .most = opts->n_chunks};
 
     *out = (struct windows){0};
+    if (opts->logits)
+        return windows_of_file(out, m, text, text_bytes, opts, err);
     if (opts->n_ctx < EVAL_CTX_MIN)
         return err_set(err, ERR_ARG, "windows of %zu tokens: expected %d or more", opts->n_ctx,
                        EVAL_CTX_MIN);

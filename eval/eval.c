@@ -1,6 +1,7 @@
 #include "eval/eval.h"
 
 #include "eval/about.h"
+#include "eval/fused.h"
 #include "eval/score.h"
 #include "formats/base/rd.h"
 #include "runtime/session.h"
@@ -8,19 +9,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-/* Logits of one model that are held at a time; a window with more is cut. */
-static const size_t logits_bytes_max = (size_t)192 << 20;
-
-/* A model while it is being scored. */
-struct lane {
-    const struct model *model;
-    struct sess *sess;
-    float *logits;       /* owned; [piece, n_vocab]. Shared by all but the original */
-    struct score *score; /* owned; [n_windows * each] */
-    double seconds;
-};
+/* Tokens of a window that are evaluated at a time; rows whose logits are saved at a time. */
+enum { BATCH = 1024, SAVED = 32 };
 
 struct run {
     const struct eval_opts *opts;
@@ -28,32 +19,33 @@ struct run {
     struct windows text;
     size_t n_vocab, n_windows;
     size_t first, each; /* of a window: the first scored position, and how many */
-    size_t piece;       /* positions whose logits are held at a time */
-    struct lane *lane;  /* owned; n_lanes, the original first when there is one */
+    /* the original first when there is one, a model or a file; each owned, n_lanes */
+    const struct model **model; /* NULL: a file */
+    struct fused_lane *lane;
+    struct score **score, **at; /* [n_windows * each]; of the positions at hand */
     size_t n_lanes;
     bool have_original;
-    float *logits;   /* owned; of the model at hand */
+    struct fused *fused;
     int32_t *window; /* owned; the tokens of one window */
+    struct logits_out *save;
+    float *saved; /* owned; [SAVED, n_vocab], or NULL */
 };
 
-static double now(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static const char *name_of(const struct model *m)
+static const char *model_path(const struct model *m)
 {
     return source_path(model_source(m));
 }
 
+static const char *name_of(const struct run *r, size_t lane)
+{
+    return r->model[lane] ? model_path(r->model[lane]) : logits_file_path(r->opts->logits);
+}
+
 /* ---- what is scored ----------------------------------------------------------- */
 
-static int run_cut(struct run *r, const struct model *m, const char *text, size_t n,
-                   struct err *err)
+static int run_cut(struct run *r, const char *text, size_t n, struct err *err)
 {
+    const struct model *m = r->model[0] ? r->model[0] : r->model[1];
     const int rc = eval_windows(&r->text, m, text, n, r->opts, err);
 
     r->n_windows = r->text.n;
@@ -62,13 +54,10 @@ static int run_cut(struct run *r, const struct model *m, const char *text, size_
     return rc;
 }
 
-static int same_vocab(const struct model *a, const struct model *b, struct err *err)
+static int same_tokens(const struct model *a, const struct model *b, struct err *err)
 {
     const struct tok *ta = model_tok(a), *tb = model_tok(b);
 
-    if (model_n_vocab(a) != model_n_vocab(b))
-        return err_set(err, ERR_UNSUPPORTED, "%s: %zu tokens in its vocabulary, %zu in that of %s",
-                       name_of(b), model_n_vocab(b), model_n_vocab(a), name_of(a));
     if (!ta || !tb)
         return 0;
     const struct vocab *va = tok_vocab(ta), *vb = tok_vocab(tb);
@@ -76,146 +65,192 @@ static int same_vocab(const struct model *a, const struct model *b, struct err *
         const struct meta_str x = va->token[i].text, y = vb->token[i].text;
         if (x.n != y.n || memcmp(x.p, y.p, x.n))
             return err_set(err, ERR_UNSUPPORTED,
-                           "%s: token %zu of its vocabulary is not that of %s", name_of(b), i,
-                           name_of(a));
+                           "%s: token %zu of its vocabulary is not that of %s", model_path(b), i,
+                           model_path(a));
     }
     return 0;
 }
 
-/* ---- room ----------------------------------------------------------------------- */
-
-static float *logits_new(const struct run *r)
+/* Lane i against the first. */
+static int same_vocab(const struct run *r, size_t i, struct err *err)
 {
-    size_t n;
+    const size_t n = model_n_vocab(r->model[i]);
 
-    return mul_ok(&n, r->piece, r->n_vocab) ? calloc(n, sizeof(float)) : NULL;
+    if (n != r->n_vocab)
+        return err_set(err, ERR_UNSUPPORTED, "%s: %zu tokens in its vocabulary, %zu in that of %s",
+                       name_of(r, i), n, r->n_vocab, name_of(r, 0));
+    return r->model[0] ? same_tokens(r->model[0], r->model[i], err) : 0;
 }
 
-static int lane_open(struct lane *l, const struct run *r, struct err *err)
+/* ---- room ----------------------------------------------------------------------- */
+
+static int lane_open(struct run *r, size_t i, struct err *err)
 {
-    l->score = calloc(r->n_windows * r->each, sizeof(*l->score));
-    if (!l->score)
+    const size_t n_ctx = r->opts->n_ctx;
+    struct fused_lane *l = &r->lane[i];
+
+    r->score[i] = calloc(r->n_windows * r->each, sizeof(**r->score));
+    if (!r->score[i])
         return err_nomem(err);
-    const int rc = sess_new(&l->sess, l->model, r->opts->n_ctx, r->opts->n_ctx, &r->opts->par, err);
-    return rc ? err_wrap(err, "%s", name_of(l->model)) : 0;
+    if (!r->model[i]) {
+        l->file = r->opts->logits;
+        return 0;
+    }
+    const int rc =
+        sess_new(&l->sess, r->model[i], n_ctx, n_ctx < BATCH ? n_ctx : BATCH, &r->opts->par, err);
+    return rc ? err_wrap(err, "%s", name_of(r, i)) : 0;
+}
+
+static int save_open(struct run *r, struct err *err)
+{
+    const struct logits_shape shape = {r->opts->n_ctx, r->n_vocab, r->n_windows};
+    size_t n;
+
+    if (!r->opts->save)
+        return 0;
+    r->saved = mul_ok(&n, SAVED, r->n_vocab) ? calloc(n, sizeof(*r->saved)) : NULL;
+    if (!r->saved)
+        return err_nomem(err);
+    return logits_out_new(&r->save, r->opts->save, &shape, r->text.ids.id, err);
 }
 
 static int run_open(struct run *r, struct err *err)
 {
-    const size_t row = r->n_vocab * sizeof(float);
+    const struct fused_opts fo = {.kern = &r->kern,
+                                  .par = r->opts->par,
+                                  .n_vocab = r->n_vocab,
+                                  .n_lanes = r->n_lanes,
+                                  .have_original = r->have_original};
     int rc = 0;
 
-    r->piece = r->each;
-    if (row && r->piece > logits_bytes_max / row)
-        r->piece = logits_bytes_max / row ? logits_bytes_max / row : 1;
     r->window = calloc(r->opts->n_ctx, sizeof(*r->window));
-    r->logits = logits_new(r);
-    if (!r->window || !r->logits)
-        return err_nomem(err);
-    if (r->have_original && !(r->lane[0].logits = logits_new(r)))
+    if (!r->window)
         return err_nomem(err);
     for (size_t i = 0; !rc && i < r->n_lanes; i++)
-        rc = lane_open(&r->lane[i], r, err);
-    return rc;
+        rc = lane_open(r, i, err);
+    if (!rc)
+        rc = fused_new(&r->fused, &fo, err);
+    return rc ? rc : save_open(r, err);
 }
 
 static void run_release(struct run *r)
 {
-    for (size_t i = 0; r->lane && i < r->n_lanes; i++) {
-        sess_free(r->lane[i].sess);
-        free(r->lane[i].logits);
-        free(r->lane[i].score);
+    for (size_t i = 0; i < r->n_lanes; i++) {
+        if (r->lane)
+            sess_free(r->lane[i].sess);
+        if (r->score)
+            free(r->score[i]);
     }
+    free(r->model);
     free(r->lane);
-    free(r->logits);
+    free(r->score);
+    free(r->at);
     free(r->window);
+    free(r->saved);
+    logits_out_free(r->save);
+    fused_free(r->fused);
     windows_release(&r->text);
 }
 
 /* ---- scoring ---------------------------------------------------------------------- */
 
-/* Positions of one piece, scored in parallel. */
-struct piece {
-    const struct run *run;
-    const float *logits, *own; /* [n, n_vocab]; own: the original's, or NULL */
-    const int32_t *next;       /* [n]: the tokens that follow */
-    const struct score *ref;   /* [n], or NULL */
-    struct score *out;         /* [n] */
-};
-
-static void score_one(void *arg, size_t i, int thread)
+/* What the first model says, to the file: rows row0 .. row0 + n - 1 of its last batch. */
+static int save_rows(struct run *r, size_t row0, size_t n, struct err *err)
 {
-    const struct piece *p = arg;
-    const size_t n_vocab = p->run->n_vocab;
+    int rc = 0;
 
-    (void)thread;
-    score_position(&p->out[i], p->logits + i * n_vocab, n_vocab, p->next[i],
-                   p->ref ? &p->ref[i] : NULL, p->own ? p->own + i * n_vocab : NULL, &p->run->kern);
+    for (size_t i = 0; !rc && r->save && i < n; i += SAVED) {
+        const size_t k = n - i < SAVED ? n - i : SAVED;
+        rc = sess_logits(r->lane[0].sess, row0 + i, k, r->saved, err);
+        for (size_t j = 0; !rc && j < k; j++)
+            rc = logits_out_row(r->save, r->saved + j * r->n_vocab, &r->kern, err);
+    }
+    return rc;
 }
 
-static int check_finite(const struct run *r, const struct lane *l, size_t at, size_t n,
-                        struct err *err)
+static int check_finite(const struct run *r, size_t at, size_t n, struct err *err)
 {
-    for (size_t i = at; i < at + n; i++)
-        if (!isfinite(l->score[i].lse))
-            return err_set(err, ERR_FORMAT,
-                           "%s: logits that are not finite, window %zu position %zu",
-                           name_of(l->model), i / r->each, r->first + i % r->each);
+    for (size_t l = 0; l < r->n_lanes; l++)
+        for (size_t i = at; i < at + n; i++) {
+            const struct score *s = &r->score[l][i];
+            if (!isfinite(s->lse) || !isfinite(s->nll) || isnan(s->kld))
+                return err_set(err, ERR_FORMAT,
+                               "%s: logits that are not finite, window %zu position %zu",
+                               name_of(r, l), i / r->each, r->first + i % r->each);
+        }
     return 0;
 }
 
-/* Positions begin .. begin + n - 1 among the scored ones of window w. The first piece
- * also feeds what stands before. */
-static int lane_piece(struct run *r, struct lane *l, size_t w, size_t begin, size_t n,
+/* Positions begin .. end - 1 of window w, which stand at `row0` in the last batch. */
+static int score_rows(struct run *r, size_t w, size_t begin, size_t end, size_t row0,
                       struct err *err)
 {
-    const struct lane *original = r->have_original ? &r->lane[0] : NULL;
-    const struct lane *against = original && original != l ? original : NULL;
-    const size_t from = begin ? r->first + begin : 0, to = r->first + begin + n;
-    const size_t at = w * r->each + begin;
-    const double t = now();
-    float *logits = l->logits ? l->logits : r->logits;
-    struct piece p = {.run = r,
-                      .logits = logits,
-                      .own = against ? against->logits : NULL,
-                      .next = r->text.ids.id + w * r->opts->n_ctx + r->first + begin + 1,
-                      .ref = against ? against->score + at : NULL,
-                      .out = l->score + at};
+    int rc = 0;
 
-    if (!begin)
-        sess_keep(l->sess, 0);
-    const int rc = sess_eval(l->sess, r->window + from, to - from, logits, n, err);
-    if (rc)
-        return err_wrap(err, "%s", name_of(l->model));
-    par_for(&r->opts->par, n, score_one, &p);
-    l->seconds += now() - t;
-    return check_finite(r, l, at, n, err);
+    for (size_t p = begin; !rc && p < end; p += FUSED_POSITIONS) {
+        const size_t n = end - p < FUSED_POSITIONS ? end - p : FUSED_POSITIONS;
+        const size_t at = w * r->each + p - r->first;
+        const struct fused_rows rows = {.row0 = row0 + p - begin,
+                                        .n = n,
+                                        .file0 = at,
+                                        .next = r->text.ids.id + w * r->opts->n_ctx + p + 1};
+        for (size_t i = 0; i < r->n_lanes; i++)
+            r->at[i] = r->score[i] + at;
+        rc = save_rows(r, rows.row0, n, err);
+        if (!rc)
+            rc = fused_score(r->fused, r->at, r->lane, &rows, err);
+        if (!rc)
+            rc = check_finite(r, at, n, err);
+    }
+    return rc;
 }
 
+/* Tokens t .. t + n - 1 of the window, to every model. */
+static int feed(struct run *r, size_t t, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < r->n_lanes; i++) {
+        struct fused_lane *l = &r->lane[i];
+        const double begin = fused_clock();
+        int rc = log_stop(r->opts->log, err);
+        if (!rc && l->sess) {
+            if (!t)
+                (void)sess_keep(l->sess, 0);
+            rc = sess_eval(l->sess, r->window + t, n, NULL, 0, err);
+            if (rc)
+                rc = err_wrap(err, "%s", name_of(r, i));
+        }
+        if (rc)
+            return rc;
+        l->seconds += fused_clock() - begin;
+    }
+    return 0;
+}
+
+/* The last token is predicted, not read. */
 static int run_window(struct run *r, size_t w, struct err *err)
 {
-    const size_t n_ctx = r->opts->n_ctx;
+    const size_t n_ctx = r->opts->n_ctx, n_read = n_ctx - 1;
+    int rc = 0;
 
     windows_get(r->window, &r->text, w);
-    for (size_t begin = 0; begin < r->each; begin += r->piece) {
-        const size_t n = r->each - begin < r->piece ? r->each - begin : r->piece;
-        for (size_t i = 0; i < r->n_lanes; i++) {
-            int rc = log_stop(r->opts->log, err);
-            if (!rc)
-                rc = lane_piece(r, &r->lane[i], w, begin, n, err);
-            if (rc)
-                return rc;
-        }
+    for (size_t t = 0; !rc && t < n_read; t += BATCH) {
+        const size_t end = n_read - t < BATCH ? n_read : t + BATCH;
+        const size_t begin = t > r->first ? t : r->first;
+        rc = feed(r, t, end - t, err);
+        if (!rc && begin < end)
+            rc = score_rows(r, w, begin, end, begin - t, err);
     }
     log_progress(r->opts->log, "tokens", (w + 1) * n_ctx * r->n_lanes,
                  r->n_windows * n_ctx * r->n_lanes);
-    return 0;
+    return rc;
 }
+
+/* ---- results ----------------------------------------------------------------------- */
 
 /* The texts of the tokens that the worst windows' scores are of. */
 static int name_worst(struct eval_result *to, const struct run *r, struct err *err)
 {
-    const struct tok *tok = model_tok(r->lane[0].model);
+    const struct tok *tok = model_tok(r->model[r->n_lanes - 1]);
     int rc = 0;
 
     for (size_t i = 0; i < to->n_worst; i++) {
@@ -230,16 +265,17 @@ static int name_worst(struct eval_result *to, const struct run *r, struct err *e
 static int run_all(struct run *r, struct eval_result *results, struct eval_result *original,
                    struct err *err)
 {
-    const struct score *ref = r->have_original ? r->lane[0].score : NULL;
+    const struct score *ref = r->have_original ? r->score[0] : NULL;
     int rc = 0;
 
     for (size_t w = 0; !rc && w < r->n_windows; w++)
         rc = run_window(r, w, err);
+    if (!rc && r->save)
+        rc = logits_out_done(r->save, err);
     for (size_t i = 0; !rc && i < r->n_lanes; i++) {
         const bool is_original = ref && !i;
         struct eval_result *to = is_original ? original : &results[i - (ref != NULL)];
-        rc = score_summary(to, r->lane[i].score, is_original ? NULL : ref, r->n_windows, r->each,
-                           err);
+        rc = score_summary(to, r->score[i], is_original ? NULL : ref, r->n_windows, r->each, err);
         if (!rc)
             rc = name_worst(to, r, err);
         if (!rc)
@@ -254,27 +290,33 @@ static int eval_group(struct eval_result *results, struct eval_result *original_
                       const char *text, size_t text_bytes, const struct eval_opts *opts,
                       struct err *err)
 {
-    struct run r = {.opts = opts, .have_original = original != NULL};
-    int rc;
+    const bool have_original = original || opts->logits;
+    struct run r = {.opts = opts, .have_original = have_original, .n_lanes = n + have_original};
+    int rc = 0;
 
-    r.n_lanes = n + r.have_original;
+    r.model = calloc(r.n_lanes, sizeof(*r.model));
     r.lane = calloc(r.n_lanes, sizeof(*r.lane));
-    if (!r.lane)
-        return err_nomem(err);
+    r.score = calloc(r.n_lanes, sizeof(*r.score));
+    r.at = calloc(r.n_lanes, sizeof(*r.at));
+    if (!r.model || !r.lane || !r.score || !r.at) {
+        rc = err_nomem(err);
+        goto fail;
+    }
     if (original)
-        r.lane[0].model = original;
+        r.model[0] = original;
     for (size_t i = 0; i < n; i++)
-        r.lane[i + r.have_original].model = models[i];
-    r.n_vocab = model_n_vocab(r.lane[0].model);
+        r.model[i + have_original] = models[i];
+    r.n_vocab = r.model[0] ? model_n_vocab(r.model[0]) : logits_file_n_vocab(opts->logits);
     kern_init(&r.kern, opts->cpu);
 
-    rc = run_cut(&r, r.lane[0].model, text, text_bytes, err);
+    rc = run_cut(&r, text, text_bytes, err);
     for (size_t i = 1; !rc && i < r.n_lanes; i++)
-        rc = same_vocab(r.lane[0].model, r.lane[i].model, err);
+        rc = same_vocab(&r, i, err);
     if (!rc)
         rc = run_open(&r, err);
     if (!rc)
         rc = run_all(&r, results, original_result, err);
+fail:
     run_release(&r);
     return rc;
 }
@@ -289,7 +331,11 @@ int eval_text(struct eval_result *results, struct eval_result *original_result,
         results[i] = (struct eval_result){0};
     if (original_result)
         *original_result = (struct eval_result){0};
-    if (original)
+    if (original && opts->logits)
+        return err_set(err, ERR_ARG, "two originals: a model and a logits file");
+    if (opts->save && !original && n != 1)
+        return err_set(err, ERR_ARG, "logits of %zu models for one file", n);
+    if (original || opts->logits)
         return eval_group(results, original_result, models, n, original, text, text_bytes, opts,
                           err);
     for (size_t i = 0; !rc && i < n; i++)

@@ -5,6 +5,7 @@
  * Definitions: docs/formats.md, "Evaluation". Windows of n_ctx tokens, BOS as the
  * tokenizer says, scored on the second half; errors clustered by window. */
 
+#include "eval/logits_file.h"
 #include "eval/stats.h"
 #include "formats/base/arena.h"
 #include "formats/base/err.h"
@@ -32,6 +33,10 @@ struct eval_opts {
     size_t n_ctx;          /* tokens of a window, >= EVAL_CTX_MIN */
     size_t n_chunks;       /* most windows; 0: all */
     unsigned cpu;          /* cpu_flag bits the scoring may use */
+    /* Instead of an original: what one said, and on which tokens. n_ctx must be its; with a
+     * text (else NULL) its tokens must be that text's. NULL: none; borrowed. */
+    const struct logits_file *logits;
+    const char *save; /* write the original's logits here, or those of one model; NULL: don't */
     struct par par;
     const struct log *log;
 };

@@ -16,24 +16,86 @@ size_t score_top(const float *x, size_t n)
     return best;
 }
 
-void score_five(int32_t five[SCORE_TOP], const float *x, size_t n)
-{
-    size_t held = 0;
+/* ---- a position ---------------------------------------------------------------- */
 
-    for (size_t i = 0; i < SCORE_TOP; i++)
-        five[i] = -1;
-    for (size_t i = 0; i < n; i++) {
-        size_t at = held;
-        if (held == SCORE_TOP && !(x[i] > x[five[SCORE_TOP - 1]]))
-            continue;
-        if (held < SCORE_TOP)
-            held++;
-        else
-            at = SCORE_TOP - 1;
-        for (; at && x[i] > x[five[at - 1]]; at--)
-            five[at] = five[at - 1];
-        five[at] = (int32_t)i;
+void score_best_clear(struct score_best *b)
+{
+    for (size_t i = 0; i < SCORE_TOP; i++) {
+        b->logit[i] = -INFINITY;
+        b->id[i] = -1;
     }
+}
+
+/* Is (x, id) before the i-th? Tokens that are not there are after all. */
+static bool before(float x, int32_t id, const struct score_best *b, size_t i)
+{
+    return b->id[i] < 0 || x > b->logit[i] || (x == b->logit[i] && id < b->id[i]);
+}
+
+static void insert(struct score_best *b, float x, int32_t id)
+{
+    size_t at = SCORE_TOP - 1;
+
+    if (!before(x, id, b, at))
+        return;
+    for (; at && before(x, id, b, at - 1); at--) {
+        b->logit[at] = b->logit[at - 1];
+        b->id[at] = b->id[at - 1];
+    }
+    b->logit[at] = x;
+    b->id[at] = id;
+}
+
+void score_best_add(struct score_best *to, const struct score_best *from)
+{
+    for (size_t i = 0; i < SCORE_TOP && from->id[i] >= 0; i++)
+        insert(to, from->logit[i], from->id[i]);
+}
+
+void score_stretch(struct score_part *out, struct score_best *best, const float *x,
+                   const float *own, size_t first, size_t n, const struct kern *kern)
+{
+    const float max = kern->max(x, n), own_max = own ? kern->max(own, n) : 0;
+    double share;
+
+    out->lse = max == -INFINITY ? (double)-INFINITY : kern->log_sum_exp(x, n);
+    out->apart = 0;
+    /* most stretches have none of the likeliest */
+    if (best->id[SCORE_TOP - 1] < 0 || max >= best->logit[SCORE_TOP - 1])
+        for (size_t i = 0; i < n; i++)
+            if (!(x[i] < best->logit[SCORE_TOP - 1]))
+                insert(best, x[i], (int32_t)(first + i));
+    if (own && own_max != -INFINITY) {
+        kern->divergence(&share, &out->apart, own, x, own_max, n);
+        out->apart /= share;
+    }
+}
+
+/* log(exp(a) + exp(b)) */
+static double add_logs(double a, double b)
+{
+    const double most = a > b ? a : b, least = a > b ? b : a;
+
+    return least == (double)-INFINITY ? most : most + log1p(exp(least - most));
+}
+
+void score_join(struct score_part *to, const struct score_part *part,
+                const struct score_part *ref_to, const struct score_part *ref_part)
+{
+    to->lse = add_logs(to->lse, part->lse);
+    if (!ref_to)
+        return;
+    const double all = add_logs(ref_to->lse, ref_part->lse);
+    if (all == (double)-INFINITY)
+        return;
+    to->apart = exp(ref_to->lse - all) * to->apart + exp(ref_part->lse - all) * part->apart;
+}
+
+void score_finish(struct score *out, const struct score_best *best, double next_logit, double total)
+{
+    *out = (struct score){.lse = total, .nll = total - next_logit};
+    memcpy(out->five, best->id, sizeof(out->five));
+    out->top = best->id[0] < 0 ? 0 : (size_t)best->id[0];
 }
 
 static unsigned shared(const int32_t a[SCORE_TOP], const int32_t b[SCORE_TOP])
@@ -46,30 +108,12 @@ static unsigned shared(const int32_t a[SCORE_TOP], const int32_t b[SCORE_TOP])
     return n;
 }
 
-/* KL(P || Q) of the logits p and q, whose normalisers are lp and lq. */
-static double divergence(const float *p, double lp, const float *q, double lq, size_t n)
+void score_against(struct score *out, const struct score_part *all, const struct score *ref,
+                   const struct score_part *ref_all)
 {
-    double sum = 0;
+    const double kld = exp(ref_all->lse - ref->lse) * (all->apart + out->lse - ref->lse);
 
-    for (size_t i = 0; i < n; i++) {
-        const double log_p = (double)p[i] - lp;
-        const double share = exp(log_p);
-        if (share > 0)
-            sum += share * (log_p - ((double)q[i] - lq));
-    }
-    return sum < 0 ? 0 : sum; /* rounding can leave -1e-17 where both are equal */
-}
-
-void score_position(struct score *out, const float *logits, size_t n_vocab, int32_t next,
-                    const struct score *ref, const float *own, const struct kern *kern)
-{
-    *out = (struct score){.lse = kern->log_sum_exp(logits, n_vocab)};
-    out->nll = out->lse - (double)logits[next];
-    score_five(out->five, logits, n_vocab);
-    out->top = out->five[0] < 0 ? 0 : (size_t)out->five[0];
-    if (!ref)
-        return;
-    out->kld = divergence(own, ref->lse, logits, out->lse, n_vocab);
+    out->kld = kld < 0 ? 0 : kld; /* rounding can leave -1e-9 where both are nearly equal */
     out->dp = exp(-out->nll) - exp(-ref->nll);
     out->shared = shared(ref->five, out->five);
 }

@@ -2,19 +2,46 @@
 
 #include <string.h>
 
-static int tokenize(struct windows *w, const struct tok *tok, const char *text, size_t n,
-                    struct err *err)
+/* What the tokenizer puts before nothing is what it puts before every text. */
+static int find_bos(struct windows *w, const struct tok *tok, struct err *err)
 {
     struct tok_ids empty = {0};
+    const int rc = tok_encode(&empty, tok, "", 0, TOK_ADD_SPECIAL, err);
 
-    /* what the tokenizer puts before nothing is what it puts before every text */
-    int rc = tok_encode(&empty, tok, "", 0, TOK_ADD_SPECIAL, err);
     w->bos = tok_vocab(tok)->bos;
     w->add_bos = !rc && w->bos >= 0 && empty.n && empty.id[0] == w->bos;
     tok_ids_release(&empty);
-    if (!rc)
-        rc = tok_encode(&w->ids, tok, text, n && text[n - 1] == '\n' ? n - 1 : n, TOK_ADD_SPECIAL,
-                        err);
+    return rc;
+}
+
+static int tokenize(struct windows *w, const struct tok *tok, const char *text, size_t n,
+                    struct err *err)
+{
+    const int rc = find_bos(w, tok, err);
+
+    return rc ? rc
+              : tok_encode(&w->ids, tok, text, n && text[n - 1] == '\n' ? n - 1 : n,
+                           TOK_ADD_SPECIAL, err);
+}
+
+/* m's tokenizer. */
+static int need_tok(const struct tok **out, const struct model *m, struct err *err)
+{
+    *out = model_tok(m);
+    return *out ? 0
+                : err_set(err, ERR_UNSUPPORTED, "%s: has no tokenizer, so text can't be measured",
+                          source_path(model_source(m)));
+}
+
+int windows_of(struct windows *w, const struct model *m, const struct tok_ids *ids, size_t n_ctx,
+               struct err *err)
+{
+    const struct tok *tok;
+    int rc = need_tok(&tok, m, err);
+
+    *w = (struct windows){.n_ctx = n_ctx, .n = ids->n / n_ctx, .ids = *ids};
+    if (!rc && find_bos(w, tok, err))
+        rc = err_wrap(err, "%s", source_path(model_source(m)));
     return rc;
 }
 
@@ -22,12 +49,12 @@ int windows_cut(struct windows *w, const struct model *m, const char *text, size
                 const struct windows_opts *opts, struct err *err)
 {
     const char *path = source_path(model_source(m));
-    const struct tok *tok = model_tok(m);
+    const struct tok *tok;
+    const int rc = need_tok(&tok, m, err);
 
     *w = (struct windows){.n_ctx = opts->n_ctx};
-    if (!tok)
-        return err_set(err, ERR_UNSUPPORTED, "%s: has no tokenizer, so text can't be measured",
-                       path);
+    if (rc)
+        return rc;
     if (tokenize(w, tok, text, n, err))
         return err_wrap(err, "%s", path);
     if (w->ids.n < opts->least)

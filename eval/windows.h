@@ -32,6 +32,11 @@ struct windows {
 int windows_cut(struct windows *w, const struct model *m, const char *text, size_t n,
                 const struct windows_opts *opts, struct err *err) WARN_UNUSED;
 
+/* Windows of ids that are there already, which *w takes over, also when it fails.
+ * Errors: ERR_UNSUPPORTED (no tokenizer). */
+int windows_of(struct windows *w, const struct model *m, const struct tok_ids *ids, size_t n_ctx,
+               struct err *err) WARN_UNUSED;
+
 /* ids[n_ctx] of window i. */
 void windows_get(int32_t *ids, const struct windows *w, size_t i);
 

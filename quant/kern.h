@@ -99,6 +99,12 @@ struct kern {
     void (*gelu_erf)(float *y, const float *x, size_t n);
     /* log(sum exp(x[i])) in F64 sums, safe for large x: the normaliser of a softmax. */
     double (*log_sum_exp)(const float *x, size_t n);
+    /* The largest x[i]; -INFINITY for n = 0. */
+    float (*max)(const float *x, size_t n);
+    /* *share = sum e[i] and *apart = sum e[i] * (p[i] - q[i]), e[i] = exp(p[i] - max), in F64
+     * sums, over those p[i] >= max - 87; what a divergence of softmaxes is made of. */
+    void (*divergence)(double *share, double *apart, const float *p, const float *q, float max,
+                       size_t n);
     /* Rotate n_rot values in place; cs holds n_rot / 2 pairs (cos, sin).
      * pairs: (x[2i], x[2i+1]); halves: (x[i], x[i + n_rot/2]). */
     void (*rope_pairs)(float *x, const float *cs, size_t n_rot);

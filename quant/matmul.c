@@ -14,6 +14,13 @@ static size_t round_up(size_t n, size_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
+static uint8_t *aligned(void *scratch)
+{
+    const uintptr_t base = round_up((uintptr_t)scratch, ALIGN);
+
+    return (uint8_t *)scratch + (base - (uintptr_t)scratch);
+}
+
 /* Its values as plain F32 rows in the arena. */
 static const struct source_tensor *decode_all(const struct source_tensor *t, struct arena *arena,
                                               struct err *err)
@@ -192,23 +199,33 @@ static void act_piece(void *arg, size_t i, int thread)
                 left < g->act_rows ? left : g->act_rows, w->cols);
 }
 
+/* One panel: rows row .. row + n - 1 of to->w, the first at to->y. */
+static void panel_rows(const struct work *w, const struct mm_job *to, size_t row, size_t n,
+                       uint8_t *panel)
+{
+    const struct kern_gemm *g = &w->k->gemm[w->math];
+    const struct matrix *m = to->w;
+    const uint8_t *rows[KERN_PANEL_MAX];
+
+    find_rows(rows, m, row, n);
+    g->pack(panel, w->k, m->t->type, rows, n, w->cols);
+    g->mul(to->y, to->ld_y, w->act, panel, w->m, n, w->cols);
+    for (size_t k = 0; m->global && k < w->m; k++)
+        scale_rows(to->y + k * to->ld_y, m, row, n);
+}
+
 static void panel_piece(void *arg, size_t i, int thread)
 {
     const struct work *w = arg;
-    const struct kern_gemm *g = &w->k->gemm[w->math];
-    const uint8_t *rows[KERN_PANEL_MAX];
-    uint8_t *panel = w->panels + (size_t)thread * w->panel_bytes;
     size_t row, n;
-    const struct mm_job *job = piece(w, i, g->panel_rows, &row, &n);
+    const struct mm_job *job = piece(w, i, w->k->gemm[w->math].panel_rows, &row, &n);
+    const struct mm_job to = {job->w, job->y + row, job->ld_y};
 
-    find_rows(rows, job->w, row, n);
-    g->pack(panel, w->k, job->w->t->type, rows, n, w->cols);
-    g->mul(job->y + row, job->ld_y, w->act, panel, w->m, n, w->cols);
-    for (size_t k = 0; job->w->global && k < w->m; k++)
-        scale_rows(job->y + k * job->ld_y + row, job->w, row, n);
+    panel_rows(w, &to, row, n, w->panels + (size_t)thread * w->panel_bytes);
 }
 
-static void mm_gemm(struct work *w, const struct par *par)
+/* x packed, behind it room for the panels. */
+static void pack_x(struct work *w, const struct par *par)
 {
     const struct kern_gemm *g = &w->k->gemm[w->math];
     const size_t blocks = (w->m + g->act_rows - 1) / g->act_rows;
@@ -217,7 +234,12 @@ static void mm_gemm(struct work *w, const struct par *par)
     w->panel_bytes = round_up(g->panel_bytes(w->cols), ALIGN);
     w->panels = w->act + round_up(blocks * w->act_block, ALIGN);
     par_for(par, blocks, act_piece, w);
-    par_for(par, n_pieces(w, g->panel_rows), panel_piece, w);
+}
+
+static void mm_gemm(struct work *w, const struct par *par)
+{
+    pack_x(w, par);
+    par_for(par, n_pieces(w, w->k->gemm[w->math].panel_rows), panel_piece, w);
 }
 
 size_t mm_scratch_bytes(const struct kern *k, enum kern_math math, size_t m, size_t cols,
@@ -242,7 +264,6 @@ size_t mm_scratch_bytes(const struct kern *k, enum kern_math math, size_t m, siz
 void mm(const struct kern *k, enum kern_math math, const struct mm_job *jobs, size_t n_jobs,
         const float *x, size_t ld_x, size_t m, const struct par *par, void *scratch)
 {
-    const uintptr_t base = round_up((uintptr_t)scratch, ALIGN);
     struct work w = {.k = k, .want = math, .jobs = jobs, .n_jobs = n_jobs};
 
     if (!m || !n_jobs)
@@ -251,7 +272,7 @@ void mm(const struct kern *k, enum kern_math math, const struct mm_job *jobs, si
     w.ld_x = ld_x;
     w.m = m;
     w.cols = jobs[0].w->cols;
-    w.act = (uint8_t *)scratch + (base - (uintptr_t)scratch);
+    w.act = aligned(scratch);
     for (int i = 0; i < KERN_MATH_COUNT; i++) {
         w.math = (enum kern_math)i;
         if (!n_pieces(&w, 1))
@@ -260,5 +281,38 @@ void mm(const struct kern *k, enum kern_math math, const struct mm_job *jobs, si
             mm_vec(&w, par);
         else
             mm_gemm(&w, par);
+    }
+}
+
+/* ---- by parts ------------------------------------------------------------------ */
+
+void mm_parts_open(struct mm_parts *p, const struct par *par, void *scratch)
+{
+    struct work w = {.k = p->k,
+                     .math = kern_math_for(p->k, p->want, p->w->t->type),
+                     .x = p->x,
+                     .ld_x = p->w->cols,
+                     .m = p->m,
+                     .cols = p->w->cols,
+                     .act = aligned(scratch)};
+
+    pack_x(&w, par);
+    p->math = w.math;
+    p->act = w.act;
+    p->panels = w.panels;
+    p->panel_bytes = w.panel_bytes;
+}
+
+void mm_part(const struct mm_parts *p, float *y, size_t ld_y, size_t row, size_t n, int thread)
+{
+    const size_t step = p->k->gemm[p->math].panel_rows;
+    const struct work w = {
+        .k = p->k, .math = p->math, .m = p->m, .cols = p->w->cols, .act = p->act};
+
+    for (size_t i = 0; i < n; i += step) {
+        const struct mm_job to = {p->w, y + i, ld_y};
+
+        panel_rows(&w, &to, row + i, n - i < step ? n - i : step,
+                   p->panels + (size_t)thread * p->panel_bytes);
     }
 }

@@ -51,4 +51,26 @@ size_t mm_scratch_bytes(const struct kern *k, enum kern_math math, size_t m, siz
 void mm(const struct kern *k, enum kern_math math, const struct mm_job *jobs, size_t n_jobs,
         const float *x, size_t ld_x, size_t m, const struct par *par, void *scratch);
 
+/* A product whose columns of y are computed bit by bit, each time the caller wants some,
+ * so that y need never be there as a whole. The caller sets the first fields. */
+struct mm_parts {
+    const struct kern *k;
+    enum kern_math want;
+    const struct matrix *w;
+    const float *x; /* [m, w->cols], one row after another; read by mm_parts_open only */
+    size_t m;
+    /* set by mm_parts_open */
+    enum kern_math math;
+    uint8_t *act;    /* x packed, in the scratch */
+    uint8_t *panels; /* one per thread */
+    size_t panel_bytes;
+};
+
+/* Pack x. scratch: mm_scratch_bytes, in use until the last mm_part. */
+void mm_parts_open(struct mm_parts *p, const struct par *par, void *scratch);
+
+/* y[m, n] = x . (rows row .. row + n - 1 of w)^T; rows of y are ld_y apart. On thread
+ * `thread` of those the scratch is for. */
+void mm_part(const struct mm_parts *p, float *y, size_t ld_y, size_t row, size_t n, int thread);
+
 #endif /* QUANT_MATMUL_H */

@@ -297,14 +297,36 @@ int sess_eval(struct sess *s, const int32_t *ids, size_t n, float *logits, size_
     return n_logits ? sess_logits(s, n - n_logits, n_logits, logits, err) : 0;
 }
 
-int sess_logits(struct sess *s, size_t row0, size_t n, float *logits, struct err *err)
+static int check_last(const struct sess *s, size_t row0, size_t n, struct err *err)
 {
     if (row0 > s->n_last || n > s->n_last - row0)
         return err_set(err, ERR_ARG, "logits of tokens %zu to %zu of %zu", row0, row0 + n,
                        s->n_last);
-    if (n)
-        forward_head(s, logits, row0, n);
     return 0;
+}
+
+int sess_head(struct sess *s, size_t row0, size_t n, struct err *err)
+{
+    const int rc = check_last(s, row0, n, err);
+
+    if (!rc)
+        forward_head_open(s, row0, n);
+    return rc;
+}
+
+void sess_head_part(const struct sess *s, float *logits, size_t ld, size_t first, size_t n_tokens,
+                    int thread)
+{
+    forward_head_part(s, logits, ld, first, n_tokens, thread);
+}
+
+int sess_logits(struct sess *s, size_t row0, size_t n, float *logits, struct err *err)
+{
+    const int rc = check_last(s, row0, n, err);
+
+    if (!rc && n)
+        forward_head(s, logits, row0, n);
+    return rc;
 }
 
 int sess_feed(struct sess *s, const int32_t *ids, size_t n, float *logits, struct err *err)

@@ -41,6 +41,16 @@ int sess_eval(struct sess *s, const int32_t *ids, size_t n, float *logits, size_
  * Errors: ERR_ARG (it had fewer tokens). */
 int sess_logits(struct sess *s, size_t row0, size_t n, float *logits, struct err *err) WARN_UNUSED;
 
+/* Prepare for the same logits by parts of the vocabulary, so that they need never all be held:
+ * good until the next call of another function on this session. Errors: ERR_ARG (it had
+ * fewer tokens). */
+int sess_head(struct sess *s, size_t row0, size_t n, struct err *err) WARN_UNUSED;
+
+/* Write logits[n, n_tokens], rows ld apart, of tokens first .. first + n_tokens - 1. Each part on
+ * one thread, threads numbered as par_for numbers those of the session's par. */
+void sess_head_part(const struct sess *s, float *logits, size_t ld, size_t first, size_t n_tokens,
+                    int thread);
+
 /* Append any number of tokens, n_batch at a time, and write logits[n_vocab] of the
  * last one (NULL: none). Errors as sess_eval. */
 int sess_feed(struct sess *s, const int32_t *ids, size_t n, float *logits,

@@ -31,6 +31,7 @@ void kern_init_avx512_int8(struct kern *k);
 void kern_init_amx_gemm(struct kern *k);
 
 #define KERN_GELU_TANH 1.59576912160573071F /* 2 sqrt(2 / pi) */
+#define KERN_EXP_RANGE 87.0F /* exp(-87) is a normal float; below, a weight counts as 0 */
 #define KERN_GELU_ERF  0.70710678118654752F /* sqrt(1 / 2) */
 
 /* A row of activations in 8 bits: x[i] ~ d[i / 32] * q[i], q in -127 .. 127. The

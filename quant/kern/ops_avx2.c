@@ -117,12 +117,10 @@ static void silu_mul(float *y, const float *g, const float *u, size_t n)
     }
 }
 
-static double log_sum_exp(const float *x, size_t n)
+static float max_of(const float *x, size_t n)
 {
     const __m256 lowest = _mm256_set1_ps(-INFINITY);
     __m256 max = lowest;
-    __m256d sum = _mm256_setzero_pd();
-    double lane[4];
 
     for (size_t i = 0; i < n; i += 8) {
         const __m256i m = mask8(n - i);
@@ -130,17 +128,66 @@ static double log_sum_exp(const float *x, size_t n)
         max = _mm256_max_ps(
             max, _mm256_blendv_ps(lowest, _mm256_maskload_ps(x + i, m), _mm256_castsi256_ps(m)));
     }
-    max = _mm256_set1_ps(max8(max));
+    return max8(max);
+}
+
+/* The sum of 8 products a b, in two F64 vectors of sums. */
+static inline void add_products(__m256d sum[2], __m256 a, __m256 b)
+{
+    sum[0] = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(a)),
+                             _mm256_cvtps_pd(_mm256_castps256_ps128(b)), sum[0]);
+    sum[1] = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)),
+                             _mm256_cvtps_pd(_mm256_extractf128_ps(b, 1)), sum[1]);
+}
+
+static double sum_pair(const __m256d sum[2])
+{
+    double lane[4];
+
+    _mm256_storeu_pd(lane, _mm256_add_pd(sum[0], sum[1]));
+    return lane[0] + lane[1] + (lane[2] + lane[3]);
+}
+
+static double log_sum_exp(const float *x, size_t n)
+{
+    const float max = max_of(x, n);
+    const __m256 vmax = _mm256_set1_ps(max);
+    __m256d sum = _mm256_setzero_pd();
+    double lane[4];
+
     for (size_t i = 0; i < n; i += 8) {
         const __m256i m = mask8(n - i);
-        const __m256 v = _mm256_sub_ps(_mm256_maskload_ps(x + i, m), max);
+        const __m256 v = _mm256_sub_ps(_mm256_maskload_ps(x + i, m), vmax);
         const __m256 e = _mm256_and_ps(exp_weight8(v), _mm256_castsi256_ps(m));
 
         sum = _mm256_add_pd(sum, _mm256_cvtps_pd(_mm256_castps256_ps128(e)));
         sum = _mm256_add_pd(sum, _mm256_cvtps_pd(_mm256_extractf128_ps(e, 1)));
     }
     _mm256_storeu_pd(lane, sum);
-    return (double)_mm256_cvtss_f32(max) + log(lane[0] + lane[1] + (lane[2] + lane[3]));
+    return (double)max + log(lane[0] + lane[1] + (lane[2] + lane[3]));
+}
+
+static void divergence(double *share, double *apart, const float *p, const float *q, float max,
+                       size_t n)
+{
+    const __m256 vmax = _mm256_set1_ps(max), least = _mm256_set1_ps(-EXP_RANGE);
+    const __m256 one = _mm256_set1_ps(1);
+    __m256d s[2] = {_mm256_setzero_pd(), _mm256_setzero_pd()};
+    __m256d a[2] = {_mm256_setzero_pd(), _mm256_setzero_pd()};
+
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256i in = mask8(n - i);
+        const __m256 x = _mm256_maskload_ps(p + i, in), y = _mm256_maskload_ps(q + i, in);
+        const __m256 v = _mm256_sub_ps(x, vmax);
+        const __m256 m =
+            _mm256_and_ps(_mm256_castsi256_ps(in), _mm256_cmp_ps(v, least, _CMP_NLT_UQ));
+        const __m256 e = _mm256_and_ps(m, exp_weight8(_mm256_blendv_ps(least, v, m)));
+
+        add_products(s, e, one);
+        add_products(a, e, _mm256_and_ps(m, _mm256_sub_ps(x, y)));
+    }
+    *share = sum_pair(s);
+    *apart = sum_pair(a);
 }
 
 /* Four pairs: even lanes a c - b s, odd lanes b c + a s. */
@@ -192,6 +239,8 @@ void kern_init_avx2_ops(struct kern *k)
     k->gelu_tanh = gelu_tanh;
     k->gelu_erf = gelu_erf;
     k->log_sum_exp = log_sum_exp;
+    k->max = max_of;
+    k->divergence = divergence;
     k->rope_pairs = rope_pairs;
     k->rope_halves = rope_halves;
 }

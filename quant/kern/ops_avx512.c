@@ -148,6 +148,37 @@ static double log_sum_exp(const float *x, size_t n)
     return (double)max + log(_mm512_reduce_add_pd(sum));
 }
 
+/* The sum of 16 products a b, in two F64 vectors of sums. */
+static inline void add_products(__m512d sum[2], __m512 a, __m512 b)
+{
+    sum[0] = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
+                             _mm512_cvtps_pd(_mm512_castps512_ps256(b)), sum[0]);
+    sum[1] = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)),
+                             _mm512_cvtps_pd(_mm512_extractf32x8_ps(b, 1)), sum[1]);
+}
+
+static void divergence(double *share, double *apart, const float *p, const float *q, float max,
+                       size_t n)
+{
+    const __m512 vmax = _mm512_set1_ps(max), least = _mm512_set1_ps(-EXP_RANGE);
+    const __m512 one = _mm512_set1_ps(1);
+    __m512d s[2] = {_mm512_setzero_pd(), _mm512_setzero_pd()};
+    __m512d a[2] = {_mm512_setzero_pd(), _mm512_setzero_pd()};
+
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 in = mask16(n - i);
+        const __m512 x = _mm512_maskz_loadu_ps(in, p + i), y = _mm512_maskz_loadu_ps(in, q + i);
+        const __m512 v = _mm512_sub_ps(x, vmax);
+        const __mmask16 m = _mm512_mask_cmp_ps_mask(in, v, least, _CMP_NLT_UQ);
+        const __m512 e = _mm512_maskz_mov_ps(m, exp_weight(_mm512_mask_mov_ps(least, m, v)));
+
+        add_products(s, e, one);
+        add_products(a, e, _mm512_maskz_sub_ps(m, x, y));
+    }
+    *share = _mm512_reduce_add_pd(_mm512_add_pd(s[0], s[1]));
+    *apart = _mm512_reduce_add_pd(_mm512_add_pd(a[0], a[1]));
+}
+
 /* Eight pairs: even lanes a c - b s, odd lanes b c + a s. */
 static void rope_pairs(float *x, const float *cs, size_t n_rot)
 {
@@ -194,6 +225,8 @@ void kern_init_avx512_ops(struct kern *k)
     k->gelu_tanh = gelu_tanh;
     k->gelu_erf = gelu_erf;
     k->log_sum_exp = log_sum_exp;
+    k->max = max_of;
+    k->divergence = divergence;
     k->rope_pairs = rope_pairs;
     k->rope_halves = rope_halves;
 }

@@ -82,6 +82,29 @@ static double log_sum_exp(const float *x, size_t n)
     return (double)max + log(sum);
 }
 
+static float max_of(const float *x, size_t n)
+{
+    float max = -INFINITY;
+
+    for (size_t i = 0; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    return max;
+}
+
+static void divergence(double *share, double *apart, const float *p, const float *q, float max,
+                       size_t n)
+{
+    *share = *apart = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double e = exp((double)p[i] - (double)max);
+
+        if (p[i] - max < -KERN_EXP_RANGE)
+            continue;
+        *share += e;
+        *apart += e * ((double)p[i] - (double)q[i]);
+    }
+}
+
 static void rotate(float *a, float *b, float c, float s)
 {
     const float x = *a, y = *b;
@@ -113,6 +136,8 @@ void kern_init_scalar(struct kern *k)
     k->gelu_tanh = gelu_tanh;
     k->gelu_erf = gelu_erf;
     k->log_sum_exp = log_sum_exp;
+    k->max = max_of;
+    k->divergence = divergence;
     k->rope_pairs = rope_pairs;
     k->rope_halves = rope_halves;
     kern_init_scalar_ints(k);

@@ -282,25 +282,30 @@ static void head_norm_span(void *arg, size_t i0, size_t i1)
                 m->top.vec[ROLE_OUTPUT_NORM], m->top.vec[ROLE_OUTPUT_NORM_BIAS], m->n_embd);
 }
 
-/* Bias, factor and cap of the logits; zeros: not done. */
+/* Bias, factor and cap of the logits of n tokens from `first` on; zeros: not done. */
+static void finish(const struct model *m, float *y, size_t first, size_t n)
+{
+    const float factor = (float)arch_num(m->params, ARCH_LOGIT_SCALE, 0);
+    const float divisor = (float)arch_num(m->params, ARCH_LOGIT_DIVISOR, 0);
+    const float cap = (float)arch_num(m->params, ARCH_LOGIT_CAP, 0);
+    const float *bias = m->top.vec[ROLE_OUTPUT_BIAS];
+
+    bias_add(m, y, bias ? bias + first : NULL, n);
+    if (factor != 0)
+        scale(y, factor, n);
+    for (size_t j = 0; divisor != 0 && j < n; j++)
+        y[j] /= divisor;
+    for (size_t j = 0; cap > 0 && j < n; j++)
+        y[j] = cap * tanhf(y[j] / cap);
+}
+
 static void finish_span(void *arg, size_t i0, size_t i1)
 {
     const struct head *h = arg;
     const struct model *m = h->s->m;
-    const float factor = (float)arch_num(m->params, ARCH_LOGIT_SCALE, 0);
-    const float divisor = (float)arch_num(m->params, ARCH_LOGIT_DIVISOR, 0);
-    const float cap = (float)arch_num(m->params, ARCH_LOGIT_CAP, 0);
 
-    for (size_t i = i0; i < i1; i++) {
-        float *y = h->logits + i * m->n_vocab;
-        bias_add(m, y, m->top.vec[ROLE_OUTPUT_BIAS], m->n_vocab);
-        if (factor != 0)
-            scale(y, factor, m->n_vocab);
-        for (size_t j = 0; divisor != 0 && j < m->n_vocab; j++)
-            y[j] /= divisor;
-        for (size_t j = 0; cap > 0 && j < m->n_vocab; j++)
-            y[j] = cap * tanhf(y[j] / cap);
-    }
+    for (size_t i = i0; i < i1; i++)
+        finish(m, h->logits + i * m->n_vocab, 0, m->n_vocab);
 }
 
 void forward_head(struct sess *s, float *logits, size_t row0, size_t n)
@@ -312,6 +317,24 @@ void forward_head(struct sess *s, float *logits, size_t row0, size_t n)
     span_for(&s->par, n, head_norm_span, &h);
     mm(&m->kern, m->math, &job, 1, s->xn, m->n_embd, n, &s->par, s->mm_scratch);
     span_for(&s->par, n, finish_span, &h);
+}
+
+void forward_head_open(struct sess *s, size_t row0, size_t n)
+{
+    const struct model *m = s->m;
+    struct head h = {.s = s, .row0 = row0};
+
+    span_for(&s->par, n, head_norm_span, &h);
+    s->head = (struct mm_parts){.k = &m->kern, .want = m->math, .w = m->head, .x = s->xn, .m = n};
+    mm_parts_open(&s->head, &s->par, s->mm_scratch);
+}
+
+void forward_head_part(const struct sess *s, float *logits, size_t ld, size_t first, size_t n,
+                       int thread)
+{
+    mm_part(&s->head, logits, ld, first, n, thread);
+    for (size_t i = 0; i < s->head.m; i++)
+        finish(s->m, logits + i * ld, first, n);
 }
 
 void forward_head_tell(struct sess *s, size_t n)

@@ -159,6 +159,7 @@ struct sess {
     struct sess_watch watch;
     float *seen; /* [n_batch, watch_floats] of the running part; NULL: nobody watches */
     void *mm_scratch;
+    struct mm_parts head; /* of forward_head_open */
     uint8_t
         *attn_scratch; /* attn_each for every thread: attn_bytes of kern.attn's, then the part's */
     size_t attn_each, attn_bytes;
@@ -214,6 +215,11 @@ void forward_blocks(struct sess *s, size_t n);
 void forward_head_tell(struct sess *s, size_t n);
 /* logits[n, n_vocab] of rows row0 .. of s->x. */
 void forward_head(struct sess *s, float *logits, size_t row0, size_t n);
+/* The same by parts of the vocabulary: logits[n, n_tokens], rows ld apart, of tokens `first`
+ * on, of the rows that were opened. */
+void forward_head_open(struct sess *s, size_t row0, size_t n);
+void forward_head_part(const struct sess *s, float *logits, size_t ld, size_t first,
+                       size_t n_tokens, int thread);
 
 /* Layers' own inputs: are their weights there? s->inputs for tokens whose embeddings are
  * s->x; s->y = what a layer makes of s->x and its own input. */

@@ -36,6 +36,8 @@ static const struct {
     {"gelu_tanh",   check_gelu_tanh,   200, false},
     {"gelu_erf",    check_gelu_erf,    200, false},
     {"log_sum_exp", check_log_sum_exp, 200, false},
+    {"max",         check_max,         200, false},
+    {"divergence",  check_divergence,  200, false},
     {"rope",        check_rope,        200, false},
     {"attn",        check_attn,        60,  false},
 };

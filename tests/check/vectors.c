@@ -210,6 +210,48 @@ bool check_log_sum_exp(const struct kern *ref, const struct kern *now, enum dtyp
     return true;
 }
 
+bool check_max(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+               struct why *w)
+{
+    const size_t n = rnd_below(r, 300);
+    float *x = mem_floats(r, n), want, got;
+
+    (void)t;
+    want = ref->max(x, n);
+    got = now->max(x, n);
+    free(x);
+    if (want != got)
+        return why(w, "n=%zu want %a got %a", n, (double)want, (double)got);
+    return true;
+}
+
+/* exp in F32 within 4 ulp of an exponent that one rounding has moved by up to 87 / 2 ulp of 1,
+ * differences rounded once: each is off by that share of itself. */
+bool check_divergence(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
+                      struct why *w)
+{
+    const size_t n = 1 + rnd_below(r, 3000);
+    float *p = mem_floats(r, n), *q = mem_floats(r, n);
+    double share[2], apart[2], size = 0;
+
+    (void)t;
+    for (size_t i = 0; i < n; i++)
+        p[i] = rnd_below(r, 50) ? p[i] * 4 : -INFINITY; /* some 120 apart at most */
+    p[0] = 1;
+    const float max = ref->max(p, n);
+    for (size_t i = 0; i < n; i++)
+        if (p[i] - max >= -87)
+            size += exp((double)(p[i] - max)) * fabs((double)p[i] - (double)q[i]);
+    ref->divergence(&share[0], &apart[0], p, q, max, n);
+    now->divergence(&share[1], &apart[1], p, q, max, n);
+    free(p);
+    free(q);
+    if (!(fabs(share[0] - share[1]) <= 100 * EPS * share[0]) ||
+        !(fabs(apart[0] - apart[1]) <= 100 * EPS * size))
+        return why(w, "n=%zu want %a %a got %a %a", n, share[0], apart[0], share[1], apart[1]);
+    return true;
+}
+
 /* Two products and a sum: with an FMA, one rounding fewer. */
 bool check_rope(const struct kern *ref, const struct kern *now, enum dtype t, struct rnd *r,
                 struct why *w)
