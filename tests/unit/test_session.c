@@ -148,6 +148,41 @@ static void test_session_keep_and_rows(void **state)
     small_free(&t);
 }
 
+/* Logits by parts of the vocabulary, in any order and cut anywhere, are those as a whole. */
+static void check_head(unsigned cpu, size_t step)
+{
+    const struct small_tweak w = {0};
+    struct small t;
+    int32_t ids[N];
+    float want[N * VOCAB], got[N * VOCAB] = {0};
+    struct err err;
+
+    make(&t, &w);
+    struct model *m = small_open(&t, cpu);
+    struct sess *s = session(m, N, N, 2);
+    small_ids(ids, N, 4);
+    assert_int_equal(sess_eval(s, ids, N, want, N, &err), 0);
+    assert_int_equal(sess_head(s, 3, N - 3, &err), 0);
+    for (size_t end = VOCAB, n; end; end -= n) {
+        n = end < step ? end : step;
+        sess_head_part(s, got + end - n, VOCAB, end - n, n, (int)(end / step % 2));
+    }
+    assert_memory_equal(got, want + (size_t)3 * VOCAB, (N - 3) * VOCAB * sizeof(float));
+    assert_int_equal(sess_head(s, N, 1, &err), ERR_ARG);
+    sess_free(s);
+    model_free(m);
+    small_free(&t);
+}
+
+static void test_session_head(void **state)
+{
+    (void)state;
+    for (size_t step = 1; step <= VOCAB; step += 7) {
+        check_head(0, step);
+        check_head(cpu_detect(), step);
+    }
+}
+
 static void test_session_feed(void **state)
 {
     const struct small_tweak w = {0};
@@ -244,7 +279,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_session_equals_plain),  cmocka_unit_test(test_session_threads),
         cmocka_unit_test(test_session_keep_and_rows), cmocka_unit_test(test_session_feed),
-        cmocka_unit_test(test_session_refuses),       cmocka_unit_test(test_session_bad_models),
+        cmocka_unit_test(test_session_head),          cmocka_unit_test(test_session_refuses),
+        cmocka_unit_test(test_session_bad_models),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
