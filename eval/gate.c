@@ -36,6 +36,19 @@ static void baselines_release(struct baselines *b)
     free(b->at);
 }
 
+int gates_baselines(const struct gate *gate, size_t n, struct err *err)
+{
+    struct baselines b = {.at = calloc(n + 1, sizeof(*b.at))};
+    const struct report *r;
+    int rc = b.at ? 0 : err_nomem(err);
+
+    for (size_t i = 0; !rc && i < n; i++)
+        if (gate[i].op == GATE_NOT_WORSE)
+            rc = load(&r, &b, gate[i].baseline, err);
+    baselines_release(&b);
+    return rc;
+}
+
 /* ---- one gate of one model ------------------------------------------------------------------ */
 
 static int find(struct gate_finding *out, struct gate_results *g, struct baselines *b,

@@ -47,6 +47,9 @@ int gate_parse_key(struct gate *out, struct arena *arena, const char *model, con
 int gates_models(const struct gate *gate, size_t n, const char *const *name, size_t n_names,
                  struct err *err) WARN_UNUSED;
 
+/* That the baselines can be read, likewise. Errors: those of report_load. */
+int gates_baselines(const struct gate *gate, size_t n, struct err *err) WARN_UNUSED;
+
 enum gate_status { GATE_MET, GATE_FAILED, GATE_UNDECIDED /* counts as failed */ };
 
 /* One gate of one model. */

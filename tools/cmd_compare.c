@@ -141,7 +141,11 @@ static int check(struct compare *c, struct err *err)
     for (size_t i = 0; !rc && i < N_OF(written); i++)
         for (size_t k = 0; !rc && k < c->n_paths; k++)
             rc = apart(written[i], c->path[k], false, err);
-    return rc ? rc : gates_parse(&c->gates, &c->exprs, NULL, 0, err);
+    if (!rc)
+        rc = gates_parse(&c->gates, &c->exprs, NULL, 0, err);
+    for (size_t i = 0; !rc && i < N_OF(written); i++)
+        rc = gates_apart(&c->gates, written[i], err);
+    return rc;
 }
 
 /* ---- the work --------------------------------------------------------------------------------- */

@@ -210,7 +210,10 @@ static int check_gates(struct eval *e, struct err *err)
 
     for (size_t i = 0; i < e->n; i++)
         name[i] = base_name(e->path[i]);
-    return gates_parse(&e->gates, &e->exprs, name, e->n, err);
+    int rc = gates_parse(&e->gates, &e->exprs, name, e->n, err);
+    for (size_t i = 0; !rc && i < REPORTS_MAX; i++)
+        rc = gates_apart(&e->gates, e->out.path[i], err);
+    return rc;
 }
 
 static int check(struct eval *e, struct err *err)

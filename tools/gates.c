@@ -1,6 +1,7 @@
 #include "tools/gates.h"
 
 #include "eval/junit.h"
+#include "formats/apart.h"
 #include "formats/base/out.h"
 #include "tools/text.h"
 
@@ -15,7 +16,19 @@ int gates_parse(struct gates *out, const struct opt_list *exprs, const char *con
         return err_nomem(err);
     for (; !rc && out->n < exprs->n; out->n++)
         rc = gate_parse(&out->at[out->n], &out->arena, exprs->at[out->n], err);
-    return rc || !n_names ? rc : gates_models(out->at, out->n, name, n_names, err);
+    if (!rc && n_names)
+        rc = gates_models(out->at, out->n, name, n_names, err);
+    return rc ? rc : gates_baselines(out->at, out->n, err);
+}
+
+int gates_apart(const struct gates *g, const char *path, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < g->n; i++)
+        if (g->at[i].baseline)
+            rc = apart(path, g->at[i].baseline, false, err);
+    return rc;
 }
 
 void gates_release(struct gates *g)

@@ -18,10 +18,14 @@ struct gates {
     struct arena arena;
 };
 
-/* Parse them, before anything is measured; names of models are known then, too (n_names 0: not
- * looked at). To be released also after a failure. Errors: ERR_ARG. */
+/* Parse them and look at their baselines, before anything is measured; names of models are known
+ * then, too (n_names 0: not looked at). To be released also after a failure. Errors: ERR_ARG; of a
+ * baseline that can't be read. */
 int gates_parse(struct gates *out, const struct opt_list *exprs, const char *const *name,
                 size_t n_names, struct err *err) WARN_UNUSED;
+/* A file that is written may not be a baseline: it would be compared with itself. `path` NULL:
+ * none. Errors: ERR_ARG. */
+int gates_apart(const struct gates *g, const char *path, struct err *err) WARN_UNUSED;
 void gates_release(struct gates *g);
 
 /* Check them on the models of a report, print a line each, write `junit` unless it is NULL.

@@ -115,7 +115,7 @@ static const struct {
     {"kld.p99 <= 3 at 95%",                  "column 9: \"at\" needs a metric whose error is known"         },
     {"not worse than",                       "column 15: expected a report's file"                          },
     {"not worse than ",                      "expected a report's file"                                     },
-    {"not worse x.json",                     "column 1: expected a metric"                                  },
+    {"not worse x.json",                     "column 1: there is no metric"                                 },
     {"not worse than x.json by 3",           "\"by\" needs a metric before"                                 },
     {"kld not worse than x.json by 3MiB",    "no unit of that metric"                                       },
     {"kld not worse than x.json by -3",      "expected a margin of 0 or more"                               },
