@@ -47,7 +47,7 @@ void tq1_0_encode(void *dst, const float *src, size_t n, const struct codec_how 
     float w[QK_K];
 
     for (size_t i = 0; i < n; i += QK_K, b++) {
-        b->d = ternary_fit(digit, src + i, srch_importance(w, &s, i, QK_K));
+        b->d = ternary_fit(digit, src + i, srch_importance(w, &s, i, QK_K), how->effort);
         digits_put(b->qs, &spans[0], digit);
         digits_put(b->qs + spans[0].bytes, &spans[1], digit);
         digits_put(b->qh, &spans[2], digit);

@@ -15,7 +15,7 @@ void tq2_0_encode(void *dst, const float *src, size_t n, const struct codec_how 
     float w[QK_K];
 
     for (size_t i = 0; i < n; i += QK_K, b++) {
-        b->d = ternary_fit(code, src + i, srch_importance(w, &s, i, QK_K));
+        b->d = ternary_fit(code, src + i, srch_importance(w, &s, i, QK_K), how->effort);
         for (size_t h = 0; h < QK_K / SPAN; h++) {
             const uint8_t *c = code + SPAN * h;
             for (size_t l = 0; l < DEEP; l++)
