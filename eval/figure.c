@@ -65,6 +65,8 @@ void figure_text(struct buf *b, const char *s)
             buf_str(b, "&amp;");
         else if (c == '"')
             buf_str(b, "&quot;");
+        else if (c == '\n' || c == '\r' || c == '\t')
+            buf_str(b, " ");
         else if (c >= 0x20)
             buf_put(b, s, 1);
     }

@@ -20,7 +20,8 @@ void figure_size(char out[FIGURE_BYTES], uint64_t bytes);
 /* The number with `decimals`; "0" when it is exactly that, "-" for NaN. */
 void figure_num(char out[FIGURE_BYTES], double x, int decimals);
 
-/* Append s with the characters that mean something to HTML and XML replaced. */
+/* Append s with the characters that mean something to HTML and XML replaced; breaks and tabs
+ * become spaces, other controls go. */
 void figure_text(struct buf *b, const char *s);
 
 #endif /* EVAL_FIGURE_H */

@@ -1,5 +1,6 @@
 #include "eval/formats.h"
 
+#include "eval/csv.h"
 #include "eval/html.h"
 #include "eval/junit.h"
 #include "eval/markdown.h"
@@ -25,6 +26,7 @@ static const struct report_format formats[] = {
     {"html",     "write the report as a page",                       html_report    },
     {"json",     "write the report",                                 put_json       },
     {"markdown", "write the report as Markdown, for a pull request", markdown_report},
+    {"csv",      "write the report as CSV, a row a model",           csv_report     },
     {"junit",    "write the gates as JUnit XML",                     put_junit      },
 };
 

@@ -58,7 +58,9 @@ static const char style_tables[] =
     "tbody th{font-weight:600}.l{text-align:left}\n"
     ".full th:first-child{position:sticky;left:0;background:var(--paper);text-align:left;"
     "max-width:14rem;overflow:hidden;text-overflow:ellipsis}\n"
-    ".wrap td,.wrap th{white-space:normal}"
+    ".compared th,.compared td:nth-child(2){white-space:normal}.compared "
+    "td:nth-child(2){min-width:9rem;max-width:20rem}.begins{white-space:normal;min-width:16rem}."
+    "wrap td,.wrap th{white-space:normal}"
     "tr.base th,tr.base td{color:var(--soft);font-style:italic}\n"
     "th button{font:inherit;color:inherit;background:none;border:0;padding:0;margin:0;"
     "cursor:pointer;text-align:inherit}"
@@ -102,6 +104,7 @@ static const char style_drawings[] =
     ".s0{stroke:var(--s0)}.s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}"
     ".s4{stroke:var(--s4)}.s5{stroke:var(--s5)}.s6{stroke:var(--s6)}.s7{stroke:var(--s7)}"
     ".d1{stroke-dasharray:8 3}.d2{stroke-dasharray:2 3}.d3{stroke-dasharray:9 3 2 3}\n"
+    ".interval{width:8rem;height:1rem;display:inline-block}.interval .grid{stroke:var(--soft)}"
     ".key svg{width:2.2rem;height:.7rem;display:inline-block}"
     ".key li{display:flex;align-items:center;gap:.35rem;margin-right:.7rem}\n";
 

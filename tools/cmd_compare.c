@@ -1,6 +1,7 @@
 /* pare compare: two reports, or two models of one, window by window. */
 
 #include "eval/compare.h"
+#include "eval/compare_page.h"
 #include "eval/compare_show.h"
 #include "eval/report_read.h"
 #include "formats/apart.h"
@@ -17,7 +18,7 @@ struct compare {
     const char *path[2];
     size_t n_paths;
     struct compare_opts opts;
-    const char *models, *json, *junit;
+    const char *models, *json, *html, *markdown, *junit;
     char names[2][256]; /* of --models X,Y */
     struct opt_list exprs;
     struct gates gates;
@@ -127,7 +128,7 @@ static int split_models(struct compare *c, struct err *err)
 
 static int check(struct compare *c, struct err *err)
 {
-    const char *const written[] = {c->json, c->junit};
+    const char *const written[] = {c->json, c->html, c->markdown, c->junit};
     int rc = 0;
 
     if (c->models && (c->n_paths == 2 || c->opts.model_a || c->opts.model_b))
@@ -161,15 +162,26 @@ static int load(struct compare *c, struct err *err)
     return rc;
 }
 
-static int write_json(const struct compare *c, struct err *err)
+static int write_one(const struct compare *c, const char *path,
+                     int (*put)(struct buf *, const struct comparison *, struct err *),
+                     struct err *err)
 {
     struct buf b = {0};
-    int rc = c->json ? compare_json(&b, &c->result, err) : 0;
+    int rc = path ? put(&b, &c->result, err) : 0;
 
-    if (!rc && c->json)
-        rc = out_file(c->json, b.p, b.n, err);
+    if (!rc && path)
+        rc = out_file(path, b.p, b.n, err);
     buf_release(&b);
     return rc;
+}
+
+static int write_all(const struct compare *c, struct err *err)
+{
+    int rc = write_one(c, c->json, compare_json, err);
+
+    if (!rc)
+        rc = write_one(c, c->html, compare_html, err);
+    return rc ? rc : write_one(c, c->markdown, compare_markdown, err);
 }
 
 /* Gates are of the models of B that were compared. */
@@ -194,14 +206,17 @@ int cmd_compare(struct cmd_env *env, int argc, char **argv, struct err *err)
     struct compare c = {0};
     struct cmd_common common;
     const struct opt opts[] = {
-        {"gate",    "EXPR", "a condition B has to meet: \"kld <= 0.03 at 95%\"; repeatable", OPT_LIST,
-         &c.exprs,                                                                                                      0, 0},
-        {"model-a", "NAME", "of A this model (default: those of the same name)",             OPT_STR,
-         &c.opts.model_a,                                                                                               0, 0},
-        {"model-b", "NAME", "of B this one",                                                 OPT_STR,  &c.opts.model_b, 0, 0},
-        {"models",  "X,Y",  "two models of one report",                                      OPT_STR,  &c.models,       0, 0},
-        {"json",    "FILE", "write the comparison",                                          OPT_STR,  &c.json,         0, 0},
-        {"junit",   "FILE", "write the gates as JUnit XML",                                  OPT_STR,  &c.junit,        0, 0},
+        {"gate",     "EXPR", "a condition B has to meet: \"kld <= 0.03 at 95%\"; repeatable", OPT_LIST,
+         &c.exprs,                                                                                                       0, 0},
+        {"model-a",  "NAME", "of A this model (default: those of the same name)",             OPT_STR,
+         &c.opts.model_a,                                                                                                0, 0},
+        {"model-b",  "NAME", "of B this one",                                                 OPT_STR,  &c.opts.model_b, 0, 0},
+        {"models",   "X,Y",  "two models of one report",                                      OPT_STR,  &c.models,       0, 0},
+        {"json",     "FILE", "write the comparison",                                          OPT_STR,  &c.json,         0, 0},
+        {"html",     "FILE", "write it as a page",                                            OPT_STR,  &c.html,         0, 0},
+        {"markdown", "FILE", "write it as Markdown, for a pull request",                      OPT_STR,  &c.markdown,     0,
+         0                                                                                                                   },
+        {"junit",    "FILE", "write the gates as JUnit XML",                                  OPT_STR,  &c.junit,        0, 0},
     };
 
     int rc = cmd_options(&common, env, opts, N_OF(opts), argc, argv, c.path, &c.n_paths, 1, 2, err);
@@ -214,7 +229,7 @@ int cmd_compare(struct cmd_env *env, int argc, char **argv, struct err *err)
         rc = compare_reports(&c.result, &c.file[0].report, &c.file[c.n_paths - 1].report, &c.opts,
                              err);
     if (!rc)
-        rc = write_json(&c, err);
+        rc = write_all(&c, err);
     if (!rc)
         rc = print(&c.result, err);
     if (!rc)
