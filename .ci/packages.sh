@@ -1,11 +1,12 @@
 #!/bin/sh
-# Install the Debian packages that are missing: packages.sh build [test] [fuzz] [lint]
+# Install the Debian packages that are missing: packages.sh build [test] [browser] [fuzz] [lint]
 set -eu
 want=
 for kind in "$@"; do
     case $kind in
     build) want="$want pkg-config libcjson-dev libyaml-dev libpcre2-dev libutf8proc-dev libssl-dev zlib1g-dev" ;;
     test) want="$want libcmocka-dev clang-14 clang-format-14 libasan8 libubsan1" ;;
+    browser) want="$want chromium" ;;
     fuzz) want="$want libclang-rt-14-dev" ;;
     *) echo "packages.sh: unknown kind $kind" >&2; exit 2 ;;
     esac

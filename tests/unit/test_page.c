@@ -1,3 +1,4 @@
+#include "eval/compare_page.h"
 #include "eval/formats.h"
 #include "eval/html.h"
 #include "eval/markdown.h"
@@ -205,6 +206,37 @@ static void test_page_gates(void **state)
     buf_release(&b);
 }
 
+static void test_page_compared(void **state)
+{
+    struct report_model m[] = {make("o", 1 << 20, NULL), make("<a>", 1 << 10, scores),
+                               make("b|", 1 << 11, scores)};
+    struct report r = report_of(m, 3);
+    struct eval_about about = {.tokenizer = "12"};
+    const struct compare_opts opts = {
+        .a_file = "x<y>.json", .b_file = "x<y>.json", .model_a = "<a>", .model_b = "b|"};
+    struct comparison c;
+    struct buf b = {0};
+    struct err err = {0};
+
+    (void)state;
+    m[0].sha256 = r.text_sha256 = "ab";
+    r.about = &about;
+    const int rc = compare_reports(&c, &r, &r, &opts, &err);
+    assert_string_equal(err.msg, "");
+    assert_int_equal(rc, 0);
+    assert_int_equal(compare_html(&b, &c, &err), 0);
+    check_page(b.p);
+    assert_non_null(strstr(b.p, "&lt;a&gt; \xE2\x86\x92 b|"));
+    assert_non_null(strstr(b.p, "x&lt;y&gt;.json"));
+    b.n = 0;
+    assert_int_equal(compare_markdown(&b, &c, &err), 0);
+    assert_non_null(strstr(b.p, "**&lt;a&gt; \xE2\x86\x92 b\\|**: "));
+    assert_non_null(strstr(b.p, "| bits per weight | 4.00 | 4.00 |"));
+    comparison_release(&c);
+    release(m, 3);
+    buf_release(&b);
+}
+
 static void test_page_levels(void **state)
 {
     (void)state;
@@ -233,9 +265,9 @@ static void test_page_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page_report),  cmocka_unit_test(test_page_little),
-        cmocka_unit_test(test_page_gates),   cmocka_unit_test(test_page_levels),
-        cmocka_unit_test(test_page_formats),
+        cmocka_unit_test(test_page_report),   cmocka_unit_test(test_page_little),
+        cmocka_unit_test(test_page_gates),    cmocka_unit_test(test_page_levels),
+        cmocka_unit_test(test_page_compared), cmocka_unit_test(test_page_formats),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
