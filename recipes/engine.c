@@ -71,6 +71,11 @@ static int check_inputs(const struct recipe *r, struct err *err)
             (void)err_errno(err, in[i]->path);
             return err_wrap(err, "%s", in[i]->where);
         }
+    for (size_t i = 0; i < r->n_gates; i++)
+        if (r->gate[i].baseline && access(r->gate[i].baseline, R_OK)) {
+            (void)err_errno(err, r->gate[i].baseline);
+            return err_wrap(err, "gate \"%.100s\"", r->gate[i].text);
+        }
     return 0;
 }
 
@@ -207,6 +212,7 @@ static void branch_release(struct branch *b)
     for (size_t i = 0; b->model && i <= b->recipe->n_quant; i++)
         report_model_release(&b->model[i]);
     eval_about_release(&b->about);
+    gate_results_release(&b->gates);
     importance_free(b->importance);
     imatrix_free(b->imatrix);
     source_free(b->source);
@@ -245,6 +251,13 @@ size_t engine_n_branches(const struct engine *e)
 const struct report *engine_report(const struct engine *e, size_t branch)
 {
     return e->branch[branch].have_report ? &e->branch[branch].report : NULL;
+}
+
+const struct gate_results *engine_gates(const struct engine *e, size_t branch)
+{
+    const struct branch *b = &e->branch[branch];
+
+    return b->have_gates && b->recipe->n_gates ? &b->gates : NULL;
 }
 
 const char *engine_cache_dir(const struct engine *e)

@@ -89,6 +89,9 @@ size_t engine_n_branches(const struct engine *e);
 /* Of a branch, after engine_run; NULL when the recipe evaluates nothing, or it failed. */
 const struct report *engine_report(const struct engine *e, size_t branch);
 
+/* How its gates came out; NULL: it has none, or it failed before. */
+const struct gate_results *engine_gates(const struct engine *e, size_t branch);
+
 /* Where finished steps are remembered. */
 const char *engine_cache_dir(const struct engine *e);
 

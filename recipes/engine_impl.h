@@ -58,6 +58,8 @@ struct branch {
     struct eval_about about;
     struct report report;
     bool have_report; /* report is filled */
+    struct gate_results gates;
+    bool have_gates; /* gates are checked */
 };
 
 struct engine {
@@ -137,6 +139,8 @@ int engine_score(struct branch *b, const struct par *par, struct err *err) WARN_
 
 /* Fill b->report from b->model; every evaluation must be recalled or done. */
 void engine_compose(struct branch *b);
+/* Check the recipe's gates on b->report. */
+int engine_check_gates(struct branch *b, struct err *err) WARN_UNUSED;
 /* Is the report at s->path what b->report renders to? When `write`, make it so. */
 int engine_write_report(struct branch *b, struct engine_step *s, bool write,
                         struct err *err) WARN_UNUSED;

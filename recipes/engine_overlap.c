@@ -65,6 +65,8 @@ static int check_files(struct branch *b, struct err *err)
 int engine_check_overlap(struct branch *b, struct err *err)
 {
     char key[HASH_HEX_BYTES];
+    const char *const keys = key;
+    struct store_locks locks = {0};
     struct buf record = {0};
     json_val *doc = NULL;
     int rc;
@@ -73,6 +75,8 @@ int engine_check_overlap(struct branch *b, struct err *err)
         b->e->opts->allow_overlap)
         return 0;
     rc = key_of(key, b, err);
+    if (!rc && !b->e->opts->plan_only)
+        rc = store_lock(&locks, b->e->store, &keys, 1, NULL, NULL, &b->e->log, err);
     if (!rc)
         rc = store_get(&doc, b->e->store, key, err);
     if (!rc && !doc) {
@@ -81,6 +85,7 @@ int engine_check_overlap(struct branch *b, struct err *err)
         if (!rc && !b->e->opts->plan_only)
             rc = store_put(b->e->store, key, &record, err);
     }
+    store_unlock(&locks);
     buf_release(&record);
     json_free(doc);
     return rc;

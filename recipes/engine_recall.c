@@ -286,6 +286,7 @@ int engine_foresee(struct branch *b, struct err *err)
     if (rc || !all)
         return rc;
     engine_compose(b);
+    rc = engine_check_gates(b, err);
     for (size_t i = 0; !rc && i < e->n_steps; i++)
         if (of_branch(b, &e->step[i]) && e->step[i].kind == ENGINE_REPORT)
             rc = engine_write_report(b, &e->step[i], false, err);

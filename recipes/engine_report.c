@@ -1,6 +1,8 @@
 /* Reports of a branch. */
 
 #include "eval/html.h"
+#include "eval/junit.h"
+#include "eval/markdown.h"
 #include "formats/base/map.h"
 #include "formats/base/out.h"
 #include "recipes/engine_impl.h"
@@ -32,6 +34,14 @@ void engine_compose(struct branch *b)
     b->have_report = true;
 }
 
+int engine_check_gates(struct branch *b, struct err *err)
+{
+    if (b->have_gates || !b->have_report)
+        return 0;
+    b->have_gates = true;
+    return gates_check(&b->gates, b->recipe->gate, b->recipe->n_gates, &b->report, err);
+}
+
 static bool holds(const char *path, const struct buf *b)
 {
     struct map m;
@@ -50,7 +60,11 @@ static int render(struct buf *out, const struct branch *b, const struct engine_s
     const struct recipe_reports *r = &b->recipe->report;
 
     if (s->name == r->html)
-        return html_report(out, &b->report, NULL, err);
+        return html_report(out, &b->report, b->recipe->n_gates ? &b->gates : NULL, err);
+    if (s->name == r->junit)
+        return junit_gates(out, b->recipe->name, &b->gates, err);
+    if (s->name == r->markdown)
+        return markdown_report(out, &b->report, b->recipe->n_gates ? &b->gates : NULL, err);
     return report_json(out, &b->report, err);
 }
 

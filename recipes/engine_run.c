@@ -180,6 +180,7 @@ static int do_reports(const struct work *w, struct err *err)
     int rc = 0;
 
     engine_compose(w->b);
+    rc = engine_check_gates(w->b, err);
     for (size_t i = 0; !rc && i < e->n_steps; i++)
         if (of_work(w, &e->step[i]))
             rc = engine_write_report(w->b, &e->step[i], true, err);

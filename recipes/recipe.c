@@ -164,7 +164,7 @@ static int read_report(struct reader *r, void *to, const struct yaml_node *v)
     if (rc || v->kind != YAML_MAP)
         return rc;
     for (const struct yaml_node *a = v->first; a; a = a->next)
-        if (strcmp(a->key, "html") != 0 && strcmp(a->key, "json") != 0)
+        if (!strcmp(a->key, "csv"))
             return node_bad(r->err, a, ERR_UNSUPPORTED, "%s is not supported yet", a->key);
     for (const struct yaml_node *a = v->first; a; a = a->next)
         for (const struct yaml_node *b = v->first; b != a; b = b->next)
@@ -194,6 +194,15 @@ static int read_allow_overlap(struct reader *r, void *to, const struct yaml_node
     return read_bool(r, &((struct recipe *)to)->allow_overlap, v);
 }
 
+/* Gates name variants, wherever those are written. */
+static int read_later(struct reader *r, void *to, const struct yaml_node *v)
+{
+    (void)r;
+    (void)to;
+    (void)v;
+    return 0;
+}
+
 static const struct reader_key recipe_keys[] = {
     {"name",          read_recipe_name  },
     {"model",         read_model        },
@@ -201,15 +210,15 @@ static const struct reader_key recipe_keys[] = {
     {"evaluate",      read_evaluate     },
     {"report",        read_report       },
     {"calibrate",     read_calibrate    },
-    {"gate",          NULL              },
+    {"gate",          read_later        },
     {"allow_overlap", read_allow_overlap},
     {"distill",       NULL              },
 };
 
 static int check_whole(struct reader *r, const struct yaml_node *root)
 {
-    const struct recipe *out = r->out;
-    const struct yaml_node *report = yaml_get(root, "report");
+    struct recipe *out = r->out;
+    const struct yaml_node *report = yaml_get(root, "report"), *gate = yaml_get(root, "gate");
 
     if (!out->model.path)
         return node_bad(r->err, root, ERR_FORMAT, "expected a model:");
@@ -217,7 +226,9 @@ static int check_whole(struct reader *r, const struct yaml_node *root)
         return node_bad(r->err, root, ERR_FORMAT, "nothing to do: expected quantize: or evaluate:");
     if (report && !out->text.path)
         return node_bad(r->err, report, ERR_FORMAT, "report: needs evaluate:");
-    return 0;
+    if (gate && !out->text.path)
+        return node_bad(r->err, gate, ERR_FORMAT, "gate: needs evaluate:");
+    return gate ? read_gates(r, out, gate) : 0;
 }
 
 /* ---- names ---------------------------------------------------------------------------------- */

@@ -58,9 +58,8 @@ struct recipe {
     bool kernels_both; /* also the fast ones */
     bool allow_overlap;
     struct recipe_reports report;
-    struct gate *gate;
+    struct gate *gate; /* baselines are ready to open */
     size_t n_gates;
-    const char *gate_where;
 };
 
 /* All recipes that one file stands for: as many as its matrix has branches. */

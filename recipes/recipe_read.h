@@ -40,6 +40,9 @@ int read_output(struct reader *r, const char **to, const struct yaml_node *v) WA
 /* The list of variants. */
 int read_quantize(struct reader *r, void *to, const struct yaml_node *list) WARN_UNUSED;
 
+/* Conditions; the variants that they are of are read before. */
+int read_gates(struct reader *r, struct recipe *out, const struct yaml_node *v) WARN_UNUSED;
+
 #define READER_KEYS(array) (array), sizeof(array) / sizeof((array)[0])
 
 #endif /* RECIPES_RECIPE_READ_H */

@@ -95,7 +95,7 @@ static int read_record(json_val **out, const struct map *m, struct err *err)
     return why.code == ERR_NOMEM ? err_nomem(err) : 0;
 }
 
-int store_get(json_val **out, const struct store *s, const char *key, struct err *err)
+static int get(json_val **out, const struct store *s, const char *key, bool use, struct err *err)
 {
     struct buf path = {0};
     struct map m = {0};
@@ -105,11 +105,21 @@ int store_get(json_val **out, const struct store *s, const char *key, struct err
     *out = NULL;
     if (!rc && !map_open(&m, path.p, &unused))
         rc = read_record(out, &m, err);
-    if (!rc && *out && s->create)
+    if (!rc && *out && use)
         (void)utimensat(AT_FDCWD, path.p, NULL, 0); /* collecting spares what was used lately */
     map_release(&m);
     buf_release(&path);
     return rc;
+}
+
+int store_get(json_val **out, const struct store *s, const char *key, struct err *err)
+{
+    return get(out, s, key, s->create, err);
+}
+
+int store_peek(json_val **out, const struct store *s, const char *key, struct err *err)
+{
+    return get(out, s, key, false, err);
 }
 
 int store_put(struct store *s, const char *key, const struct buf *record, struct err *err)

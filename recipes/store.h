@@ -31,6 +31,9 @@ int store_make_folders(char *path, struct err *err) WARN_UNUSED;
  * counts as used now. Errors: ERR_NOMEM. */
 int store_get(json_val **out, const struct store *s, const char *key, struct err *err) WARN_UNUSED;
 
+/* The same without using it. */
+int store_peek(json_val **out, const struct store *s, const char *key, struct err *err) WARN_UNUSED;
+
 /* `record` is JSON text, and stands when this returns. */
 int store_put(struct store *s, const char *key, const struct buf *record,
               struct err *err) WARN_UNUSED;

@@ -36,6 +36,7 @@ int cmd_options(struct cmd_common *out, const struct cmd_env *env, const struct 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 cmd_fn cmd_bench;
+cmd_fn cmd_cache;
 cmd_fn cmd_codec;
 cmd_fn cmd_compare;
 cmd_fn cmd_convert;

@@ -3,6 +3,7 @@
 #include "formats/base/version.h"
 #include "recipes/engine.h"
 #include "tools/cmd.h"
+#include "tools/gates.h"
 #include "tools/results.h"
 
 #include <stdio.h>
@@ -72,6 +73,22 @@ static void print_plan(const struct engine *e)
     }
 }
 
+static void put_gates(struct json_out *j, const struct report *r, const struct gate_results *g)
+{
+    static const char *const status[] = {
+        [GATE_MET] = "met", [GATE_FAILED] = "failed", [GATE_UNDECIDED] = "undecided"};
+
+    for (size_t i = 0; g && i < g->n; i++) {
+        json_open(j, NULL, '{');
+        json_put_str(j, "report", r->name);
+        json_put_str(j, "model", g->at[i].model);
+        json_put_str(j, "gate", g->at[i].gate->text);
+        json_put_str(j, "status", status[g->at[i].status]);
+        json_put_str(j, "why", g->at[i].why);
+        json_close(j, '}');
+    }
+}
+
 /* The steps for machines: docs/recipes.md. */
 static int write_json(const struct engine *e, const struct run *r, struct err *err)
 {
@@ -102,6 +119,10 @@ static int write_json(const struct engine *e, const struct run *r, struct err *e
         json_close(&j, '}');
     }
     json_close(&j, ']');
+    json_open(&j, "gates", '[');
+    for (size_t i = 0; i < engine_n_branches(e); i++)
+        put_gates(&j, engine_report(e, i), engine_gates(e, i));
+    json_close(&j, ']');
     json_close(&j, '}');
     int rc = buf_check(&b, err);
     if (!rc)
@@ -124,10 +145,12 @@ static void print_paths(const struct engine *e, bool reports)
     }
 }
 
+/* Tables, gates, files. The first gate that is not met is the error of the run. */
 static int print_results(const struct engine *e, struct err *err)
 {
+    struct err unused;
     bool any = false;
-    int rc = 0;
+    int rc = 0, gates = 0;
 
     for (size_t i = 0; !rc && i < engine_n_branches(e); i++) {
         const struct report *r = engine_report(e, i);
@@ -135,11 +158,15 @@ static int print_results(const struct engine *e, struct err *err)
             continue;
         if (engine_n_branches(e) > 1)
             (void)printf("%s%s:\n", any ? "\n" : "", r->name);
-        rc = results_print(r, err);
+        rc = results_print(r, gates ? &unused : err);
+        if (!rc && engine_gates(e, i)) {
+            const int met = gates_show(engine_gates(e, i), r->name, NULL, gates ? &unused : err);
+            gates = gates ? gates : met;
+        }
         any = true;
     }
     print_paths(e, any);
-    return rc;
+    return rc ? rc : gates;
 }
 
 static int run(const struct run *r, const struct engine_opts *eo, struct err *err)

@@ -30,6 +30,7 @@ static const struct cmd {
     {"eval",     cmd_eval,     "MODEL...",                  "perplexity, and the loss against an original"},
     {"compare",  cmd_compare,  "A.json B.json",             "two reports: better, worse or no difference" },
     {"run",      cmd_run,      "RECIPE.yaml",               "a recipe from start to end"                  },
+    {"cache",    cmd_cache,    "ls|gc [DIR]",               "what finished steps of recipes left"         },
     {"generate", cmd_generate, "MODEL",                     "text"                                        },
     {"tokenize", cmd_tokenize, "MODEL",                     "token ids of a text"                         },
     {"logits",   cmd_logits,   "MODEL OUT.bin",             "raw logits of given token ids"               },
