@@ -81,7 +81,8 @@ int engine_check_overlap(struct branch *b, struct err *err)
         rc = store_get(&doc, b->e->store, key, err);
     if (!rc && !doc) {
         rc = check_files(b, err);
-        buf_str(&record, "{\"step\": \"overlap\", \"bytes\": 0}");
+        buf_fmt(&record, "{\"step\": \"overlap\", \"recipe\": \"%s\", \"name\": \"texts\"}",
+                b->recipe->name);
         if (!rc && !b->e->opts->plan_only)
             rc = store_put(b->e->store, key, &record, err);
     }

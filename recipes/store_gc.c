@@ -61,6 +61,7 @@ static int read_entry(struct store_entry *e, struct store_list *l, const struct 
     if (stat(path, &st)) /* another has just removed it */
         return 0;
     e->used = (int64_t)st.st_mtim.tv_sec;
+    e->used_ns = (int64_t)st.st_mtim.tv_nsec;
     e->bytes = (uint64_t)st.st_size;
     rc = store_peek(&doc, s, e->key, err);
     e->whole = doc != NULL;
@@ -88,6 +89,8 @@ static int by_use(const void *a, const void *b)
 
     if (x->used != y->used)
         return x->used < y->used ? -1 : 1;
+    if (x->used_ns != y->used_ns)
+        return x->used_ns < y->used_ns ? -1 : 1;
     return strcmp(x->key, y->key);
 }
 

@@ -18,7 +18,7 @@ struct store_entry {
     bool whole;                       /* false: damaged, the texts are "" */
     const char *step, *recipe, *name; /* "quantize", "smollm2", "Q4_K_M" */
     uint64_t bytes;                   /* of the record and its objects */
-    int64_t used;                     /* seconds since 1970 */
+    int64_t used, used_ns;            /* seconds since 1970, and the rest */
     char object[2][HASH_HEX_BYTES];   /* "": none */
 };
 

@@ -88,7 +88,7 @@ static int list(const struct cache_cmd *c, const struct store *s, struct err *er
     }
     figure_size(size, l.bytes);
     if (!rc)
-        (void)printf("%zu steps, %s in %s\n", l.n, size, store_dir(s));
+        (void)printf("steps: %zu, %s in %s\n", l.n, size, store_dir(s));
     if (!rc && c->json)
         rc = write_list(&l, c->json, err);
     store_list_release(&l);
@@ -115,7 +115,7 @@ static int collect(const struct cache_cmd *c, const struct store *s, struct err 
         return rc;
     figure_size(freed, gc.bytes);
     figure_size(left, gc.left);
-    (void)printf("%s%zu steps removed, %s freed; %zu steps left, %s\n", c->dry ? "would be: " : "",
+    (void)printf("%ssteps removed: %zu, freed: %s; steps left: %zu, %s\n", c->dry ? "would be: " : "",
                  gc.n, freed, gc.kept, left);
     return 0;
 }
