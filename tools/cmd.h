@@ -44,6 +44,7 @@ cmd_fn cmd_diff;
 cmd_fn cmd_eval;
 cmd_fn cmd_export;
 cmd_fn cmd_generate;
+cmd_fn cmd_history;
 cmd_fn cmd_imatrix;
 cmd_fn cmd_inspect;
 cmd_fn cmd_logits;

@@ -115,8 +115,8 @@ static int collect(const struct cache_cmd *c, const struct store *s, struct err 
         return rc;
     figure_size(freed, gc.bytes);
     figure_size(left, gc.left);
-    (void)printf("%ssteps removed: %zu, freed: %s; steps left: %zu, %s\n", c->dry ? "would be: " : "",
-                 gc.n, freed, gc.kept, left);
+    (void)printf("%ssteps removed: %zu, freed: %s; steps left: %zu, %s\n",
+                 c->dry ? "would be: " : "", gc.n, freed, gc.kept, left);
     return 0;
 }
 

@@ -2,18 +2,20 @@
 #include "formats/base/out.h"
 #include "formats/base/version.h"
 #include "recipes/engine.h"
+#include "recipes/history.h"
 #include "tools/cmd.h"
 #include "tools/gates.h"
 #include "tools/results.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct run {
     const char *recipe, *out_dir, *cache, *memory, *json;
     struct opt_list sets;
     int64_t jobs;
-    bool plan, keep_going, allow_overlap;
+    bool plan, keep_going, allow_overlap, no_history;
 };
 
 static const char *const kind_name[] = {[ENGINE_CALIBRATE] = "calibrate",
@@ -169,6 +171,32 @@ static int print_results(const struct engine *e, struct err *err)
     return rc ? rc : gates;
 }
 
+/* A run that did something is logged; one that can't be is only warned of. */
+static void append_history(const struct engine *e, const struct log *log)
+{
+    struct buf path = {0};
+    struct err why = {0};
+    bool any = false;
+
+    for (size_t i = 0; i < engine_n_steps(e); i++)
+        any = any || (engine_step(e, i)->state == ENGINE_DONE && *engine_step(e, i)->key);
+    buf_fmt(&path, "%s/history.db", engine_cache_dir(e));
+    int rc = buf_check(&path, &why);
+    for (size_t i = 0; !rc && any && i < engine_n_branches(e); i++) {
+        const struct gate_results *g = engine_gates(e, i);
+        const struct history_run now = {.time = (int64_t)time(NULL),
+                                        .recipe =
+                                            engine_report(e, i) ? engine_report(e, i)->name : "",
+                                        .report = engine_report(e, i),
+                                        .n_failed = g ? g->n_failed : 0};
+        if (now.report)
+            rc = history_append(path.p, &now, &why);
+    }
+    if (rc)
+        log_warn(log, "not in the history: %s", why.msg);
+    buf_release(&path);
+}
+
 static int run(const struct run *r, const struct engine_opts *eo, struct err *err)
 {
     struct engine *e;
@@ -181,6 +209,8 @@ static int run(const struct run *r, const struct engine_opts *eo, struct err *er
         print_plan(e);
     else
         rc = engine_run(e, err);
+    if (!rc && !r->plan && !r->no_history)
+        append_history(e, eo->log);
     if (r->json) {
         const int written = write_json(e, r, rc ? &unused : err);
         rc = rc ? rc : written;
@@ -216,6 +246,8 @@ int cmd_run(struct cmd_env *env, int argc, char **argv, struct err *err)
          &r.memory,                                                                                                                 0, 0},
         {"allow-overlap", NULL,   "of calibration and evaluation text",                                 OPT_FLAG, &r.allow_overlap, 0,
          0                                                                                                                              },
+        {"no-history",    NULL,   "keep the run out of the log that pare history shows",                OPT_FLAG,
+         &r.no_history,                                                                                                             0, 0},
         {"json",          "FILE", "write the steps and what became of them",                            OPT_STR,  &r.json,          0, 0},
     };
 

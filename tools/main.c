@@ -21,21 +21,22 @@ static const struct cmd {
     const char *usage;
     const char *help;
 } cmds[] = {
-    {"inspect",  cmd_inspect,  "MODEL",                     "what a file holds"                           },
-    {"convert",  cmd_convert,  "CHECKPOINT OUT.gguf",       "safetensors checkpoint to GGUF"              },
-    {"imatrix",  cmd_imatrix,  "MODEL TEXT OUT.gguf",       "importance of every weight's columns"        },
-    {"export",   cmd_export,   "MODEL.gguf OUT_DIR",        "GGUF back to a safetensors checkpoint"       },
-    {"quantize", cmd_quantize, "MODEL OUT.gguf MIX|TYPE",   "the smaller file"                            },
-    {"diff",     cmd_diff,     "FIRST SECOND",              "how far tensors of two models are apart"     },
-    {"eval",     cmd_eval,     "MODEL...",                  "perplexity, and the loss against an original"},
-    {"compare",  cmd_compare,  "A.json B.json",             "two reports: better, worse or no difference" },
-    {"run",      cmd_run,      "RECIPE.yaml",               "a recipe from start to end"                  },
-    {"cache",    cmd_cache,    "ls|gc [DIR]",               "what finished steps of recipes left"         },
-    {"generate", cmd_generate, "MODEL",                     "text"                                        },
-    {"tokenize", cmd_tokenize, "MODEL",                     "token ids of a text"                         },
-    {"logits",   cmd_logits,   "MODEL OUT.bin",             "raw logits of given token ids"               },
-    {"codec",    cmd_codec,    "encode|decode TYPE IN OUT", "rows of numbers to blocks and back"          },
-    {"bench",    cmd_bench,    "MODEL",                     "prompt and generation speed"                 },
+    {"inspect",  cmd_inspect,  "MODEL",                     "what a file holds"                            },
+    {"convert",  cmd_convert,  "CHECKPOINT OUT.gguf",       "safetensors checkpoint to GGUF"               },
+    {"imatrix",  cmd_imatrix,  "MODEL TEXT OUT.gguf",       "importance of every weight's columns"         },
+    {"export",   cmd_export,   "MODEL.gguf OUT_DIR",        "GGUF back to a safetensors checkpoint"        },
+    {"quantize", cmd_quantize, "MODEL OUT.gguf MIX|TYPE",   "the smaller file"                             },
+    {"diff",     cmd_diff,     "FIRST SECOND",              "how far tensors of two models are apart"      },
+    {"eval",     cmd_eval,     "MODEL...",                  "perplexity, and the loss against an original" },
+    {"compare",  cmd_compare,  "A.json B.json",             "two reports: better, worse or no difference"  },
+    {"run",      cmd_run,      "RECIPE.yaml",               "a recipe from start to end"                   },
+    {"cache",    cmd_cache,    "ls|gc [DIR]",               "what finished steps of recipes left"          },
+    {"history",  cmd_history,  "[MODEL]",                   "how size and loss of a recipe moved over runs"},
+    {"generate", cmd_generate, "MODEL",                     "text"                                         },
+    {"tokenize", cmd_tokenize, "MODEL",                     "token ids of a text"                          },
+    {"logits",   cmd_logits,   "MODEL OUT.bin",             "raw logits of given token ids"                },
+    {"codec",    cmd_codec,    "encode|decode TYPE IN OUT", "rows of numbers to blocks and back"           },
+    {"bench",    cmd_bench,    "MODEL",                     "prompt and generation speed"                  },
 };
 
 static int help(FILE *to)
