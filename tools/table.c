@@ -29,7 +29,7 @@ static size_t widest(const char *const *cell, size_t rows, size_t columns, size_
     return rows < 2 || (wide && wide < head) ? head : wide;
 }
 
-/* The last cell of a row is not followed by blanks. */
+/* The cells of a row that something follows are as wide as their column. */
 static void put(const char *s, size_t wide, bool left, bool first, bool last)
 {
     const int pad = (int)(wide - width(s));
@@ -42,16 +42,16 @@ static void put(const char *s, size_t wide, bool left, bool first, bool last)
 
 void table_print(const char *const *cell, size_t rows, size_t columns, size_t left, size_t right)
 {
-    size_t last = 0;
-
-    for (size_t c = 0; c < columns; c++)
-        last = widest(cell, rows, columns, c) ? c : last;
     for (size_t i = 0; i < rows; i++) {
+        const char *const *row = cell + i * columns;
         bool first = true;
-        for (size_t c = 0; c < columns; c++) {
+        size_t end = columns;
+        while (end && (!*row[end - 1] || !widest(cell, rows, columns, end - 1)))
+            end--;
+        for (size_t c = 0; c < end; c++) {
             const size_t wide = widest(cell, rows, columns, c);
             if (wide) {
-                put(cell[i * columns + c], wide, c < left || c >= right, first, c == last);
+                put(row[c], wide, c < left || c >= right, first, c + 1 == end);
                 first = false;
             }
         }

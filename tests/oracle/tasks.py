@@ -181,7 +181,9 @@ for line in open(samples):
     ours.setdefault(s["task"], []).append(s)
 results = {t["name"]: t for t in json.load(open(report))["models"][0]["tasks"]}
 
-lm = HFLM(pretrained=model, dtype="float32", device="cpu", batch_size=1)
+# where a config names no length lm-eval takes 2048, pare what its GGUF would say
+most = {"max_length": int(sys.argv[5])} if len(sys.argv) > 5 else {}
+lm = HFLM(pretrained=model, dtype="float32", device="cpu", batch_size=1, **most)
 theirs = lm_eval.simple_evaluate(
     model=lm, tasks=[f"pare_{n}" for n in LAYOUTS], log_samples=True, bootstrap_iters=100,
     task_manager=TaskManager(include_path=work, include_defaults=False))
@@ -200,18 +202,21 @@ def check(name, what, good, detail):
 for name in LAYOUTS:
     them = sorted(theirs["samples"][f"pare_{name}"], key=lambda s: s["doc_id"])
     r, mean = results[name], theirs["results"][f"pare_{name}"]
-    worst, differ = 0.0, 0
+    worst, differ, where = 0.0, 0, ""
     for mine, its in zip(ours[name], them, strict=True):
         got = [x[0] for x in its["filtered_resps"]] if isinstance(its["filtered_resps"][0], (list, tuple)) \
             else [its["filtered_resps"][0]]
         got = [float(x) for x in got]
         assert len(got) == len(mine["ll"]), (name, its["doc_id"])
-        worst = max([worst] + [abs(a - b) for a, b in zip(got, mine["ll"])])
+        off = max(abs(a - b) for a, b in zip(got, mine["ll"]))
+        if off > worst:
+            worst, where = off, f"line {mine['line']}: {mine['ll']}, theirs {got}"
         differ += mine["correct"] != bool(its["acc"])
         if "acc_norm" in its:
             differ += mine["correct_norm"] != bool(its["acc_norm"])
     check(name, "log-likelihoods", worst < 1e-3,
-          f"{len(them)} items, {sum(len(s['ll']) for s in ours[name])} choices, differ by at most {worst:.2e}")
+          f"{len(them)} items, {sum(len(s['ll']) for s in ours[name])} choices, differ by at most {worst:.2e}"
+          + (f": {where}" if worst >= 1e-3 else ""))
     check(name, "items judged otherwise", differ == 0, differ)
     for key in ("acc", "acc_norm"):
         if f"{key},none" in mean or key in r:
