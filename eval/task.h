@@ -46,7 +46,7 @@ struct task_results {
     struct arena arena; /* owns all of it */
 };
 
-void task_results_release(struct task_results *r);
+void task_results_release(struct task_results *r); /* leaves none */
 
 struct task_opts {
     size_t n_items; /* at most, of each file; 0: all */

@@ -14,7 +14,7 @@ struct task_span {
     size_t n;
 };
 
-struct task_span task_span(const char *text);
+struct task_span task_span(const char *text); /* all of it */
 
 /* Without the white space at both ends, or at the end alone. */
 struct task_span task_strip(struct task_span s);
