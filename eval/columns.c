@@ -90,7 +90,7 @@ const struct column columns_main[] = {
      get_fast                                                                                                       },
     {"Fast adds, %", "what the fast kernels add to the file's own KL divergence",   COLUMN_PERCENT, 1,
      get_added                                                                                                      },
-    {"Bits/weight",  "bits of its tensors for each weight",                         COLUMN_NUM,     2, get_bpw      },
+    {"bpw",          "bits per weight, of its tensors alone",                       COLUMN_NUM,     2, get_bpw      },
 };
 const size_t columns_n_main = sizeof(columns_main) / sizeof(columns_main[0]);
 

@@ -58,10 +58,28 @@ struct stats_mean page_loss(const struct report *r, const struct report_model *m
 
 const char *page_name(struct page *p, const struct report_model *m)
 {
-    const size_t n = strlen(m->name), tail = strlen(".gguf");
+    const char *name = m == p->r->original ? m->name : m->name + p->shared;
+    const size_t n = strlen(name), tail = strlen(".gguf");
 
-    return arena_strn(&p->arena, m->name,
-                      n > tail && !strcmp(m->name + n - tail, ".gguf") ? n - tail : n);
+    return arena_strn(&p->arena, name,
+                      n > tail && !strcmp(name + n - tail, ".gguf") ? n - tail : n);
+}
+
+/* "demo-Q8_0" and "demo-Q4_0" begin with "demo-". */
+static size_t shared_prefix(const struct report *r)
+{
+    const char *first = r->n_models > 1 ? r->model[0].name : "";
+    size_t n = 0, most = strlen(first);
+
+    for (size_t i = 1; i < r->n_models; i++) {
+        size_t k = 0;
+        while (k < most && r->model[i].name[k] == first[k])
+            k++;
+        most = k;
+    }
+    for (size_t k = 0; k < most; k++)
+        n = first[k] == '-' ? k + 1 : n;
+    return n;
 }
 
 static int find_front(struct page *p, struct err *err)
@@ -109,7 +127,7 @@ static int put_sections(struct page *p, struct err *err)
 int html_report(struct buf *out, const struct report *r, const struct gate_results *gates,
                 struct err *err)
 {
-    struct page p = {.out = out, .r = r, .gates = gates};
+    struct page p = {.out = out, .r = r, .gates = gates, .shared = shared_prefix(r)};
     int rc = find_front(&p, err);
 
     if (!rc)

@@ -24,6 +24,7 @@ struct page {
     const struct report *r;
     const struct gate_results *gates; /* NULL: none */
     size_t *by;                       /* [n_models] pareto_find's of size and loss */
+    size_t shared;                    /* bytes that all models' names begin with */
     struct arena arena;               /* lives as long as the page is made */
 };
 
@@ -43,7 +44,8 @@ double page_level_from(int level, double most);
 /* What the loss of a model is: its KLD from the original, or its perplexity. */
 struct stats_mean page_loss(const struct report *r, const struct report_model *m);
 
-/* A model's name without ".gguf", in the page's arena. Errors: NULL, memory ran out. */
+/* A model's name without ".gguf" and without what all begin with, up to a dash, in the page's
+ * arena. NULL: memory ran out. */
 const char *page_name(struct page *p, const struct report_model *m);
 
 /* The top of the page: name, what was measured, the figures that matter most. */

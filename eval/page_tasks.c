@@ -5,12 +5,10 @@
 
 #include <string.h>
 
+/* All models of a report ran the same tasks. */
 bool page_has_tasks(const struct page *p)
 {
-    for (size_t i = 0; i < p->r->n_models; i++)
-        if (p->r->model[i].tasks.n)
-            return true;
-    return p->r->original && p->r->original->tasks.n;
+    return p->r->n_models && p->r->model->tasks.n;
 }
 
 static void put_mean(struct page *p, bool known, struct stats_mean m, bool percent)
@@ -52,17 +50,23 @@ static int put_row(struct page *p, const struct report_model *m, const struct ta
     return 0;
 }
 
-static int put_rows(struct page *p, const struct report_model *m, struct err *err)
+/* Every model's result on the task of that name. */
+static int put_rows(struct page *p, const char *name, struct err *err)
 {
     int rc = 0;
 
-    for (size_t i = 0; !rc && i < m->tasks.n; i++)
-        rc = put_row(p, m, &m->tasks.at[i], err);
+    for (size_t i = 0; !rc && i < p->r->n_models + 1; i++) {
+        const struct report_model *m = i ? &p->r->model[i - 1] : p->r->original;
+        for (size_t k = 0; !rc && m && k < m->tasks.n; k++)
+            if (!strcmp(m->tasks.at[k].name, name))
+                rc = put_row(p, m, &m->tasks.at[k], err);
+    }
     return rc;
 }
 
 int page_put_tasks(struct page *p, struct err *err)
 {
+    const struct report_model *first = p->r->model;
     int rc = 0;
 
     buf_str(p->out,
@@ -74,10 +78,8 @@ int page_put_tasks(struct page *p, struct err *err)
             "<th scope=\"col\" title=\"accuracy minus the original's, paired by item\">"
             "Change, %</th><th scope=\"col\" title=\"items right in only one of both\">Flips, %"
             "</th><th scope=\"col\">PPL of answers</th></tr></thead>\n<tbody>\n");
-    if (p->r->original)
-        rc = put_rows(p, p->r->original, err);
-    for (size_t i = 0; !rc && i < p->r->n_models; i++)
-        rc = put_rows(p, &p->r->model[i], err);
+    for (size_t i = 0; !rc && i < first->tasks.n; i++)
+        rc = put_rows(p, first->tasks.at[i].name, err);
     buf_str(p->out, "</tbody></table></div>\n");
     return rc;
 }

@@ -165,17 +165,20 @@ static void draw_mark(struct plot *s, const struct svg_point *q)
     take(s, (struct box){x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS});
 }
 
-/* Right of the mark, left, above, below, and the corners: the first place that is free. */
-static void draw_label(struct plot *s, const struct svg_point *q)
+/* A place for a label: which end of the text stands at x plus dx (0 its start, 1 its end, 2 its
+ * middle); its middle is dy below y. */
+struct place {
+    int side;
+    double dx, dy;
+};
+
+enum { NEAR = 8, FAR = 28, PLACES = NEAR + FAR };
+
+/* Right of the mark, left, above, below, the corners; then further up and down on both sides. */
+static struct place place_at(size_t k)
 {
-    static const char *const anchor[] = {"start", "end", "middle"};
-    const double x = svg_px(&s->f.x, q->x), y = y_px(s, q->y);
-    const double w = SVG_LETTER * (double)svg_letters(q->label), h = SVG_LINE, gap = RADIUS + 5;
-    /* sides: which end of the text stands at x plus dx; its middle is dy below y */
-    const struct {
-        int side;
-        double dx, dy;
-    } at[] = {
+    const double h = SVG_LINE, gap = RADIUS + 5;
+    const struct place near[NEAR] = {
         {0, gap,  0           },
         {1, -gap, 0           },
         {2, 0,    -gap - h / 2},
@@ -185,22 +188,40 @@ static void draw_label(struct plot *s, const struct svg_point *q)
         {1, -gap, -h          },
         {1, -gap, h           },
     };
-    const size_t n = sizeof(at) / sizeof(at[0]);
+    const size_t far = k - NEAR;
+    const int side = (int)(far & 1);
+    const double rows = 2 + (double)(far / 4);
 
-    for (size_t i = 0; i <= n; i++) {
-        const size_t k = i < n ? i : 2; /* no place is free: above all the same */
-        const double px = x + at[k].dx, mid = y + at[k].dy;
-        const double x0 = at[k].side == 0 ? px : at[k].side == 1 ? px - w : px - w / 2;
+    if (k < NEAR)
+        return near[k];
+    return (struct place){side, (side ? -1 : 1) * (gap + 6 * rows), (far & 2 ? 1 : -1) * rows * h};
+}
+
+/* At the first place that is free; further ones get a line to their mark. Where none is, the
+ * name is left to the pointer and the table. */
+static void draw_label(struct plot *s, const struct svg_point *q)
+{
+    static const char *const anchor[] = {"start", "end", "middle"};
+    const double x = svg_px(&s->f.x, q->x), y = y_px(s, q->y);
+    const double w = SVG_LETTER * (double)svg_letters(q->label), h = SVG_LINE;
+
+    for (size_t i = 0; i < PLACES; i++) {
+        const struct place at = place_at(i);
+        const double px = x + at.dx, mid = y + at.dy;
+        const double x0 = at.side == 0 ? px : at.side == 1 ? px - w : px - w / 2;
         const struct box b = {x0, mid - h / 2, x0 + w, mid + h / 2};
-        if (i < n && !is_free(s, b))
+        if (!is_free(s, b))
             continue;
         take(s, b);
+        if (i >= NEAR)
+            buf_fmt(s->b, "<path class=\"grid\" d=\"M%.1f %.1fL%.1f %.1f\"/>", x, y,
+                    px - (at.side ? -2 : 2), mid);
         buf_fmt(s->b, "<text class=\"label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", px,
-                mid + 4, anchor[at[k].side]);
-        break;
+                mid + 4, anchor[at.side]);
+        figure_text(s->b, q->label);
+        buf_str(s->b, "</text>\n");
+        return;
     }
-    figure_text(s->b, q->label);
-    buf_str(s->b, "</text>\n");
 }
 
 int svg_plot(struct buf *out, const struct svg_plot *p, struct err *err)

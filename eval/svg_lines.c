@@ -10,6 +10,9 @@ struct name {
     size_t line;
     double end; /* px: where the line ends */
     double at;  /* px: where the name stands, apart from the others */
+    /* of block i, names that stand close: sum of their wishes, how many (spread) */
+    double sum;
+    size_t count;
 };
 
 void svg_line_class(struct buf *out, size_t i)
@@ -75,8 +78,32 @@ static int by_end(const void *a, const void *b)
     return (x->line > y->line) - (x->line < y->line);
 }
 
-/* The names stand at their lines' ends, pushed down where they would overlap, and up again
- * where they would fall out of the drawing. */
+/* Put names, sorted by where their lines end, as near to that as they can stand apart, within
+ * lo .. hi: with i heights taken off, no name may lie above the one before it, which pooling
+ * neighbours that do gives with the least squares. */
+static void spread(struct name *name, size_t n, double lo, double hi)
+{
+    size_t blocks = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        name[blocks].sum = name[i].end - (double)i * SVG_LINE;
+        name[blocks++].count = 1;
+        for (; blocks > 1 && name[blocks - 2].sum * (double)name[blocks - 1].count >
+                                 name[blocks - 1].sum * (double)name[blocks - 2].count;
+             blocks--) {
+            name[blocks - 2].sum += name[blocks - 1].sum;
+            name[blocks - 2].count += name[blocks - 1].count;
+        }
+    }
+    for (size_t k = 0, i = 0; k < blocks; k++) {
+        const double middle = name[k].sum / (double)name[k].count;
+        const double at = fmax(lo, fmin(middle, hi - (double)(n - 1) * SVG_LINE));
+        for (size_t j = 0; j < name[k].count; j++, i++)
+            name[i].at = at + (double)i * SVG_LINE;
+    }
+}
+
+/* The names stand behind their lines' ends, which lead to them. */
 static void draw_names(struct buf *out, const struct svg_frame *f, const struct svg_lines *p,
                        struct name *name)
 {
@@ -84,13 +111,9 @@ static void draw_names(struct buf *out, const struct svg_frame *f, const struct 
 
     for (size_t k = 0; k < p->n_lines; k++)
         if (p->n && shown(p, p->line[k].y[p->n - 1]))
-            name[n++] = (struct name){k, svg_px(&f->y, p->line[k].y[p->n - 1]), 0};
+            name[n++] = (struct name){.line = k, .end = svg_px(&f->y, p->line[k].y[p->n - 1])};
     qsort(name, n, sizeof(*name), by_end);
-    for (size_t i = 0; i < n; i++)
-        name[i].at = i ? fmax(name[i].end, name[i - 1].at + SVG_LINE) : name[i].end;
-    double least = f->height - SVG_BOTTOM + 2;
-    for (size_t i = n; i-- > 0; least = name[i].at - SVG_LINE)
-        name[i].at = fmin(name[i].at, least);
+    spread(name, n, SVG_TOP + 4, f->height - SVG_BOTTOM + 2);
     for (size_t i = 0; i < n; i++) {
         buf_fmt(out, "<path class=\"s%zu lead\" d=\"M%.1f %.1fL%.1f %.1f\"/>",
                 (p->first + name[i].line) % SVG_COLOURS, f->x.px1 + 2, name[i].end, f->x.px1 + 14,

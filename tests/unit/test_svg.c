@@ -101,6 +101,42 @@ static void test_svg_lines(void **state)
     }
 }
 
+/* Names stand apart, within the drawing, and as near to their lines' ends as that allows. */
+static void test_svg_names(void **state)
+{
+    static const double x[] = {0, 1}, near[] = {5, 5.001}, far[] = {1, 1}, high[] = {9, 9};
+    const struct svg_line line[] = {
+        {"a", near},
+        {"b", near},
+        {"c", far },
+        {"d", near},
+        {"e", high},
+        {"f", far },
+        {"g", far }
+    };
+    const struct svg_lines p = {.head = head,
+                                .x_label = "x",
+                                .y_label = "y",
+                                .x = x,
+                                .n = 2,
+                                .line = line,
+                                .n_lines = 7,
+                                .names = true};
+    struct buf b = {0};
+    struct err err = {0};
+    double last = 0, y = 0;
+    size_t n = 0;
+
+    (void)state;
+    assert_int_equal(svg_lines(&b, &p, &err), 0);
+    for (const char *s = b.p; (s = strstr(s, "<text class=\"label\"")); s++, n++, last = y) {
+        assert_int_equal(sscanf(s, "<text class=\"label\" x=\"%*f\" y=\"%lf\"", &y), 1);
+        assert_true(y >= last + SVG_LINE - 0.11 && y < head.height - SVG_BOTTOM + 10);
+    }
+    assert_int_equal(n, 7);
+    buf_release(&b);
+}
+
 /* No two of the first lines look the same. */
 static void test_svg_classes(void **state)
 {
@@ -139,8 +175,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_svg_extremes), cmocka_unit_test(test_svg_front),
-        cmocka_unit_test(test_svg_lines),    cmocka_unit_test(test_svg_classes),
-        cmocka_unit_test(test_svg_pareto),
+        cmocka_unit_test(test_svg_lines),    cmocka_unit_test(test_svg_names),
+        cmocka_unit_test(test_svg_classes),  cmocka_unit_test(test_svg_pareto),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
