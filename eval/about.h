@@ -26,7 +26,7 @@ struct eval_about {
 };
 
 /* The windows that eval_text scores; to be released also after a failure. Errors: those of
- * windows_cut, ERR_ARG (windows too short to score). */
+ * windows_cut, ERR_FORMAT (no UTF-8: line and column), ERR_ARG (windows too short to score). */
 int eval_windows(struct windows *out, const struct model *m, const char *text, size_t text_bytes,
                  const struct eval_opts *opts, struct err *err) WARN_UNUSED;
 

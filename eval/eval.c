@@ -21,6 +21,7 @@ struct run {
     size_t first, each; /* of a window: the first scored position, and how many */
     /* the original first when there is one, a model or a file; each owned, n_lanes */
     const struct model **model; /* NULL: a file */
+    bool *fast;                 /* with fast kernels, whatever the model was opened for */
     struct fused_lane *lane;
     struct score **score, **at; /* [n_windows * each]; of the positions at hand */
     size_t n_lanes;
@@ -96,8 +97,10 @@ static int lane_open(struct run *r, size_t i, struct err *err)
         l->file = r->opts->logits;
         return 0;
     }
-    const int rc =
-        sess_new(&l->sess, r->model[i], n_ctx, n_ctx < BATCH ? n_ctx : BATCH, &r->opts->par, err);
+    const size_t batch = n_ctx < BATCH ? n_ctx : BATCH;
+    const int rc = r->fast[i] ? sess_new_math(&l->sess, r->model[i], KERN_INT8, n_ctx, batch,
+                                              &r->opts->par, err)
+                              : sess_new(&l->sess, r->model[i], n_ctx, batch, &r->opts->par, err);
     return rc ? err_wrap(err, "%s", name_of(r, i)) : 0;
 }
 
@@ -142,6 +145,7 @@ static void run_release(struct run *r)
             free(r->score[i]);
     }
     free(r->model);
+    free(r->fast);
     free(r->lane);
     free(r->score);
     free(r->at);
@@ -262,26 +266,74 @@ static int name_worst(struct eval_result *to, const struct run *r, struct err *e
     return rc;
 }
 
+/* Where the result of a lane goes; that of fast kernels is made. */
+static struct eval_result *place(const struct run *r, size_t lane, struct eval_result *results,
+                                 struct eval_result *original)
+{
+    const size_t at = lane - r->have_original;
+
+    if (r->have_original && !lane)
+        return original;
+    if (!r->opts->fast)
+        return &results[at];
+    if (at % 2)
+        results[at / 2].fast = calloc(1, sizeof(*results->fast));
+    return at % 2 ? results[at / 2].fast : &results[at / 2];
+}
+
+static int summarise(const struct run *r, struct eval_result *results, struct eval_result *original,
+                     struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < r->n_lanes; i++) {
+        struct eval_result *to = place(r, i, results, original);
+        const struct score *ref = r->have_original && i ? r->score[0] : NULL;
+        if (!to)
+            return err_nomem(err);
+        rc = score_summary(to, r->score[i], ref, r->n_windows, r->each, err);
+        if (!rc)
+            rc = name_worst(to, r, err);
+        to->seconds = r->lane[i].seconds;
+    }
+    return rc;
+}
+
 static int run_all(struct run *r, struct eval_result *results, struct eval_result *original,
                    struct err *err)
 {
-    const struct score *ref = r->have_original ? r->score[0] : NULL;
     int rc = 0;
 
     for (size_t w = 0; !rc && w < r->n_windows; w++)
         rc = run_window(r, w, err);
     if (!rc && r->save)
         rc = logits_out_done(r->save, err);
-    for (size_t i = 0; !rc && i < r->n_lanes; i++) {
-        const bool is_original = ref && !i;
-        struct eval_result *to = is_original ? original : &results[i - (ref != NULL)];
-        rc = score_summary(to, r->score[i], is_original ? NULL : ref, r->n_windows, r->each, err);
-        if (!rc)
-            rc = name_worst(to, r, err);
-        if (!rc)
-            to->seconds = r->lane[i].seconds;
+    return rc ? rc : summarise(r, results, original, err);
+}
+
+/* The lanes: an original, models, each with fast kernels behind it where that is asked for. */
+static int run_init(struct run *r, const struct model *original, const struct model *const *models,
+                    size_t n, struct err *err)
+{
+    const size_t each = r->opts->fast ? 2 : 1;
+
+    r->have_original = original || r->opts->logits;
+    r->n_lanes = r->have_original + n * each;
+    r->model = calloc(r->n_lanes, sizeof(*r->model));
+    r->fast = calloc(r->n_lanes, sizeof(*r->fast));
+    r->lane = calloc(r->n_lanes, sizeof(*r->lane));
+    r->score = calloc(r->n_lanes, sizeof(*r->score));
+    r->at = calloc(r->n_lanes, sizeof(*r->at));
+    if (!r->model || !r->fast || !r->lane || !r->score || !r->at)
+        return err_nomem(err);
+    r->model[0] = original;
+    for (size_t i = 0; i < n * each; i++) {
+        r->model[i + r->have_original] = models[i / each];
+        r->fast[i + r->have_original] = i % each;
     }
-    return rc;
+    r->n_vocab = r->model[0] ? model_n_vocab(r->model[0]) : logits_file_n_vocab(r->opts->logits);
+    kern_init(&r->kern, r->opts->cpu);
+    return 0;
 }
 
 /* Models that share their tokens: those beside an original, or one alone. */
@@ -290,33 +342,17 @@ static int eval_group(struct eval_result *results, struct eval_result *original_
                       const char *text, size_t text_bytes, const struct eval_opts *opts,
                       struct err *err)
 {
-    const bool have_original = original || opts->logits;
-    struct run r = {.opts = opts, .have_original = have_original, .n_lanes = n + have_original};
-    int rc = 0;
+    struct run r = {.opts = opts};
+    int rc = run_init(&r, original, models, n, err);
 
-    r.model = calloc(r.n_lanes, sizeof(*r.model));
-    r.lane = calloc(r.n_lanes, sizeof(*r.lane));
-    r.score = calloc(r.n_lanes, sizeof(*r.score));
-    r.at = calloc(r.n_lanes, sizeof(*r.at));
-    if (!r.model || !r.lane || !r.score || !r.at) {
-        rc = err_nomem(err);
-        goto fail;
-    }
-    if (original)
-        r.model[0] = original;
-    for (size_t i = 0; i < n; i++)
-        r.model[i + have_original] = models[i];
-    r.n_vocab = r.model[0] ? model_n_vocab(r.model[0]) : logits_file_n_vocab(opts->logits);
-    kern_init(&r.kern, opts->cpu);
-
-    rc = run_cut(&r, text, text_bytes, err);
+    if (!rc)
+        rc = run_cut(&r, text, text_bytes, err);
     for (size_t i = 1; !rc && i < r.n_lanes; i++)
         rc = same_vocab(&r, i, err);
     if (!rc)
         rc = run_open(&r, err);
     if (!rc)
         rc = run_all(&r, results, original_result, err);
-fail:
     run_release(&r);
     return rc;
 }

@@ -36,6 +36,7 @@ struct eval_opts {
     /* Instead of an original: what one said, and on which tokens. n_ctx must be its; with a
      * text (else NULL) its tokens must be that text's. NULL: none; borrowed. */
     const struct logits_file *logits;
+    bool fast;        /* also with fast kernels: each result's `fast`, but an original's */
     const char *save; /* write the original's logits here, or those of one model; NULL: don't */
     struct par par;
     const struct log *log;

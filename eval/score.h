@@ -70,7 +70,7 @@ void score_against(struct score *out, const struct score_part *all, const struct
 /* ---- all positions ------------------------------------------------------------------ */
 
 /* Sum up s[n_windows * each]; ref the original's, or NULL. *out is filled but for
- * `seconds` and the texts of its worst windows' tokens, which are "", and owned on success
+ * `seconds`, what lies behind `fast`, and the texts of its worst windows' tokens, which are "", and owned on success
  * (eval_result_release). */
 int score_summary(struct eval_result *out, const struct score *s, const struct score *ref,
                   size_t n_windows, size_t each, struct err *err) WARN_UNUSED;

@@ -133,7 +133,7 @@ static int alloc_scratch(struct sess *s, struct err *err)
         return rc;
 
     s->mm_scratch =
-        arena_alloc(&s->arena, mm_scratch_bytes(&m->kern, m->math, s->n_batch, widest(m), &s->par));
+        arena_alloc(&s->arena, mm_scratch_bytes(&m->kern, s->math, s->n_batch, widest(m), &s->par));
     s->attn_bytes = lines(m->kern.attn_bytes(queries, s->n_ctx));
     s->attn_each = s->attn_bytes + lines(thread * sizeof(float));
     s->attn_scratch = mul_ok(&bytes, s->attn_each, (size_t)s->par.n_threads)
@@ -144,6 +144,12 @@ static int alloc_scratch(struct sess *s, struct err *err)
 
 int sess_new(struct sess **out, const struct model *m, size_t n_ctx, size_t n_batch,
              const struct par *par, struct err *err)
+{
+    return sess_new_math(out, m, m->math, n_ctx, n_batch, par, err);
+}
+
+int sess_new_math(struct sess **out, const struct model *m, enum kern_math math, size_t n_ctx,
+                  size_t n_batch, const struct par *par, struct err *err)
 {
     struct sess *s;
     int rc;
@@ -156,6 +162,7 @@ int sess_new(struct sess **out, const struct model *m, size_t n_ctx, size_t n_ba
     if (!s)
         return err_nomem(err);
     s->m = m;
+    s->math = math;
     s->par = *par;
     s->n_ctx = n_ctx;
     s->n_batch = n_batch < n_ctx ? n_batch : n_ctx;

@@ -23,6 +23,9 @@ struct sess;
  * `m` must outlive *out. Errors: ERR_ARG, ERR_NOMEM. */
 int sess_new(struct sess **out, const struct model *m, size_t n_ctx, size_t n_batch,
              const struct par *par, struct err *err) WARN_UNUSED;
+/* The same, multiplying otherwise than the model was opened for. */
+int sess_new_math(struct sess **out, const struct model *m, enum kern_math math, size_t n_ctx,
+                  size_t n_batch, const struct par *par, struct err *err) WARN_UNUSED;
 void sess_free(struct sess *s); /* accepts NULL */
 
 /* Forget everything after the first n positions; 0 starts anew. Returns how many are

@@ -16,11 +16,15 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MODELS_MAX = 64, OPTIONS_MAX = 32 };
 
 struct eval {
     const char *text, *against, *kernels;
+    const char *told, *save; /* logits files: in place of an original; to write */
+    struct logits_file *logits;
+    bool fast; /* --kernels both */
     struct reports out;
     int64_t ctx, chunks;
     enum kern_math math;
@@ -46,6 +50,15 @@ static int open_models(struct eval *e, const struct cmd_common *common, const st
     const struct model_opts mo = {.cpu = common->cpu, .math = e->math, .log = log};
     int rc = e->against ? model_open(&e->original, e->against, &mo, err) : 0;
 
+    if (e->told)
+        rc = logits_file_open(&e->logits, e->told, err);
+    if (!rc && e->told && e->ctx && (size_t)e->ctx != logits_file_n_ctx(e->logits))
+        rc = err_set(err, ERR_ARG, "--ctx %lld, and %s holds windows of %zu tokens",
+                     (long long)e->ctx, e->told, logits_file_n_ctx(e->logits));
+    if (!rc && e->told)
+        e->ctx = (int64_t)logits_file_n_ctx(e->logits);
+    if (!e->ctx)
+        e->ctx = EVAL_CTX;
     for (size_t i = 0; !rc && i < e->n; i++)
         rc = model_open(&e->model[i], e->path[i], &mo, err);
     return rc;
@@ -64,6 +77,27 @@ static int check_overlap(const struct eval *e, struct err *err)
     return rc;
 }
 
+/* Of the tokens in a logits file, in place of the text's digest. */
+static int hash_told(struct eval *e, struct err *err)
+{
+    const size_t n_ctx = logits_file_n_ctx(e->logits);
+    int32_t *ids = calloc(n_ctx, sizeof(*ids));
+    struct hash *h;
+    int rc = ids ? hash_new(&h, err) : err_nomem(err);
+
+    for (size_t i = 0; !rc && i < logits_file_n_windows(e->logits); i++) {
+        logits_file_ids(ids, e->logits, i);
+        for (size_t k = 0; k < n_ctx; k++)
+            hash_u64(h, (uint64_t)ids[k]);
+    }
+    if (!rc) {
+        rc = hash_hex(h, e->text_sha, err);
+        hash_free(h);
+    }
+    free(ids);
+    return rc;
+}
+
 static int measure(struct eval *e, const struct cmd_common *common, const struct log *log,
                    struct err *err)
 {
@@ -72,14 +106,17 @@ static int measure(struct eval *e, const struct cmd_common *common, const struct
                                  .n_chunks = (size_t)e->chunks,
                                  .cpu = common->cpu,
                                  .par = common->par,
-                                 .log = log};
+                                 .log = log,
+                                 .logits = e->logits,
+                                 .fast = e->fast,
+                                 .save = e->save};
     struct eval_result result[MODELS_MAX] = {0};
-    struct map text;
-    int rc = map_open(&text, e->text, err);
+    struct map text = {0};
+    int rc = e->text ? map_open(&text, e->text, err) : 0;
 
     if (rc)
         return rc;
-    const char *bytes = text.size ? (const char *)text.data : "";
+    const char *bytes = text.size ? (const char *)text.data : e->text ? "" : NULL;
     rc = eval_text(result, &e->shown[0].result, (const struct model *const *)e->model, e->n,
                    e->original, bytes, text.size, &eo, err);
     for (size_t i = 0; i < e->n; i++)
@@ -87,8 +124,10 @@ static int measure(struct eval *e, const struct cmd_common *common, const struct
     if (!rc)
         rc = eval_about_text(&e->about, e->original ? e->original : e->model[0], bytes, text.size,
                              &eo, err);
-    if (!rc)
+    if (!rc && bytes)
         rc = hash_of(bytes, text.size, e->text_sha, err);
+    else if (!rc)
+        rc = hash_told(e, err);
     map_release(&text);
     return rc;
 }
@@ -124,6 +163,8 @@ static int digest(struct eval *e, struct err *err)
 
     if (!rc && e->original)
         rc = cache_hash_model(e->sha[0], c, e->against, err);
+    if (!rc && e->told)
+        rc = cache_hash_file(e->sha[0], c, e->told, err);
     for (size_t i = 0; !rc && i < e->n; i++)
         rc = ckpt_is(e->path[i]) ? cache_hash_model(e->sha[i + 1], c, e->path[i], err)
                                  : cache_hash_file(e->sha[i + 1], c, e->path[i], err);
@@ -140,11 +181,17 @@ static const char *base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+/* model: NULL: a logits file. */
 static void describe(struct report_model *m, const char *path, const struct model *model)
 {
-    report_model_describe(m, model_source(model));
+    struct stat st;
+
     m->name = base_name(path);
     m->file = path;
+    m->type = "logits";
+    m->bytes = !stat(path, &st) ? (uint64_t)st.st_size : 0;
+    if (model)
+        report_model_describe(m, model_source(model));
     m->have_seconds = m->result.n_tokens > 0;
     if (!m->result.n_tokens) /* tasks alone */
         m->result.nll = m->result.ppl = (struct stats_mean){(double)NAN, (double)NAN};
@@ -152,22 +199,24 @@ static void describe(struct report_model *m, const char *path, const struct mode
 
 static int show(struct eval *e, const char *how, const struct log *log, struct err *err)
 {
-    struct report r = {.name = base_name(e->against ? e->against : e->path[0]),
+    const char *original = e->against ? e->against : e->told;
+    const char *text = e->text ? e->text : e->told;
+    struct report r = {.name = base_name(original ? original : e->path[0]),
                        .command = how,
-                       .text = e->text,
-                       .text_sha256 = e->text ? e->text_sha : NULL,
-                       .about = e->text ? &e->about : NULL,
+                       .text = text,
+                       .text_sha256 = text ? e->text_sha : NULL,
+                       .about = text ? &e->about : NULL,
                        .kernels = report_kernels(e->math),
                        .n_ctx = (size_t)e->ctx,
-                       .original = e->original ? &e->shown[0] : NULL,
+                       .original = original ? &e->shown[0] : NULL,
                        .model = &e->shown[1],
                        .n_models = e->n};
     struct gate_results gates = {0};
     struct err gate_err = {0};
     int rc = 0;
 
-    if (e->original)
-        describe(&e->shown[0], e->against, e->original);
+    if (original)
+        describe(&e->shown[0], original, e->original);
     for (size_t i = 0; i < e->n; i++)
         describe(&e->shown[i + 1], e->path[i], e->model[i]);
     /* what was measured is kept whether or not the gates can be checked */
@@ -197,6 +246,8 @@ static int check_output(const struct eval *e, const char *path, struct err *err)
 
     if (!rc)
         rc = apart(path, e->against, false, err);
+    if (!rc)
+        rc = apart(path, e->told, false, err);
     for (size_t i = 0; !rc && i < e->n; i++)
         rc = apart(path, e->path[i], false, err);
     for (size_t i = 0; !rc && i < e->tasks.n; i++)
@@ -216,20 +267,42 @@ static int check_gates(struct eval *e, struct err *err)
     return rc;
 }
 
+/* Logits files go with a text, and stand for an original. */
+static int check_logits(const struct eval *e, struct err *err)
+{
+    if (e->told && e->against)
+        return err_set(err, ERR_ARG, "--logits and --against are two originals");
+    if (e->save && e->told)
+        return err_set(err, ERR_ARG, "--save-logits of what --logits reads: copy the file");
+    if (e->save && !e->text)
+        return err_set(err, ERR_ARG, "--save-logits wants --text FILE");
+    if (e->save && !e->against && (e->n != 1 || e->fast))
+        return err_set(err, ERR_ARG, "--save-logits wants --against, or one model alone");
+    return 0;
+}
+
 static int check(struct eval *e, struct err *err)
 {
-    if (!e->text && !e->tasks.n)
+    if (!e->text && !e->told && !e->tasks.n)
         return err_set(err, ERR_ARG, "--text FILE or --task FILE is missing: what to measure on");
     if (!e->tasks.n && (e->items || e->samples))
         return err_set(err, ERR_ARG, "--%s is of tasks, and there is no --task FILE",
                        e->items ? "items" : "samples");
-    if (!report_math(&e->math, e->kernels))
-        return err_set(err, ERR_ARG, "--kernels wants f32, bf16 or fast, not \"%s\"", e->kernels);
-    int rc = check_output(e, e->samples, err);
+    e->fast = !strcmp(e->kernels, "both");
+    if (!report_math(&e->math, e->fast ? report_kernels(EVAL_MATH) : e->kernels))
+        return err_set(err, ERR_ARG, "--kernels wants f32, bf16, fast or both, not \"%s\"",
+                       e->kernels);
+    int rc = check_logits(e, err);
+    if (!rc)
+        rc = check_output(e, e->samples, err);
+    if (!rc)
+        rc = check_output(e, e->save, err);
     for (size_t i = 0; !rc && i < REPORTS_MAX; i++)
         rc = check_output(e, e->out.path[i], err);
     if (!rc)
         rc = reports_apart(&e->out, e->samples, "samples", err);
+    if (!rc)
+        rc = reports_apart(&e->out, e->save, "save-logits", err);
     if (!rc)
         rc = check_gates(e, err);
     /* hours of measuring should not end with a bad line */
@@ -238,26 +311,30 @@ static int check(struct eval *e, struct err *err)
 
 int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-    struct eval e = {.ctx = EVAL_CTX, .kernels = report_kernels(EVAL_MATH)};
+    struct eval e = {.kernels = report_kernels(EVAL_MATH)};
     struct buf how = {0};
     struct cmd_common common;
     size_t n_opts = 0;
     struct opt opts[OPTIONS_MAX + REPORTS_MAX] = {
-        {"text",          "FILE",     "what to measure on",                                            OPT_STR,  &e.text,    0,            0  },
-        {"against",       "ORIGINAL", "also what was lost against this model",                         OPT_STR,  &e.against, 0,            0  },
-        {"ctx",           "N",        "tokens of a window (default: 512)",                             OPT_INT,  &e.ctx,     EVAL_CTX_MIN, 1e7},
-        {"chunks",        "N",        "at most N windows (default: all)",                              OPT_INT,  &e.chunks,  1,            1e9},
-        {"kernels",       "KIND",     "f32 or bf16: what the file lost; fast: with 8-bit activations",
-         OPT_STR,                                                                                                &e.kernels, 0,            0  },
-        {"task",          "FILE",     "a file of questions with answers; may be given several times",  OPT_LIST,
-         &e.tasks,                                                                                                           0,            0  },
-        {"items",         "N",        "at most N items of each task (default: all)",                   OPT_INT,  &e.items,   1,            1e9},
-        {"samples",       "FILE",     "write what each choice of every item got, as JSON Lines",       OPT_STR,
-         &e.samples,                                                                                                         0,            0  },
-        {"gate",          "EXPR",     "a condition: \"kld <= 0.03 at 95%\"; may be repeated",          OPT_LIST, &e.exprs,
-         0,                                                                                                                                0  },
-        {"allow-overlap", NULL,       "with the text a model was calibrated on",                       OPT_FLAG,
-         &e.allow_overlap,                                                                                                   0,            0  },
+        {"text",          "FILE",     "what to measure on",                                                OPT_STR,  &e.text,    0,            0  },
+        {"against",       "ORIGINAL", "also what was lost against this model",                             OPT_STR,  &e.against, 0,            0  },
+        {"ctx",           "N",        "tokens of a window (default: 512)",                                 OPT_INT,  &e.ctx,     EVAL_CTX_MIN, 1e7},
+        {"chunks",        "N",        "at most N windows (default: all)",                                  OPT_INT,  &e.chunks,  1,            1e9},
+        {"kernels",       "KIND",     "f32, bf16: what the file lost; fast: with 8-bit activations; both",
+         OPT_STR,                                                                                                    &e.kernels, 0,            0  },
+        {"logits",        "FILE",     "what an original said, as llama-perplexity saves it",               OPT_STR,  &e.told,
+         0,                                                                                                                                    0  },
+        {"save-logits",   "FILE",     "write such a file: of the original, or of the model alone",
+         OPT_STR,                                                                                                    &e.save,    0,            0  },
+        {"task",          "FILE",     "a file of questions with answers; may be given several times",      OPT_LIST,
+         &e.tasks,                                                                                                               0,            0  },
+        {"items",         "N",        "at most N items of each task (default: all)",                       OPT_INT,  &e.items,   1,            1e9},
+        {"samples",       "FILE",     "write what each choice of every item got, as JSON Lines",           OPT_STR,
+         &e.samples,                                                                                                             0,            0  },
+        {"gate",          "EXPR",     "a condition: \"kld <= 0.03 at 95%\"; may be repeated",              OPT_LIST, &e.exprs,
+         0,                                                                                                                                    0  },
+        {"allow-overlap", NULL,       "with the text a model was calibrated on",                           OPT_FLAG,
+         &e.allow_overlap,                                                                                                       0,            0  },
     };
 
     while (opts[n_opts].name)
@@ -274,7 +351,7 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
         rc = open_models(&e, &common, &env->log, err);
     if (!rc)
         rc = check_overlap(&e, err);
-    if (!rc && e.text)
+    if (!rc && (e.text || e.told))
         rc = measure(&e, &common, &env->log, err);
     if (!rc && e.tasks.n)
         rc = measure_tasks(&e, &common, &env->log, err);
@@ -288,6 +365,7 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
     eval_about_release(&e.about);
     gates_release(&e.gates);
     model_free(e.original);
+    logits_file_free(e.logits);
     buf_release(&how);
     return rc;
 }

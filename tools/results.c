@@ -67,15 +67,31 @@ static void fill(struct row *l, const struct report_model *m)
     figure_percent(l->cell[7], e->top1);
 }
 
+/* The same file with fast kernels: what they add is the difference. */
+static void fill_fast(struct row *l, const struct eval_result *e)
+{
+    l->name[0] = "  with fast kernels";
+    figure_mean(l->cell[4], e->ppl, 4);
+    if (!e->have_original)
+        return;
+    figure_mean(l->cell[5], e->ppl_ratio, 4);
+    figure_mean(l->cell[6], e->kld, 0);
+    figure_percent(l->cell[7], e->top1);
+}
+
 static int print_text(const struct report *r, struct err *err)
 {
-    const size_t n = n_models(r);
-    struct row *row = calloc(n + 1, sizeof(*row));
+    size_t n = 0;
+    struct row *row = calloc(2 * n_models(r) + 1, sizeof(*row));
 
     if (!row)
         return err_nomem(err);
-    for (size_t i = 0; i < n; i++)
-        fill(&row[i], model_at(r, i));
+    for (size_t i = 0; i < n_models(r); i++) {
+        const struct report_model *m = model_at(r, i);
+        fill(&row[n++], m);
+        if (m->result.fast)
+            fill_fast(&row[n++], m->result.fast);
+    }
     const int rc = print(text_head, row, n, sizeof(text_head) / sizeof(*text_head), err);
     free(row);
     return rc;

@@ -46,7 +46,7 @@ void sess_mm(struct sess *s, const struct mm_job *jobs, size_t n_jobs, const flo
              size_t n)
 {
     sess_tell(s, &(struct sess_input){.job = jobs, .n_jobs = n_jobs, .x = x, .ld_x = ld_x, .n = n});
-    mm(&s->m->kern, s->m->math, jobs, n_jobs, x, ld_x, n, &s->par, s->mm_scratch);
+    mm(&s->m->kern, s->math, jobs, n_jobs, x, ld_x, n, &s->par, s->mm_scratch);
 }
 
 void bias_add(const struct model *m, float *x, const float *bias, size_t n)
@@ -315,7 +315,7 @@ void forward_head(struct sess *s, float *logits, size_t row0, size_t n)
     const struct mm_job job = {.w = m->head, .y = logits, .ld_y = m->n_vocab};
 
     span_for(&s->par, n, head_norm_span, &h);
-    mm(&m->kern, m->math, &job, 1, s->xn, m->n_embd, n, &s->par, s->mm_scratch);
+    mm(&m->kern, s->math, &job, 1, s->xn, m->n_embd, n, &s->par, s->mm_scratch);
     span_for(&s->par, n, finish_span, &h);
 }
 
@@ -325,7 +325,7 @@ void forward_head_open(struct sess *s, size_t row0, size_t n)
     struct head h = {.s = s, .row0 = row0};
 
     span_for(&s->par, n, head_norm_span, &h);
-    s->head = (struct mm_parts){.k = &m->kern, .want = m->math, .w = m->head, .x = s->xn, .m = n};
+    s->head = (struct mm_parts){.k = &m->kern, .want = s->math, .w = m->head, .x = s->xn, .m = n};
     mm_parts_open(&s->head, &s->par, s->mm_scratch);
 }
 

@@ -140,6 +140,7 @@ struct model {
 
 struct sess {
     const struct model *m;
+    enum kern_math math;
     struct par par;
     size_t n_ctx, n_batch;
     size_t n;      /* positions in the cache */
