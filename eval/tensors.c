@@ -1,6 +1,7 @@
 #include "eval/tensors.h"
 
 #include "formats/base/buf.h"
+#include "formats/gguf_split.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -130,9 +131,14 @@ int tensor_errors_load(struct tensor_errors *out, const char *path, const struct
                        const struct log *log, struct err *err)
 {
     struct buf name = {0};
+    size_t prefix_n;
 
     *out = (struct tensor_errors){0};
     buf_fmt(&name, "%s.json", path);
+    if (!name.bad && access(name.p, F_OK) != 0 && gguf_split_prefix(&prefix_n, path)) {
+        buf_release(&name); /* a part: that of the whole */
+        buf_fmt(&name, "%.*s.gguf.json", (int)prefix_n, path);
+    }
     int rc = buf_check(&name, err);
     if (!rc && !access(name.p, F_OK))
         rc = load(out, name.p, s, log, err);

@@ -26,7 +26,8 @@ struct tensor_errors {
     struct arena arena; /* owned (tensor_errors_release) */
 };
 
-/* Those of the model at `path`, opened as `s`. Empty where there is no "<path>.json"; one
+/* Those of the model at `path`, opened as `s`. Empty where there is no "<path>.json" (of a part: of the
+ * whole); one
  * that is broken or of another file is left out with a warning. Errors: ERR_NOMEM. */
 int tensor_errors_load(struct tensor_errors *out, const char *path, const struct source *s,
                        const struct log *log, struct err *err) WARN_UNUSED;

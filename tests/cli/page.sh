@@ -24,6 +24,19 @@ ok $? "a page of perplexities only"
 "$PARE" compare "$d/r.json" --models 'a.gguf,b<b>&.gguf' --html "$d/compared.html" --markdown "$d/c.md" >>"$d/log" 2>&1
 ok $? "a page of a comparison"
 
+grep -q '"name":"blk.0.attn_q.weight","type":"Q4_K","nmse":0.00[0-9]*,"bytes":[1-9]' "$d/r.json"
+ok $? "the report has each tensor's error"
+cp "$d/a.gguf" "$d/c.gguf"
+for text in '{}' '{"bytes": 1, "tensors": []}' '{' "$(sed 's/"nmse": [0-9.e-]*/"name": 3/' "$d/a.gguf.json")"; do
+    echo "$text" >"$d/c.gguf.json"
+    "$PARE" eval "$d/c.gguf" --text $demo/evaluation.txt --ctx 64 --chunks 2 --json "$d/c.json" >"$d/out" 2>"$d/err"
+    [ $? = 0 ] && [ "$(wc -l <"$d/err")" = 1 ] && grep -q 'c.gguf.json: .*errors of its tensors are left out' "$d/err" &&
+        ! grep -q nmse "$d/c.json"
+    good=$?
+    [ $good = 0 ] || sed 's/^/# /' "$d/err" | head -3
+    ok $good "a broken file of tensors' errors is left out: $(echo "$text" | head -c 20 | tr '\n' ' ')"
+done
+
 # every key of the report stands in the documentation
 sed -n "/^## Report JSON/,/^## Report pages/p" docs/formats.md >"$d/doc"
 missing=

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -53,6 +54,17 @@ static void add_tensors(struct report_model *m)
         m->tensors.at[i] =
             (struct tensor_error){names[i], "Q4_K", i + 1 < n ? 1e-3 * (double)(i + 1) : 0, 100};
     m->tensors.n = n;
+}
+
+/* Fast kernels add a quarter to the file's KLD of 0.25. */
+static void add_fast(struct report_model *m)
+{
+    struct report_model other = make("", 1, scores);
+
+    m->result.fast = calloc(1, sizeof(*m->result.fast));
+    assert_non_null(m->result.fast);
+    *m->result.fast = other.result;
+    m->result.fast->kld = (struct stats_mean){1.25 * m->result.kld.value, 0.01};
 }
 
 static struct report report_of(const struct report_model *m, size_t n)
@@ -143,6 +155,7 @@ static void test_page_report(void **state)
     (void)state;
     m[2].result.kld = (struct stats_mean){0, 0};
     add_tensors(&m[1]);
+    add_fast(&m[1]);
     assert_int_equal(html_report(&b, &r, NULL, &err), 0);
     check_page(b.p);
     assert_non_null(strstr(b.p, "&lt;Q8_0 &amp; &quot;b&quot;&gt;"));
@@ -150,6 +163,8 @@ static void test_page_report(void **state)
     assert_non_null(strstr(b.p, "t &amp; u"));
     assert_non_null(strstr(b.p, "behind exact</td>"));
     assert_non_null(strstr(b.p, "&lt;/b&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot;"));
+    assert_non_null(strstr(b.p, "Fast KLD</th>"));
+    assert_non_null(strstr(b.p, "<td data-v=\"0.25\">25.0</td>"));
     assert_non_null(strstr(b.p, "v.<wbr>ffn_<wbr>up"));
     assert_int_equal(html_report(&again, &r, NULL, &err), 0);
     assert_string_equal(b.p, again.p);
