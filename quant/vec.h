@@ -136,6 +136,17 @@ INLINE float vec_unorder(int32_t key)
 /* The sum of sixteen, by halves. */
 INLINE float vec_across(const vec s[VEC_SUMS])
 {
+#if defined(__AVX2__)
+#if defined(__AVX512F__)
+    const __m256 eight = _mm512_castps512_ps256((__m512)s[0]) +
+                         _mm256_castpd_ps(_mm512_extractf64x4_pd((__m512d)s[0], 1));
+#else
+    const __m256 eight = (__m256)(s[0] + s[1]);
+#endif
+    __m128 four = _mm256_castps256_ps128(eight) + _mm256_extractf128_ps(eight, 1);
+    four += _mm_movehl_ps(four, four);
+    return _mm_cvtss_f32(four + _mm_movehdup_ps(four));
+#else
     float a[VEC_ALL];
 
     memcpy(a, s, sizeof(a));
@@ -143,6 +154,7 @@ INLINE float vec_across(const vec s[VEC_SUMS])
         for (int j = 0; j < half; j++)
             a[j] += a[j + half];
     return a[0];
+#endif
 }
 
 /* Sum of products, sixteen sums at a time; n beyond a multiple of 16 goes to the first. */

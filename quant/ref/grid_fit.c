@@ -14,15 +14,21 @@ enum { OCTETS = QK_K / 8, RUNS_MOST = 16, INDEX_MOST = 15, TRIES = 16, NEAR = 4 
 /* What a run would come to without a codebook, every value with the level nearest to it, at
  * each of `looks` scales. Where it does best is where the codebook does, nearly. */
 struct run {
-    float a[LOOKS_MOST], b[LOOKS_MOST];
-    int looks;
-    float ratio; /* of one scale to the next */
-    float best;  /* the scale of greatest gain */
-    int from;    /* WINDOW candidates around it */
+    float a2[LOOKS_MOST], b[LOOKS_MOST]; /* gain at scale s: s a2 - s^2 b */
+    float gain[LOOKS_MOST];              /* at its best scale */
+    float best;                          /* the scale of greatest gain */
+    int from;                            /* WINDOW candidates around it */
+};
+
+/* The scales to look at, inverse, where the middle one is 1. */
+struct looks {
+    int n;
+    float inverse[LOOKS_MOST];
 };
 
 struct search {
     const struct grid *g;
+    const struct looks *looks;
     int runs;
     float most_scale;           /* of all runs */
     float back;                 /* values were multiplied by 1 / back, a power of two */
@@ -43,48 +49,55 @@ struct choice {
 
 /* ---- scales of runs -------------------------------------------------------------------- */
 
-static void run_best(struct run *r)
+static struct looks looks_of(int n, float ratio)
 {
-    float gain[LOOKS_MOST], most = 0;
-    int at = r->looks - 1;
+    struct looks l = {n, {1}};
 
-    for (int j = 0; j < r->looks; j++)
-        gain[j] = r->a[j] / r->b[j] * r->a[j];
-    for (int j = 0; j < r->looks; j++)
-        most = gain[j] > most ? gain[j] : most;
-    /* of equals the greatest scale: low levels go together in more entries than others */
-    while (at > 0 && gain[at] < 0.9999F * most)
-        at--;
-    r->best = r->a[at] / r->b[at];
-    r->from = at < 2 ? 0 : at > r->looks - WINDOW + 2 ? r->looks - WINDOW : at - 2;
+    for (int j = 0; j < n / 2; j++)
+        l.inverse[0] *= ratio;
+    for (int j = 1; j < n; j++)
+        l.inverse[j] = l.inverse[j - 1] * (1.0F / ratio);
+    return l;
 }
 
-static void run_set(struct run *r, const struct grid_levels *l, float middle, const float *x,
-                    const float *p, const float *w, int n)
+static void run_best(struct run *r, int looks, vec most)
+{
+    const vec enough = vec_all(0.9999F * vec_most(most));
+    uint64_t below = 0;
+
+    for (int j = 0; j < looks; j += VEC)
+        below |= (uint64_t)vec_above(enough, vec_load(r->gain + j)) << j;
+    /* of equals the greatest scale: low levels go together in more entries than others */
+    const int at = 63 - __builtin_clzll(~below << (64 - looks) >> (64 - looks));
+    r->best = 0.5F * (r->a2[at] / r->b[at]);
+    r->from = at < 2 ? 0 : at > looks - WINDOW + 2 ? looks - WINDOW : at - 2;
+}
+
+static void run_set(struct run *r, const struct looks *k, const struct grid_levels *l, float middle,
+                    const float *x, const float *p, const float *w, int n)
 {
     const vec zero = vec_all(0), top = vec_all((float)l->top);
-    const float base = (float)l->base, step = (float)l->step;
+    const float base = (float)l->base, step = (float)l->step, scale = 1.0F / (step * middle);
     const ivec more = (ivec)vec_all((float)l->more);
-    const float ratio = r->ratio;
-    float inverse[LOOKS_MOST] = {1.0F / (step * middle)};
+    vec most = zero;
 
-    for (int j = 0; j < r->looks / 2; j++)
-        inverse[0] *= ratio;
-    for (int j = 1; j < r->looks; j++)
-        inverse[j] = inverse[j - 1] * (1.0F / ratio);
-    for (int j = 0; j < r->looks; j += VEC) {
+    for (int j = 0; j < k->n; j += VEC) {
+        const vec inverse = vec_load(k->inverse + j) * scale;
         vec a = zero, b = zero;
         for (int i = 0; i < n; i++) {
-            vec code = x[i] * vec_load(inverse + j) - base / step;
+            vec code = x[i] * inverse - base / step;
             code = vec_min(vec_max((code + VEC_ROUND) - VEC_ROUND, zero), top);
             const vec level = code * step + base + (vec)((code == top) & more);
             a += p[i] * level;
             b += w[i] * (level * level);
         }
-        vec_store(r->a + j, a);
+        const vec v = a / b * a;
+        most = vec_max(most, v);
+        vec_store(r->gain + j, v);
+        vec_store(r->a2 + j, 2.0F * a);
         vec_store(r->b + j, b);
     }
-    run_best(r);
+    run_best(r, k->n, most);
 }
 
 /* Where to look first: values of about one size are all the lowest level. */
@@ -102,7 +115,6 @@ static float first_middle(const struct search *s, int from, int n)
 static void look_at_runs(struct search *s)
 {
     const int n = 8 * s->g->run;
-    const int uneven = s->w != srch_ones;
     float middle[RUNS_MOST], most = 0;
 
     for (int k = 0; k < s->runs; k++) {
@@ -113,10 +125,8 @@ static void look_at_runs(struct search *s)
     for (int k = 0; k < s->runs; k++) {
         /* the least index is as far below the greatest */
         const float least = most * (1.0F / 32);
-        s->run[k].looks = uneven ? s->g->looks : 16;
-        s->run[k].ratio = uneven ? s->g->ratio : 1.1F;
-        run_set(&s->run[k], s->g->levels, middle[k] > least ? middle[k] : least, s->x + n * k,
-                s->p + n * k, s->w + n * k, n);
+        run_set(&s->run[k], s->looks, s->g->levels, middle[k] > least ? middle[k] : least,
+                s->x + n * k, s->p + n * k, s->w + n * k, n);
         s->most_scale = s->run[k].best > s->most_scale ? s->run[k].best : s->most_scale;
     }
 }
@@ -141,7 +151,7 @@ INLINE vec run_gain(const struct run *r, vec s)
     vec m = vec_all(-INFINITY);
 
     for (int j = r->from; j < r->from + WINDOW; j++)
-        m = vec_max(m, vec_all(2.0F * r->a[j]) - s * vec_all(r->b[j]));
+        m = vec_max(m, vec_all(r->a2[j]) - s * vec_all(r->b[j]));
     return m * s;
 }
 
@@ -371,14 +381,15 @@ static int values_set(struct search *s, const float *x, const float *w)
     return 1;
 }
 
-static void fit_block(struct grid_fit *f, const struct grid *g, const float *x, const float *w,
-                      enum codec_effort effort)
+static void fit_block(struct grid_fit *f, const struct grid *g, const struct looks *looks,
+                      const float *x, const float *w, enum codec_effort effort)
 {
     struct search s;
     struct choice c;
 
     memset(f, 0, sizeof(*f));
     s.g = g;
+    s.looks = looks;
     s.runs = OCTETS / g->run;
     if (!values_set(&s, x, w))
         return;
@@ -404,13 +415,14 @@ void grid_encode(void *dst, size_t block_bytes, grid_pack_fn *pack, struct grid 
                  const float *src, size_t n, const struct codec_how *how)
 {
     const struct srch_weighting s = srch_weighting(src, how->importance, n);
+    const struct looks looks = s.importance ? looks_of(g->looks, g->ratio) : looks_of(16, 1.1F);
     uint8_t *b = dst;
     struct grid_fit f;
     float w[QK_K];
 
     grid_init(g);
     for (size_t i = 0; i < n; i += QK_K, b += block_bytes) {
-        fit_block(&f, g, src + i, srch_importance(w, &s, i, QK_K), how->effort);
+        fit_block(&f, g, &looks, src + i, srch_importance(w, &s, i, QK_K), how->effort);
         pack(b, &f);
     }
 }

@@ -9,23 +9,16 @@
 
 #include <stdint.h>
 
-enum { GRID_HALVES = 96, GRID_BLOCKS = 112 };
+enum { GRID_HALVES = 96 };
 
-/* Sixteen halves: two values as the 16-bit parts of a number in rows 0 and 2, their squares in
- * rows 1 and 3. */
-struct grid_halves {
-    _Alignas(64) int32_t row[4][16];
-};
-
+/* Halves of entries: two values as the 16-bit parts of a number in rows 0 and 2, their squares
+ * in rows 1 and 3. */
 struct grid_prefix {
-    /* The distinct last halves, and any others; repeated up to a multiple of 16. */
-    int lasts, others;
-    struct grid_halves last[GRID_HALVES / 16], other[GRID_HALVES / 16];
-    /* The other halves of the entries that end with last half f: blocks [at[f], end[f]), the
-     * last entry repeated where there are less than sixteen. */
-    uint16_t at[GRID_HALVES], end[GRID_HALVES];
-    struct grid_halves rest[GRID_BLOCKS];
-    _Alignas(64) int32_t entry[GRID_BLOCKS][16]; /* which they are */
+    int lasts; /* how many distinct last halves, more than 64; the last one is repeated */
+    _Alignas(64) int32_t last[4][GRID_HALVES];
+    /* The other halves of all entries; those that end with last half f are [at[f], at[f + 1]). */
+    uint16_t at[GRID_HALVES + 1];
+    _Alignas(64) int32_t rest[4][GRID_MOST + 16];
 };
 
 /* What the loops look for: sums with p and q at each of `scales` scales. */

@@ -18,17 +18,6 @@ struct numbers {
 
 /* ---- the codebook -------------------------------------------------------------------------- */
 
-static void half_expand(struct grid_half *h, const struct grid *g, int digits)
-{
-    const int bits = g->dim == 8 ? 2 : 3;
-
-    for (int i = 0; i < g->dim / 2; i++, digits >>= bits) {
-        const int v = grid_level(g->levels, digits & ((1 << bits) - 1));
-        h->level[i] = (int16_t)v;
-        h->square[i] = (int16_t)(v * v);
-    }
-}
-
 INLINE void flat_set(struct grid *g, int pairs, int bits)
 {
     const int mask = (1 << bits) - 1;
@@ -48,8 +37,6 @@ INLINE void flat_set(struct grid *g, int pairs, int bits)
 
 void grid_init(struct grid *g)
 {
-    for (int c = 0; c < (g->dim == 8 ? 256 : 64); c++)
-        half_expand(&g->half[c], g, c);
     if (g->prefix)
         grid_prefix_init(g);
     else if (g->dim == 8)
@@ -204,48 +191,52 @@ static void best_four(int *plain, int *bent, const struct grid *g, const struct 
 /* What an entry comes to, in the numbers' units. */
 struct sums {
     int a, b;
-    int cost;      /* what reversing the cheapest sign takes from a */
+    int cost;      /* what reversing the cheapest sign takes from a, where wanted */
     unsigned flip; /* that sign */
 };
 
-/* Of an entry of eight values, or two of four. */
-INLINE struct sums sums_of(const struct grid_half *first, const struct grid_half *second, int half,
-                           const int16_t *p, const int16_t *q)
+typedef uint16_t octet_shorts __attribute__((vector_size(16)));
+
+/* The levels of an entry, `dim` of them. */
+INLINE void entry_levels(int16_t level[8], const struct grid *g, int dim, int e)
+{
+    /* what moves each digit to the upper end of its lane */
+    const octet_shorts eight = {1 << 14, 1 << 12, 1 << 10, 1 << 8, 1 << 6, 1 << 4, 1 << 2, 1};
+    const octet_shorts four = {1 << 13, 1 << 10, 1 << 7, 1 << 4};
+    const octet_shorts zero = {0};
+    const octet_shorts digit =
+        dim == 8 ? (eight * g->digits[e]) >> 14 : (four * g->digits[e]) >> 13;
+    const octet_shorts top = (octet_shorts)(digit == zero + (uint16_t)g->levels->top);
+    const octet_shorts v = digit * (uint16_t)g->levels->step + (uint16_t)g->levels->base +
+                           (top & (zero + (uint16_t)g->levels->more));
+
+    memcpy(level, &v, sizeof(v));
+}
+
+/* With p and q of its values; `odd`: the cost too. */
+INLINE struct sums sums_of(const struct grid *g, int dim, int e, const int16_t *p, const int16_t *q,
+                           int odd)
 {
     struct sums s = {0, 0, 0, 0};
     int16_t level[8], square[8];
-    int32_t least = INT32_MAX;
 
-    memcpy(level, first->level, sizeof(*level) * (size_t)half);
-    memcpy(level + half, second->level, sizeof(*level) * (size_t)half);
-    memcpy(square, first->square, sizeof(*square) * (size_t)half);
-    memcpy(square + half, second->square, sizeof(*square) * (size_t)half);
-    for (int i = 0; i < 2 * half; i++) {
+    entry_levels(level, g, dim, e);
+    for (int i = 0; i < dim; i++)
+        square[i] = (int16_t)(level[i] * level[i]);
+    for (int i = 0; i < dim; i++) {
         s.a += level[i] * p[i];
         s.b += square[i] * q[i];
     }
-    for (int i = 0; i < 2 * half; i++) {
-        const int32_t v = level[i] * p[i] * 8 + i;
-        least = v < least ? v : least;
+    if (odd) {
+        int32_t least = INT32_MAX;
+        for (int i = 0; i < dim; i++) {
+            const int32_t v = level[i] * p[i] * 8 + i;
+            least = v < least ? v : least;
+        }
+        s.cost = least / 8 * 2;
+        s.flip = 1U << least % 8;
     }
-    s.cost = least / 8 * 2;
-    s.flip = 1U << least % 8;
     return s;
-}
-
-INLINE struct sums sums_of_eight(const struct grid *g, int e, const struct numbers *n)
-{
-    const int digits = g->digits[e];
-
-    return sums_of(&g->half[digits & 255], &g->half[digits >> 8], 4, n->p, n->q);
-}
-
-INLINE struct sums sums_of_four(const struct grid *g, int e, const struct numbers *n, int half)
-{
-    const int digits = g->digits[e];
-
-    return sums_of(&g->half[digits & 63], &g->half[digits >> 6], 2, n->p + 4 * half,
-                   n->q + 4 * half);
 }
 
 static void candidate(struct octet *o, int j, const struct numbers *n, int a, int b, unsigned flip)
@@ -262,7 +253,7 @@ static void scan_eight(struct octet *o, const struct grid *g, const struct numbe
 
     best_eight(best, g, n, s, odd);
     for (int j = 0; j < g->scales; j++) {
-        const struct sums t = sums_of_eight(g, best[j], n);
+        const struct sums t = sums_of(g, 8, best[j], n->p, n->q, odd);
         o->entry[j][0] = (uint16_t)best[j];
         if (odd)
             candidate(o, j, n, t.a - t.cost, t.b, t.flip);
@@ -284,8 +275,8 @@ static void scan_four(struct octet *o, const struct grid *g, const struct number
         for (int h = 0; h < 1 + odd; h++) {
             const int e0 = odd && h == 0 ? bent[0][j] : plain[0][j];
             const int e1 = odd && h == 1 ? bent[1][j] : plain[1][j];
-            const struct sums t0 = sums_of_four(g, e0, n, 0);
-            const struct sums t1 = sums_of_four(g, e1, n, 1);
+            const struct sums t0 = sums_of(g, 4, e0, n->p, n->q, odd);
+            const struct sums t1 = sums_of(g, 4, e1, n->p + 4, n->q + 4, odd);
             const int cost = !odd ? 0 : h == 0 ? t0.cost : t1.cost;
             const int a = t0.a + t1.a - cost, b = t0.b + t1.b;
             if ((float)a - s[j] * (float)b > gain) {

@@ -11,12 +11,7 @@
 
 #include <stdint.h>
 
-enum { GRID_MOST = 1024, GRID_FLAT = 512, GRID_CANDIDATES = 4, GRID_CODES = 256 };
-
-/* Half an entry: levels and their squares. */
-struct grid_half {
-    int16_t level[4], square[4];
-};
+enum { GRID_MOST = 1024, GRID_FLAT = 512, GRID_CANDIDATES = 4 };
 
 struct grid_prefix;
 
@@ -32,8 +27,7 @@ struct grid {
     int scales;       /* indices of a run that every entry is tried at: 4, 2 or 1 */
     const uint16_t *digits;
     const struct grid_levels *levels;
-    struct grid_prefix *prefix;        /* of more than GRID_FLAT entries, else NULL */
-    struct grid_half half[GRID_CODES]; /* by digits */
+    struct grid_prefix *prefix; /* of more than GRID_FLAT entries, else NULL */
     /* Up to GRID_FLAT entries, sixteen at a time in `dim` rows: values 2 k and 2 k + 1 as 16-bit
      * parts in row 2 k, their squares in row 2 k + 1. */
     _Alignas(64) int32_t flat[GRID_FLAT * 8];
