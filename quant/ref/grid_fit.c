@@ -343,16 +343,20 @@ static void look_closer(struct search *s, const struct choice *c)
 {
     const struct grid *g = s->g;
     const float step = restored(s, c->d) * g->unit;
+    float scale[OCTETS][GRID_CANDIDATES];
 
-    for (int k = 0; k < s->runs; k++) {
-        float scale[GRID_CANDIDATES];
-        for (int j = 0; j < g->scales; j++)
-            scale[j] = ((float)near_index(c->scale[k], 0) + scan_offset[g->scales][j]) * step;
-        for (int i = g->run * k; i < g->run * (k + 1); i++)
+    for (int i = 0; i < OCTETS; i++)
+        for (int j = 0; j < g->scales; j++) {
+            const float first = (float)near_index(c->scale[i / g->run], 0);
+            scale[i][j] = (first + scan_offset[g->scales][j]) * step;
+        }
+    if (g->book)
+        grid_scan_book(s->octet, g, &(struct octet_values){s->x, s->w, s->p, 0}, s->signs, scale);
+    else
+        for (int i = 0; i < OCTETS; i++)
             grid_scan(&s->octet[i], g,
                       &(struct octet_values){s->x + 8 * i, s->w + 8 * i, s->p + 8 * i, s->signs[i]},
-                      scale);
-    }
+                      scale[i]);
 }
 
 /* ---- a block ------------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 #include "quant/ref/grid_scan.h"
 
 #include "quant/half.h"
-#include "quant/ref/grid_prefix.h"
 #include "quant/ref/grid_vec.h"
+#include "quant/ref/octet_vec.h"
 
 #include <math.h>
 
@@ -37,9 +37,9 @@ INLINE void flat_set(struct grid *g, int pairs, int bits)
 
 void grid_init(struct grid *g)
 {
-    if (g->prefix)
-        grid_prefix_init(g);
-    else if (g->dim == 8)
+    if (g->book)
+        return;
+    if (g->dim == 8)
         flat_set(g, 4, 2);
     else
         flat_set(g, 2, 3);
@@ -109,6 +109,13 @@ INLINE void keep_best(vec *m, const vec *s, int scales, vec a, vec b, ivec mark)
         m[j] = vec_max(m[j], vec_mark(a - s[j] * b, GRID_MOST - 1, mark));
 }
 
+/* What the loops look for: sums with p and q at each of `scales` scales. */
+struct wanted {
+    const int16_t *p, *q;
+    int center, scales;
+    const float *scale;
+};
+
 /* The entry of greatest a - s b for each scale; pairs: how many of p and q. */
 INLINE void best_loop(int *plain, int *bent, const struct grid *g, const struct wanted *w,
                       int scales, int pairs, int kinds)
@@ -167,9 +174,7 @@ static void best_eight(int *best, const struct grid *g, const struct numbers *n,
 {
     const struct wanted w = {n->p, n->q, n->center[0] + n->center[1], g->scales, s};
 
-    if (g->prefix)
-        grid_prefix_best(best, g, &w);
-    else if (odd)
+    if (odd)
         best_of(best, best, g, &w, 4, BENT);
     else
         best_of(best, best, g, &w, 4, PLAIN);
@@ -302,4 +307,46 @@ void grid_scan(struct octet *o, const struct grid *g, const struct octet_values 
         scan_eight(o, g, &n, relative, odd);
     else
         scan_four(o, g, &n, relative, odd);
+}
+
+/* ---- all octets together --------------------------------------------------------------------- */
+
+/* Candidate j of an octet. */
+INLINE void book_candidate(struct octet *o, int j, const struct grid *g, unsigned e, const float *p,
+                           const float *w, uint8_t signs)
+{
+    octet_ints digit;
+    octet_floats level, square;
+
+    octet_digits(&digit, g->digits[e]);
+    const octet_ints top = digit == g->levels->top;
+    level = __builtin_convertvector(
+        digit * g->levels->step + g->levels->base + (top & g->levels->more), octet_floats);
+    square = level * level;
+    o->a[j] = octet_dot(p, &level);
+    o->b[j] = octet_dot(w, &square);
+    o->entry[j][0] = (uint16_t)e;
+    o->signs[j] = signs;
+}
+
+void grid_scan_book(struct octet *o, const struct grid *g, const struct octet_values *v,
+                    const uint8_t *signs, float scale[][GRID_CANDIDATES])
+{
+    const int octets = TRIT_LANES / g->scales;
+    const float step = (float)g->levels->step, middle = (float)grid_level(g->levels, 1);
+    float s[TRIT_LANES], offset[TRIT_LANES];
+    struct trit_scan scan;
+
+    for (int l = 0; l < TRIT_LANES; l++)
+        offset[l] = middle / step;
+    for (int at = 0; at < GRID_OCTETS; at += octets) {
+        for (int j = 0; j < g->scales; j++)
+            for (int i = 0; i < octets; i++)
+                s[octets * j + i] = step * scale[at + i][j];
+        trit_scan(&scan, g->book, g->scales, v->x + 8 * at, v->w + 8 * at, s, offset);
+        for (int j = 0; j < g->scales; j++)
+            for (int i = at; i < at + octets; i++)
+                book_candidate(&o[i], j, g, trit_scan_entry(&scan, octets * j + i - at),
+                               v->p + 8 * i, v->w + 8 * i, signs[i]);
+    }
 }

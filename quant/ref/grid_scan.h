@@ -8,12 +8,11 @@
  * is a candidate at every other scale. */
 
 #include "quant/grids.h"
+#include "quant/ref/trit_scan.h"
 
 #include <stdint.h>
 
-enum { GRID_MOST = 1024, GRID_FLAT = 512, GRID_CANDIDATES = 4 };
-
-struct grid_prefix;
+enum { GRID_MOST = 1024, GRID_FLAT = 512, GRID_CANDIDATES = 4, GRID_OCTETS = 32 };
 
 /* A codebook as the loops want it. */
 struct grid {
@@ -27,13 +26,13 @@ struct grid {
     int scales;       /* indices of a run that every entry is tried at: 4, 2 or 1 */
     const uint16_t *digits;
     const struct grid_levels *levels;
-    struct grid_prefix *prefix; /* of more than GRID_FLAT entries, else NULL */
+    const struct trit_book *book; /* of more than GRID_FLAT entries, with all signs; else NULL */
     /* Up to GRID_FLAT entries, sixteen at a time in `dim` rows: values 2 k and 2 k + 1 as 16-bit
      * parts in row 2 k, their squares in row 2 k + 1. */
     _Alignas(64) int32_t flat[GRID_FLAT * 8];
 };
 
-/* Expands the entries; the fields down to `prefix` are set. */
+/* Expands the entries; the fields down to `book` are set. */
 void grid_init(struct grid *g);
 
 /* The candidates for an octet, g->scales of them. */
@@ -52,5 +51,10 @@ struct octet_values {
 /* o: the best entries at each of s[g->scales], counted exactly where s[g->scales / 2] is near
  * the best scale. */
 void grid_scan(struct octet *o, const struct grid *g, const struct octet_values *v, const float *s);
+
+/* The same of all octets together, where there is a book: o[32], from 256 of x, w and p and 32
+ * bytes of signs; scale[i] are those of octet i. */
+void grid_scan_book(struct octet *o, const struct grid *g, const struct octet_values *v,
+                    const uint8_t *signs, float scale[][GRID_CANDIDATES]);
 
 #endif /* QUANT_REF_GRID_SCAN_H */

@@ -1,13 +1,18 @@
 #include "quant/ref/iq1_fit.h"
 
 #include "quant/half.h"
-#include "quant/ref/iq1_scan.h"
+#include "quant/ref/octet_vec.h"
+#include "quant/ref/trit_scan.h"
 #include "quant/vec.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { OCTET = 8, MOST = 7, CHUNKS = IQ1_OCTETS / IQ1_AT_ONCE };
+enum { OCTET = 8, MOST = 7 };
+
+#define IQ1_DELTA 0.125F
+
+static const struct trit_book book = {grid_iq1_start, grid_iq1_entry, grid_iq1_second, 1.0F};
 
 /* Codes of a run: sum w x q and sum w q^2 with q = entry + delta. At a scale t they gain
  * t (2 a - t b) over zeros; a / b is their best scale. */
@@ -33,48 +38,50 @@ static const float ones[4 * OCTET] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 
                                       1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 /* The nearest digits of an octet. */
-INLINE void octet_sums(float a[VEC_ALL], float b[VEC_ALL], const float inverse[VEC_ALL],
+INLINE void octet_sums(vec a[VEC_SUMS], vec b[VEC_SUMS], const vec inverse[VEC_SUMS],
                        const float *x, const float *w)
 {
     const ivec lo = vec_bound(-1), hi = vec_bound(1);
 
-    for (int k = 0; k < VEC_ALL; k += VEC) {
-        const vec inv = vec_load(inverse + k), delta = vec_load(deltas + k);
-        vec sa = vec_load(a + k), sb = vec_load(b + k);
+    for (int k = 0; k < VEC_SUMS; k++) {
+        const vec delta = vec_load(deltas + k * VEC);
+        a[k] = b[k] = vec_all(0);
         for (int i = 0; i < OCTET; i++) {
-            const vec q = vec_code(x[i] * inv - delta, lo, hi) + delta, wq = w[i] * q;
-            sa += wq * x[i];
-            sb += wq * q;
+            const vec q = vec_code(x[i] * inverse[k] - delta, lo, hi) + delta, wq = w[i] * q;
+            a[k] += wq * x[i];
+            b[k] += wq * q;
         }
-        vec_store(a + k, sa);
-        vec_store(b + k, sb);
     }
 }
 
-/* Per octet the delta that suits a scale better: in both halves of the lanes. */
-static void better_delta(float a[VEC_ALL], float b[VEC_ALL], const float scale[VEC_ALL])
+/* The other half of sixteen lanes in place of each. */
+INLINE vec vec_other_half(const vec v[VEC_SUMS], int k)
 {
-    enum { HALF = VEC_ALL / 2 };
-    float other_a[VEC_ALL], other_b[VEC_ALL];
+#if defined(__AVX512F__)
+    (void)k;
+    return (vec)_mm512_shuffle_f32x4((__m512)v[0], (__m512)v[0], 0x4e);
+#else
+    return v[(k + VEC_SUMS / 2) % VEC_SUMS];
+#endif
+}
 
-    memcpy(other_a, a + HALF, sizeof(other_a) / 2);
-    memcpy(other_a + HALF, a, sizeof(other_a) / 2);
-    memcpy(other_b, b + HALF, sizeof(other_b) / 2);
-    memcpy(other_b + HALF, b, sizeof(other_b) / 2);
-    for (int k = 0; k < VEC_ALL; k += VEC) {
-        const vec t = vec_load(scale + k), a0 = vec_load(a + k), b0 = vec_load(b + k);
-        const vec a1 = vec_load(other_a + k), b1 = vec_load(other_b + k);
-        const ivec better = 2.0F * a1 - t * b1 > 2.0F * a0 - t * b0;
-        vec_store(a + k, vec_pick(better, a1, a0));
-        vec_store(b + k, vec_pick(better, b1, b0));
+/* Adds an octet, per scale with the delta that suits it better: in both halves of the lanes. */
+INLINE void add_better(vec a[VEC_SUMS], vec b[VEC_SUMS], const vec oa[VEC_SUMS],
+                       const vec ob[VEC_SUMS], const vec scale[VEC_SUMS])
+{
+    for (int k = 0; k < VEC_SUMS; k++) {
+        const vec a1 = vec_other_half(oa, k), b1 = vec_other_half(ob, k);
+        const ivec better = 2.0F * a1 - scale[k] * b1 > 2.0F * oa[k] - scale[k] * ob[k];
+        a[k] += vec_pick(better, a1, oa[k]);
+        b[k] += vec_pick(better, b1, ob[k]);
     }
 }
 
 /* The digits that gain most. */
 static struct sums run_guess(const float *x, const float *w, int octets)
 {
-    float a[VEC_ALL] = {0}, b[VEC_ALL] = {0}, scale[VEC_ALL], inverse[VEC_ALL];
-    float heavy[4 * OCTET], gain[VEC_ALL];
+    vec a[VEC_SUMS] = {{0}}, b[VEC_SUMS] = {{0}}, scale[VEC_SUMS], inverse[VEC_SUMS];
+    float heavy[4 * OCTET], gain[VEC_ALL], all_a[VEC_ALL], all_b[VEC_ALL];
     struct sums best = {0, 0};
 
     for (int i = 0; i < octets * OCTET; i++)
@@ -83,25 +90,29 @@ static struct sums run_guess(const float *x, const float *w, int octets)
     const float mean = sqrtf(vec_dot(heavy, x, n) / vec_dot(w, ones, n));
     if (!(mean > 0))
         return best;
-    for (int j = 0; j < VEC_ALL; j++) {
-        scale[j] = looks[j] * mean;
-        inverse[j] = 1.0F / scale[j];
+    for (int k = 0; k < VEC_SUMS; k++) {
+        scale[k] = vec_load(looks + k * VEC) * mean;
+        inverse[k] = 1.0F / scale[k];
     }
     for (int o = 0; o < octets; o++) {
-        float oa[VEC_ALL] = {0}, ob[VEC_ALL] = {0};
+        vec oa[VEC_SUMS], ob[VEC_SUMS];
         octet_sums(oa, ob, inverse, x + OCTET * o, w + OCTET * o);
         if (octets == 2)
-            better_delta(oa, ob, scale);
-        for (int j = 0; j < VEC_ALL; j++) {
-            a[j] += oa[j];
-            b[j] += ob[j];
-        }
+            add_better(a, b, oa, ob, scale);
+        else
+            for (int k = 0; k < VEC_SUMS; k++) {
+                a[k] += oa[k];
+                b[k] += ob[k];
+            }
     }
-    for (int j = 0; j < VEC_ALL; j++)
-        gain[j] = a[j] > 0 ? a[j] * a[j] / b[j] : 0;
+    for (int k = 0; k < VEC_SUMS; k++) {
+        vec_store(gain + k * VEC, vec_pick(a[k] > 0, a[k] * a[k] / b[k], vec_all(0)));
+        vec_store(all_a + k * VEC, a[k]);
+        vec_store(all_b + k * VEC, b[k]);
+    }
     const int top = vec_best(gain);
     if (gain[top] > 0)
-        best = (struct sums){a[top], b[top]};
+        best = (struct sums){all_a[top], all_b[top]};
     return best;
 }
 
@@ -126,103 +137,132 @@ static uint16_t finite_f16(float d)
     return h == 0 ? 1 : h > 0x7bff ? 0x7bff : h;
 }
 
+/* What the runs come to at each of VEC super-scales. */
+INLINE vec gain_at_all(const struct sums *run, const float *scale, int n, vec d)
+{
+    const vec inverse = 1.0F / d;
+    const ivec lo = vec_bound(0), hi = vec_bound(MOST);
+    vec gain = vec_all(0);
+
+    for (int k = 0; k < n; k++) {
+        const vec s = vec_code((scale[k] * inverse - 1.0F) * 0.5F, lo, hi);
+        const vec t = d * (2.0F * s + 1.0F);
+        gain += t * (2.0F * run[k].a - t * run[k].b);
+    }
+    return gain;
+}
+
 static uint16_t choose_d(const struct sums *run, int n)
 {
-    float scale[IQ1_OCTETS / 2], widest = 0, most = 0;
-    uint16_t best = 0;
+    float scale[IQ1_OCTETS / 2], d[TRIES], gain[TRIES], widest = 0;
+    uint16_t h[TRIES];
+    int best = 0;
 
     for (int k = 0; k < n; k++) {
         scale[k] = run[k].b > 0 ? run[k].a / run[k].b : 0;
         widest = scale[k] > widest ? scale[k] : widest;
     }
-    for (int i = 0; i < TRIES && widest > 0; i++) {
-        const uint16_t h = finite_f16(widest / divisor[i]);
-        const float d = f32_from_f16(h), inverse = 1.0F / d;
-        float gain = 0;
-        for (int k = 0; k < n; k++)
-            gain += gain_at(&run[k], d * (2.0F * nearest_s(scale[k], inverse) + 1.0F));
-        if (gain > most || !best) {
-            most = gain;
-            best = h;
-        }
+    if (!(widest > 0))
+        return 0;
+    for (int i = 0; i < TRIES; i++) {
+        h[i] = finite_f16(widest / divisor[i]);
+        d[i] = f32_from_f16(h[i]);
     }
-    return best;
+    for (int i = 0; i < TRIES; i += VEC)
+        vec_store(gain + i, gain_at_all(run, scale, n, vec_load(d + i)));
+    for (int i = 1; i < TRIES; i++)
+        best = gain[i] > gain[best] ? i : best;
+    return h[best];
 }
 
 /* ---- entries ------------------------------------------------------------------------------------ */
 
 static struct sums octet_exact(const float *x, const float *w, unsigned entry, int minus)
 {
-    const float delta = minus ? -IQ1_DELTA : IQ1_DELTA;
-    float a[OCTET], b[OCTET];
+    octet_ints digit;
+    octet_floats wx, q;
 
-    for (int i = 0; i < OCTET; i++) {
-        const float q = (float)grid_iq1_value(entry, i) + delta, wq = w[i] * q;
-        a[i] = wq * x[i];
-        b[i] = wq * q;
-    }
-    for (int half = OCTET / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) {
-            a[i] += a[i + half];
-            b[i] += b[i + half];
-        }
-    return (struct sums){a[0], b[0]};
+    octet_digits(&digit, grid_iq1[entry]);
+    q = __builtin_convertvector(digit - 1, octet_floats) + (minus ? -IQ1_DELTA : IQ1_DELTA);
+    memcpy(&wx, w, sizeof(wx));
+    wx *= q;
+    const float a = octet_dot(x, &wx);
+    q *= q;
+    return (struct sums){a, octet_dot(w, &q)};
 }
 
-/* The first of two neighbouring s to look at. */
-static int window(const struct sums *run, float d)
+/* The first of `scales` neighbouring s to look at, the nearest or one and the next. */
+static int window(const struct sums *run, float d, int scales)
 {
-    const int s = run->b > 0 ? (int)nearest_s(run->a / run->b - d, 1.0F / d) : 0;
+    const float below = scales == 2 ? d : 0;
+    const int s = run->b > 0 ? (int)nearest_s(run->a / run->b - below, 1.0F / d) : 0;
 
-    return s < MOST ? s : MOST - 1;
+    return s <= MOST + 1 - scales ? s : MOST + 1 - scales;
 }
 
-/* The best s and delta of `n` octets that share s; of each octet's lanes errors in err. */
-static void choose(struct iq1_fit *f, int at, int n, int first, const float *err)
+/* Lanes of a search: an octet has one for each scale and delta. */
+struct lanes {
+    int scales, octets; /* octets at once */
+    struct trit_scan scan;
+};
+
+static int lane_of(const struct lanes *l, int octet, int scale, int minus)
 {
+    return l->octets * (2 * scale + minus) + octet;
+}
+
+/* The best s and delta of `n` octets that share s, from octet `o` of the lanes on, which is
+ * octet `at` of f. */
+static void choose(struct iq1_fit *f, int at, int n, int first, const struct lanes *l, int o)
+{
+    const float *err = l->scan.err;
     float least = INFINITY;
-    int best = 0;
+    int best = 0, best_minus = 0;
 
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < l->scales; i++)
         for (int minus = 0; minus < (n == 4 ? 2 : 1); minus++) {
             float sum = 0;
-            for (int o = 0; o < n; o++) {
-                const float *e = err + IQ1_EACH * o + 2 * i;
-                sum += n == 4 ? e[minus] : e[0] < e[1] ? e[0] : e[1];
+            for (int k = 0; k < n; k++) {
+                const float e0 = err[lane_of(l, o + k, i, 0)], e1 = err[lane_of(l, o + k, i, 1)];
+                sum += n == 4 ? minus ? e1 : e0 : e0 < e1 ? e0 : e1;
             }
             if (sum < least) {
                 least = sum;
-                best = 2 * i + minus;
+                best = i;
+                best_minus = minus;
             }
         }
-    for (int o = 0; o < n; o++) {
-        const float *e = err + IQ1_EACH * o + best / 2 * 2;
-        f->s[at + o] = (uint8_t)(first + best / 2);
-        f->minus[at + o] = (uint8_t)(n == 4 ? best % 2 : !(e[0] < e[1]));
+    for (int k = 0; k < n; k++) {
+        const float e0 = err[lane_of(l, o + k, best, 0)], e1 = err[lane_of(l, o + k, best, 1)];
+        const int minus = n == 4 ? best_minus : !(e0 < e1);
+        f->s[at + k] = (uint8_t)(first + best);
+        f->minus[at + k] = (uint8_t)minus;
+        f->entry[at + k] = (uint16_t)trit_scan_entry(&l->scan, lane_of(l, o + k, best, minus));
     }
 }
 
 /* s, delta and entries of all octets for d, around what the runs were before; their sums. */
-static void search(struct iq1_fit *f, struct sums *run, const float *x, const float *w, int octets)
+static void search(struct iq1_fit *f, struct sums *run, const float *x, const float *w, int octets,
+                   int scales)
 {
     const float d = f32_from_f16(f->d);
-    struct iq1_scan scan;
+    struct lanes l;
 
-    for (int c = 0; c < CHUNKS; c++) {
-        float scale[IQ1_LANES];
-        int first[IQ1_AT_ONCE];
-        const int at = IQ1_AT_ONCE * c;
-        for (int o = 0; o < IQ1_AT_ONCE; o++)
-            first[o] = window(&run[(at + o) / octets], d);
-        for (int l = 0; l < IQ1_LANES; l++)
-            scale[l] = d * (float)(2 * (first[l / IQ1_EACH] + l % IQ1_EACH / 2) + 1);
-        iq1_scan(&scan, x + IQ1_CHUNK * c, w + IQ1_CHUNK * c, scale);
-        for (int o = 0; o < IQ1_AT_ONCE; o += octets)
-            choose(f, at + o, octets, first[o], scan.err + IQ1_EACH * o);
-        for (int o = 0; o < IQ1_AT_ONCE; o++) {
-            const int lane = IQ1_EACH * o + 2 * (f->s[at + o] - first[o]) + f->minus[at + o];
-            f->entry[at + o] = (uint16_t)iq1_scan_entry(&scan, lane);
-        }
+    l.scales = scales;
+    l.octets = TRIT_LANES / 2 / scales;
+    for (int at = 0; at < IQ1_OCTETS; at += l.octets) {
+        float scale[TRIT_LANES], delta[TRIT_LANES];
+        int first[TRIT_LANES];
+        for (int o = 0; o < l.octets; o++)
+            first[o] = window(&run[(at + o) / octets], d, scales);
+        for (int i = 0; i < 2 * scales; i++)
+            for (int o = 0; o < l.octets; o++) {
+                scale[l.octets * i + o] = d * (float)(2 * (first[o] + i / 2) + 1);
+                delta[l.octets * i + o] = i % 2 ? -IQ1_DELTA : IQ1_DELTA;
+            }
+        trit_scan(&l.scan, &book, 2 * scales, x + OCTET * at, w + OCTET * at, scale, delta);
+        for (int o = 0; o < l.octets; o += octets)
+            choose(f, at + o, octets, first[o], &l, o);
     }
     memset(run, 0, sizeof(*run) * (size_t)(IQ1_OCTETS / octets));
     for (int o = 0; o < IQ1_OCTETS; o++) {
@@ -255,6 +295,8 @@ static float gain_of(const struct iq1_fit *f, const struct sums *run, int octets
 }
 
 static const int passes[EFFORT_COUNT] = {[EFFORT_FAST] = 1, [EFFORT_NORMAL] = 1, [EFFORT_BEST] = 4};
+/* Scales of a run that entries are searched at: a second one is worth 0.1 % of the error. */
+static const int scales[EFFORT_COUNT] = {[EFFORT_FAST] = 1, [EFFORT_NORMAL] = 1, [EFFORT_BEST] = 2};
 
 void iq1_fit(struct iq1_fit *f, const float x[256], const float w[256], int octets,
              enum codec_effort effort)
@@ -268,7 +310,7 @@ void iq1_fit(struct iq1_fit *f, const float x[256], const float w[256], int octe
         run[k] = run_guess(x + OCTET * octets * k, w + OCTET * octets * k, octets);
     now.d = choose_d(run, IQ1_OCTETS / octets);
     for (int pass = 0; now.d && pass < passes[effort]; pass++) {
-        search(&now, run, x, w, octets);
+        search(&now, run, x, w, octets, scales[effort]);
         const uint16_t before = now.d;
         for (int try = 0; try < 2; try++) {
             const float gain = gain_of(&now, run, octets);

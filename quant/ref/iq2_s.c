@@ -2,9 +2,9 @@
  * ten bits of index and all eight signs. */
 
 #include "formats/blocks.h"
+#include "quant/grid_iq2s.h"
 #include "quant/half.h"
 #include "quant/ref/grid_fit.h"
-#include "quant/ref/grid_prefix.h"
 #include "quant/ref/ref.h"
 
 enum { RUNS = 16, OCTETS = 32 };
@@ -27,11 +27,13 @@ static void pack(void *block, const struct grid_fit *f)
         b->scales[k] = (uint8_t)(f->scale[2 * k] | f->scale[2 * k + 1] << 4);
 }
 
+static const struct trit_book book = {grid_iq2s_start, grid_iq2s_entry, grid_iq2s_second,
+                                      18.0F / 17.0F};
+
 static const int scales[EFFORT_COUNT] = {[EFFORT_NORMAL] = 2, [EFFORT_FAST] = 1, [EFFORT_BEST] = 4};
 
 void iq2_s_encode(void *dst, const float *src, size_t n, const struct codec_how *how)
 {
-    struct grid_prefix prefix;
     struct grid g = {.entries = 1024,
                      .dim = 8,
                      .middle = 0.055F,
@@ -42,7 +44,7 @@ void iq2_s_encode(void *dst, const float *src, size_t n, const struct codec_how 
                      .scales = scales[how->effort],
                      .digits = grid_iq2s,
                      .levels = &grid_levels_2,
-                     .prefix = &prefix};
+                     .book = &book};
 
     grid_encode(dst, sizeof(struct block_iq2_s), pack, &g, src, n, how);
 }

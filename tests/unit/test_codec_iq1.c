@@ -9,7 +9,8 @@
 
 #include "formats/base/cpu.h"
 #include "formats/blocks.h"
-#include "quant/grid_iq1.h"
+#include "quant/grid_iq2s.h"
+#include "quant/grids.h"
 #include "quant/half.h"
 #include "tests/codec_try.h"
 
@@ -23,12 +24,12 @@ static const struct codec *type(int t)
     return codec_get(types[t], CPU_ALL);
 }
 
-static int half_of(unsigned entry, int at)
+static int half_of(unsigned digits, int at)
 {
     int h = 0;
 
     for (int j = at; j < at + 4; j++)
-        h = 3 * h + grid_iq1_value(entry, j) + 1;
+        h = 3 * h + (int)(digits >> 2 * j & 3);
     return h;
 }
 
@@ -36,25 +37,36 @@ static int half_of(unsigned entry, int at)
 static void test_codec_iq1_lists(void **state)
 {
     (void)state;
-    int seen[GRID_IQ1] = {0};
+    static const struct {
+        int entries, listed;
+        const uint16_t *digits, *start, *entry;
+        const uint8_t *second;
+    } books[] = {
+        {GRID_IQ1, GRID_IQ1_LISTED,  grid_iq1,  grid_iq1_start,  grid_iq1_entry,  grid_iq1_second },
+        {1024,     GRID_IQ2S_LISTED, grid_iq2s, grid_iq2s_start, grid_iq2s_entry, grid_iq2s_second},
+    };
 
-    assert_int_equal(grid_iq1_start[0], 0);
-    assert_int_equal(grid_iq1_start[GRID_IQ1_HALVES] * GRID_IQ1_STEP, GRID_IQ1_LISTED);
-    for (int h = 0; h < GRID_IQ1_HALVES; h++) {
-        const int end = GRID_IQ1_STEP * grid_iq1_start[h + 1];
-        for (int e = GRID_IQ1_STEP * grid_iq1_start[h]; e < end; e++) {
-            assert_true(grid_iq1_entry[e] < GRID_IQ1);
-            assert_int_equal(half_of(grid_iq1_entry[e], 0), h);
-            assert_int_equal(half_of(grid_iq1_entry[e], 4), grid_iq1_second[e]);
-            seen[grid_iq1_entry[e]]++;
-            if (seen[grid_iq1_entry[e]] > 1) {
-                assert_int_equal(grid_iq1_entry[e], grid_iq1_entry[e - 1]);
-                assert_true(end - e < GRID_IQ1_STEP);
+    for (size_t b = 0; b < sizeof(books) / sizeof(books[0]); b++) {
+        const uint16_t *start = books[b].start, *entry = books[b].entry;
+        int seen[GRID_IQ1] = {0};
+        assert_int_equal(start[0], 0);
+        assert_int_equal(start[GRID_IQ1_HALVES] * GRID_IQ1_STEP, books[b].listed);
+        for (int h = 0; h < GRID_IQ1_HALVES; h++) {
+            const int end = GRID_IQ1_STEP * start[h + 1];
+            for (int e = GRID_IQ1_STEP * start[h]; e < end; e++) {
+                assert_true(entry[e] < books[b].entries);
+                assert_int_equal(half_of(books[b].digits[entry[e]], 0), h);
+                assert_int_equal(half_of(books[b].digits[entry[e]], 4), books[b].second[e]);
+                seen[entry[e]]++;
+                if (seen[entry[e]] > 1) {
+                    assert_int_equal(entry[e], entry[e - 1]);
+                    assert_true(end - e < GRID_IQ1_STEP);
+                }
             }
         }
+        for (int e = 0; e < books[b].entries; e++)
+            assert_true(seen[e] > 0);
     }
-    for (int e = 0; e < GRID_IQ1; e++)
-        assert_true(seen[e] > 0);
 }
 
 static void test_codec_iq1_round_trip(void **state)

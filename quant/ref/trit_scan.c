@@ -1,4 +1,4 @@
-#include "quant/ref/iq1_scan.h"
+#include "quant/ref/trit_scan.h"
 
 #include "quant/wide.h"
 
@@ -18,7 +18,7 @@ enum { SHORTS = 16 };
 #else
 enum { SHORTS = 8 };
 #endif
-enum { PARTS = IQ1_LANES / SHORTS };
+enum { PARTS = TRIT_LANES / SHORTS };
 
 typedef int16_t shorts __attribute__((vector_size(2 * SHORTS)));
 
@@ -78,74 +78,77 @@ INLINE shorts shorts_pick(shorts a, shorts b, shorts c, shorts d)
 
 /* A value's loss is counted in units of the heaviest weight's squared scale / UNITS; the digit
  * of a value far beyond the scale is as wrong as can be from MOST on. Eight fit 16 bits. */
-enum { UNITS = 512, MOST = 4095, OCTET = 8 };
+enum { UNITS = 2048, MOST = 4095, OCTET = 8 };
 
 /* of each value and digit */
 struct digits {
-    int16_t loss[OCTET][3][IQ1_LANES];
+    int16_t loss[OCTET][3][TRIT_LANES];
 };
 
 INLINE int16_t loss_of(float e, float weight)
 {
     const float v = e * weight;
 
-    return (int16_t)(int32_t)(v < (float)MOST ? v : (float)MOST);
+    return (int16_t)(int32_t)((v < (float)MOST ? v : (float)MOST) + 0.5F);
 }
 
-/* One value of each octet. err: what the best digits leave. */
-INLINE void value_set(int16_t loss[3][IQ1_LANES], float err[IQ1_LANES], const float x[IQ1_AT_ONCE],
-                      const float w[IQ1_AT_ONCE], const float inverse[IQ1_LANES])
-{
-    float u[IQ1_LANES], weight[IQ1_LANES];
+/* What lanes are made of: the values of an octet stand once, weights in units. */
+struct inputs {
+    float value[OCTET][TRIT_LANES], weight[OCTET][TRIT_LANES];
+    float inverse[TRIT_LANES], unit[TRIT_LANES];
+    const float *offset;
+    float top;
+};
 
-    for (int q = 0; q < IQ1_AT_ONCE; q++)
-        for (int j = 0; j < IQ1_EACH; j++) {
-            u[IQ1_EACH * q + j] = x[q];
-            weight[IQ1_EACH * q + j] = w[q];
-        }
-    for (int l = 0; l < IQ1_LANES; l++) {
-        const float v = u[l] * inverse[l] - (l % 2 ? -IQ1_DELTA : IQ1_DELTA);
-        const float below = 2.0F * v + 1.0F, above = 1.0F - 2.0F * v; /* beyond digit 0's */
+/* Value i of the n lanes from `at` on. err: what the best digits leave. */
+INLINE void value_set(int16_t loss[3][TRIT_LANES], float err[TRIT_LANES], const struct inputs *in,
+                      int i, int at, int n)
+{
+    const float *inverse = in->inverse + at, *offset = in->offset + at, top = in->top;
+
+    for (int l = 0; l < n; l++) {
+        const float v = in->value[i][l] * inverse[l] - offset[l], w = in->weight[i][l];
+        const float below = 2.0F * v + 1.0F, above = top * top - 2.0F * top * v; /* 0's loss */
         const float side = below < above ? below : above;
         const float least = side < 0 ? side : 0;
-        loss[0][l] = loss_of(below - least, weight[l]);
-        loss[1][l] = loss_of(-least, weight[l]);
-        loss[2][l] = loss_of(above - least, weight[l]);
-        err[l] += (v * v + least) * weight[l];
+        loss[0][at + l] = loss_of(below - least, w);
+        loss[1][at + l] = loss_of(-least, w);
+        loss[2][at + l] = loss_of(above - least, w);
+        err[at + l] += (v * v + least) * w;
     }
 }
 
-static void digits_set(struct digits *d, struct iq1_scan *s, float unit[IQ1_AT_ONCE],
-                       const float x[IQ1_CHUNK], const float w[IQ1_CHUNK],
-                       const float scale[IQ1_LANES])
+INLINE void digits_set(struct digits *d, float err[TRIT_LANES], struct inputs *in, int each,
+                       const float *x, const float *w)
 {
-    float inverse[IQ1_LANES], factor[IQ1_AT_ONCE];
+    const int n = TRIT_LANES / each;
+    float most[TRIT_LANES] = {0};
 
-    for (int q = 0; q < IQ1_AT_ONCE; q++) {
-        float most = 0;
-        for (int i = 0; i < OCTET; i++)
-            most = w[OCTET * q + i] > most ? w[OCTET * q + i] : most;
-        factor[q] = (float)UNITS / most;
-        unit[q] = most / (float)UNITS;
-    }
-    for (int l = 0; l < IQ1_LANES; l++) {
-        inverse[l] = 1.0F / scale[l];
-        s->err[l] = 0;
+    for (int q = 0; q < n; q++)
+        for (int i = 0; i < OCTET; i++) {
+            in->value[i][q] = x[OCTET * q + i];
+            in->weight[i][q] = w[OCTET * q + i];
+        }
+    for (int i = 0; i < OCTET; i++)
+        for (int q = 0; q < n; q++)
+            most[q] = in->weight[i][q] > most[q] ? in->weight[i][q] : most[q];
+    for (int q = 0; q < n; q++) {
+        for (int j = 0; j < each; j++)
+            in->unit[n * j + q] = most[q] / (float)UNITS;
+        most[q] = (float)UNITS / most[q];
     }
     for (int i = 0; i < OCTET; i++) {
-        float each_x[IQ1_AT_ONCE], each_w[IQ1_AT_ONCE];
-        for (int q = 0; q < IQ1_AT_ONCE; q++) {
-            each_x[q] = x[OCTET * q + i];
-            each_w[q] = w[OCTET * q + i] * factor[q];
-        }
-        value_set(d->loss[i], s->err, each_x, each_w, inverse);
+        for (int q = 0; q < n; q++)
+            in->weight[i][q] *= most[q];
+        for (int at = 0; at < TRIT_LANES; at += n)
+            value_set(d->loss[i], err, in, i, at, n);
     }
 }
 
 /* All 81 patterns of four values. */
-static void half_set(int16_t half[GRID_IQ1_HALVES][IQ1_LANES], int16_t loss[4][3][IQ1_LANES])
+static void half_set(int16_t half[GRID_IQ1_HALVES][TRIT_LANES], int16_t loss[4][3][TRIT_LANES])
 {
-    for (int p = 0; p < IQ1_LANES; p += SHORTS) {
+    for (int p = 0; p < TRIT_LANES; p += SHORTS) {
         shorts low[9];
         for (int i = 0; i < 9; i++)
             low[i] = shorts_load(loss[2][i / 3] + p) + shorts_load(loss[3][i % 3] + p);
@@ -164,7 +167,7 @@ struct best {
 };
 
 /* All entries with the first half h. */
-INLINE void meet(struct best *b, const struct iq1_scan *s, int h)
+INLINE void meet(struct best *b, const struct trit_scan *s, int h)
 {
     shorts first[PARTS], least[PARTS];
 
@@ -172,9 +175,9 @@ INLINE void meet(struct best *b, const struct iq1_scan *s, int h)
         first[p] = shorts_load(s->first[h] + p * SHORTS);
         least[p] = b->least[p];
     }
-    for (int e = grid_iq1_start[h]; e < grid_iq1_start[h + 1]; e++)
+    for (int e = s->book->start[h]; e < s->book->start[h + 1]; e++)
         for (int k = 0; k < GRID_IQ1_STEP; k++) {
-            const int16_t *second = s->second[grid_iq1_second[GRID_IQ1_STEP * e + k]];
+            const int16_t *second = s->second[s->book->second[GRID_IQ1_STEP * e + k]];
             for (int p = 0; p < PARTS; p++)
                 least[p] = shorts_min(least[p], first[p] + shorts_load(second + p * SHORTS));
         }
@@ -185,7 +188,7 @@ INLINE void meet(struct best *b, const struct iq1_scan *s, int h)
 }
 
 /* Would the first half h be below `than` in any lane, with nothing lost in the second? */
-INLINE bool promising(const struct iq1_scan *s, int h, const shorts than[PARTS])
+INLINE bool promising(const struct trit_scan *s, int h, const shorts than[PARTS])
 {
     bool any = false;
 
@@ -194,7 +197,7 @@ INLINE bool promising(const struct iq1_scan *s, int h, const shorts than[PARTS])
     return any;
 }
 
-static void entries_find(struct iq1_scan *s)
+static void entries_find(struct trit_scan *s)
 {
     struct best b;
     shorts one[PARTS];
@@ -227,31 +230,44 @@ static void entries_find(struct iq1_scan *s)
     }
 }
 
-void iq1_scan(struct iq1_scan *s, const float x[IQ1_CHUNK], const float w[IQ1_CHUNK],
-              const float scale[IQ1_LANES])
+void trit_scan(struct trit_scan *s, const struct trit_book *book, int each, const float *x,
+               const float *w, const float scale[TRIT_LANES], const float offset[TRIT_LANES])
 {
     struct digits d;
-    float unit[IQ1_AT_ONCE];
+    struct inputs in;
 
-    digits_set(&d, s, unit, x, w, scale);
+    s->book = book;
+    in.offset = offset;
+    in.top = book->top;
+    for (int l = 0; l < TRIT_LANES; l++) {
+        in.inverse[l] = 1.0F / scale[l];
+        s->err[l] = 0;
+    }
+    /* The compiler makes loops for each of them. */
+    if (each == 4)
+        digits_set(&d, s->err, &in, 4, x, w);
+    else if (each == 2)
+        digits_set(&d, s->err, &in, 2, x, w);
+    else
+        digits_set(&d, s->err, &in, 1, x, w);
     half_set(s->first, d.loss);
     half_set(s->second, d.loss + 4);
     entries_find(s);
-    for (int l = 0; l < IQ1_LANES; l++)
-        s->err[l] = (s->err[l] + (float)s->least[l]) * (scale[l] * scale[l] * unit[l / IQ1_EACH]);
+    for (int l = 0; l < TRIT_LANES; l++)
+        s->err[l] = (s->err[l] + (float)s->least[l]) * (scale[l] * scale[l] * in.unit[l]);
 }
 
-unsigned iq1_scan_entry(const struct iq1_scan *s, int lane)
+unsigned trit_scan_entry(const struct trit_scan *s, int lane)
 {
     const int h = s->half[lane], want = s->least[lane] - s->first[h][lane];
 
-    for (int e = grid_iq1_start[h]; e < grid_iq1_start[h + 1]; e++) {
-        const uint8_t *second = grid_iq1_second + GRID_IQ1_STEP * e;
+    for (int e = s->book->start[h]; e < s->book->start[h + 1]; e++) {
+        const uint8_t *second = s->book->second + GRID_IQ1_STEP * e;
         int misses = 0; /* before the first hit, in a step of four */
         for (int k = GRID_IQ1_STEP - 1; k >= 0; k--)
             misses = s->second[second[k]][lane] == want ? 0 : misses + 1;
         if (misses < GRID_IQ1_STEP)
-            return grid_iq1_entry[GRID_IQ1_STEP * e + misses];
+            return s->book->entry[GRID_IQ1_STEP * e + misses];
     }
-    return grid_iq1_entry[GRID_IQ1_STEP * grid_iq1_start[h]];
+    return s->book->entry[GRID_IQ1_STEP * s->book->start[h]];
 }
