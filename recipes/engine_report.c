@@ -1,5 +1,6 @@
 /* Reports of a branch. */
 
+#include "eval/csv.h"
 #include "eval/html.h"
 #include "eval/junit.h"
 #include "eval/markdown.h"
@@ -65,6 +66,8 @@ static int render(struct buf *out, const struct branch *b, const struct engine_s
         return junit_gates(out, b->recipe->name, &b->gates, err);
     if (s->name == r->markdown)
         return markdown_report(out, &b->report, b->recipe->n_gates ? &b->gates : NULL, err);
+    if (s->name == r->csv)
+        return csv_report(out, &b->report, NULL, err);
     return report_json(out, &b->report, err);
 }
 

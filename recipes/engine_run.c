@@ -306,7 +306,11 @@ static void run_one(struct schedule *s, struct work *w, size_t ready)
     e->alone = s->running == 1;
     (void)pthread_mutex_unlock(&e->lock);
     (void)pthread_mutex_unlock(&s->lock);
-    const int rc = do_work(w, &par, &err);
+    int rc = do_work(w, &par, &err);
+    if (rc == ERR_ARG && w->kind == WORK_MAKE) /* the recipe asks for it, not the command line */
+        rc = err_wrap(&err, "%s", w->b->variant[w->variant].quant->name);
+    if (rc == ERR_ARG)
+        err.code = ERR_FORMAT;
     (void)pthread_mutex_lock(&s->lock);
     s->running--;
     s->memory -= w->memory;

@@ -164,9 +164,6 @@ static int read_report(struct reader *r, void *to, const struct yaml_node *v)
     if (rc || v->kind != YAML_MAP)
         return rc;
     for (const struct yaml_node *a = v->first; a; a = a->next)
-        if (!strcmp(a->key, "csv"))
-            return node_bad(r->err, a, ERR_UNSUPPORTED, "%s is not supported yet", a->key);
-    for (const struct yaml_node *a = v->first; a; a = a->next)
         for (const struct yaml_node *b = v->first; b != a; b = b->next)
             if (!strcmp(a->text, b->text))
                 return node_bad(r->err, a, ERR_FORMAT, "report: %s and %s are one file", b->key,

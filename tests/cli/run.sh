@@ -124,7 +124,7 @@ recipe 'model: m\nquantise: [Q8_0]\n'
 fails 1 'r.yaml: line 2, column 11: unknown key "quantise" (known: name, model, quantize, evaluate, report, calibrate,' \
     "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantize: [Q8_0]\ngate:\n  Q8_0: {kld: "<= 0.1"}\n'
-fails 1 "r.yaml: line 4, column 3: gate is not supported yet" "$d/r.yaml" --out "$d/x"
+fails 1 "r.yaml: line 4, column 3: gate: needs evaluate:" "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantize: [Q8_0]\n'
 fails 1 "$d/m: No such file" "$d/r.yaml" --out "$d/x"
 fails 2 "--set wants key=value" "$d/r.yaml" --out "$d/x" --set x

@@ -137,6 +137,28 @@ static void test_recipe_variables(void **state)
     recipe_release(&r);
 }
 
+static void test_recipe_gates(void **state)
+{
+    struct recipe_list r;
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(parse(&r,
+                           "model: m\nquantize: [Q8_0, Q4_0]\nevaluate: {text: t}\ngate:\n"
+                           "- kld <= 0.5\n"
+                           "- Q4_0: {ppl_ratio: \"<= 1.1 at 95%\", size_ratio: \"< 0.3\"}\n"
+                           "- Q8_0: [not worse than base.json, bytes <= 100000]\n",
+                           &err),
+                     0);
+    assert_int_equal(r.at->n_gates, 5);
+    assert_null(r.at->gate[0].model);
+    assert_string_equal(r.at->gate[1].model, "Q4_0");
+    assert_int_equal(r.at->gate[2].op, GATE_LT);
+    assert_string_equal(r.at->gate[3].baseline, "dir/base.json");
+    assert_string_equal(r.at->gate[4].model, "Q8_0");
+    recipe_release(&r);
+}
+
 static void test_recipe_matrix(void **state)
 {
     struct recipe_list r;
@@ -170,46 +192,49 @@ static const struct {
     enum err_code code;
     const char *says;
 } wrong[] = {
-    {"",                                                              ERR_FORMAT,      "the file is empty"                           },
-    {"- a\n",                                                         ERR_FORMAT,      "line 1, column 1: the recipe: expected keys" },
-    {"model: m\nquantise: [Q8_0]\n",                                  ERR_FORMAT,
+    {"",                                                                          ERR_FORMAT,      "the file is empty"                           },
+    {"- a\n",                                                                     ERR_FORMAT,      "line 1, column 1: the recipe: expected keys" },
+    {"model: m\nquantise: [Q8_0]\n",                                              ERR_FORMAT,
      "line 2, column 11: unknown key \"quantise\" (known: name, model, quantize, evaluate, "
-     "report, calibrate, "                                                                                                           },
-    {"model: m\nquantize: [Q8_0]\ncalibrate: {chunks: 3}\n",          ERR_FORMAT,
-     "line 3, column 12: calibrate: expected a text: to collect importance on"                                                       },
-    {"model: m\nquantize: [Q8_0]\ndistill: []\n",                     ERR_UNSUPPORTED,
-     "line 3, column 10: distill is not supported"                                                                                   },
-    {"model: m\nquantize: [Q8_0]\ngate: {}\n",                        ERR_UNSUPPORTED,
-     "line 3, column 7: gate is not supported"                                                                                       },
-    {"model: m\nquantize:\n- {name: a, target_size: 90MiB}\n",        ERR_UNSUPPORTED,
-     "line 3, column 26: target_size is not"                                                                                         },
-    {"quantize: [Q8_0]\n",                                            ERR_FORMAT,      "expected a model:"                           },
-    {"model: m\n",                                                    ERR_FORMAT,      "nothing to do"                               },
-    {"model: [m]\nquantize: [Q8_0]\n",                                ERR_FORMAT,
-     "line 1, column 8: model: expected one (several: matrix:"                                                                       },
-    {"model: m\nquantize: Q8_0\n",                                    ERR_FORMAT,      "line 2, column 11: quantize: expected a list"},
-    {"model: m\nquantize: [Q7_0]\n",                                  ERR_FORMAT,      "line 2, column 12: unknown mix \"Q7_0\"; the"},
-    {"model: m\nquantize: [Q8_0, q8_0]\n",                            ERR_FORMAT,      "two variants named \"Q8_0\""                 },
-    {"model: m\nquantize: [{name: a}]\n",                             ERR_FORMAT,      "expected a mix or type"                      },
-    {"model: m\nquantize: [{mix: Q8_0, type: Q8_0}]\n",               ERR_FORMAT,      "found both"                                  },
-    {"model: m\nquantize: [{mix: Q8_0, pure: maybe}]\n",              ERR_FORMAT,
-     "pure: expected true or false"                                                                                                  },
-    {"model: m\nquantize: [{mix: Q8_0, output_type: Q9}]\n",          ERR_FORMAT,
-     "\"Q9\" is no type of a matrix"                                                                                                 },
-    {"model: m\nquantize: [{mix: Q8_0, name: a/b}]\n",                ERR_FORMAT,      "\"a/b\" is no name"                          },
-    {"model: m\nname: ../x\nquantize: [Q8_0]\n",                      ERR_FORMAT,      "\"../x\" is no name"                         },
-    {"model: m\nevaluate: {chunks: 2}\n",                             ERR_FORMAT,      "expected a text:"                            },
-    {"model: m\nevaluate: {text: t, chunks: -1}\n",                   ERR_FORMAT,
-     "chunks: expected a whole number, 1 or more"                                                                                    },
-    {"model: m\nevaluate: {text: t, ctx: 7}\n",                       ERR_FORMAT,
-     "ctx: expected a whole number, 8 or more"                                                                                       },
-    {"model: m\nevaluate: {text: t, ctx: 99999999999999999999999}\n", ERR_FORMAT,      "ctx: expected"                               },
-    {"model: m\nquantize: [Q8_0]\nreport: {html: h}\n",               ERR_FORMAT,      "report: needs evaluate:"                     },
-    {"model: m\nevaluate: {text: t}\nreport: {html: /h}\n",           ERR_FORMAT,      "inside the output folder"                    },
-    {"model: m\nevaluate: {text: t}\nreport: {html: ../h}\n",         ERR_FORMAT,
-     "inside the output folder"                                                                                                      },
-    {"model: m\nmodel: n\n",                                          ERR_FORMAT,      "line 2, column 1: duplicate key \"model\""   },
-    {"model: {m\n",                                                   ERR_FORMAT,      "line 2"                                      },
+     "report, calibrate, "                                                                                                                       },
+    {"model: m\nquantize: [Q8_0]\ncalibrate: {chunks: 3}\n",                      ERR_FORMAT,
+     "line 3, column 12: calibrate: expected a text: to collect importance on"                                                                   },
+    {"model: m\nquantize: [Q8_0]\ndistill: []\n",                                 ERR_UNSUPPORTED,
+     "line 3, column 10: distill is not supported"                                                                                               },
+    {"model: m\nquantize: [Q8_0]\ngate: {}\n",                                    ERR_FORMAT,
+     "line 3, column 7: gate: needs evaluate:"                                                                                                   },
+    {"model: m\nevaluate: {text: t}\ngate: [kdl <= 3]\n",                         ERR_FORMAT,      "line 3, column 8: gate"                      },
+    {"model: m\nquantize: [Q8_0]\nevaluate: {text: t}\ngate: {Q4_0: kld <= 3}\n", ERR_FORMAT,
+     "line 4, column 14: gate \"Q4_0: kld <= 3\": there is no model"                                                                             },
+    {"model: m\nquantize:\n- {name: a, target_size: 90MiB}\n",                    ERR_UNSUPPORTED,
+     "line 3, column 26: target_size is not"                                                                                                     },
+    {"quantize: [Q8_0]\n",                                                        ERR_FORMAT,      "expected a model:"                           },
+    {"model: m\n",                                                                ERR_FORMAT,      "nothing to do"                               },
+    {"model: [m]\nquantize: [Q8_0]\n",                                            ERR_FORMAT,
+     "line 1, column 8: model: expected one (several: matrix:"                                                                                   },
+    {"model: m\nquantize: Q8_0\n",                                                ERR_FORMAT,      "line 2, column 11: quantize: expected a list"},
+    {"model: m\nquantize: [Q7_0]\n",                                              ERR_FORMAT,      "line 2, column 12: unknown mix \"Q7_0\"; the"},
+    {"model: m\nquantize: [Q8_0, q8_0]\n",                                        ERR_FORMAT,      "two variants named \"Q8_0\""                 },
+    {"model: m\nquantize: [{name: a}]\n",                                         ERR_FORMAT,      "expected a mix or type"                      },
+    {"model: m\nquantize: [{mix: Q8_0, type: Q8_0}]\n",                           ERR_FORMAT,      "found both"                                  },
+    {"model: m\nquantize: [{mix: Q8_0, pure: maybe}]\n",                          ERR_FORMAT,
+     "pure: expected true or false"                                                                                                              },
+    {"model: m\nquantize: [{mix: Q8_0, output_type: Q9}]\n",                      ERR_FORMAT,
+     "\"Q9\" is no type of a matrix"                                                                                                             },
+    {"model: m\nquantize: [{mix: Q8_0, name: a/b}]\n",                            ERR_FORMAT,      "\"a/b\" is no name"                          },
+    {"model: m\nname: ../x\nquantize: [Q8_0]\n",                                  ERR_FORMAT,      "\"../x\" is no name"                         },
+    {"model: m\nevaluate: {chunks: 2}\n",                                         ERR_FORMAT,      "expected a text:"                            },
+    {"model: m\nevaluate: {text: t, chunks: -1}\n",                               ERR_FORMAT,
+     "chunks: expected a whole number, 1 or more"                                                                                                },
+    {"model: m\nevaluate: {text: t, ctx: 7}\n",                                   ERR_FORMAT,
+     "ctx: expected a whole number, 8 or more"                                                                                                   },
+    {"model: m\nevaluate: {text: t, ctx: 99999999999999999999999}\n",             ERR_FORMAT,      "ctx: expected"                               },
+    {"model: m\nquantize: [Q8_0]\nreport: {html: h}\n",                           ERR_FORMAT,      "report: needs evaluate:"                     },
+    {"model: m\nevaluate: {text: t}\nreport: {html: /h}\n",                       ERR_FORMAT,      "inside the output folder"                    },
+    {"model: m\nevaluate: {text: t}\nreport: {html: ../h}\n",                     ERR_FORMAT,
+     "inside the output folder"                                                                                                                  },
+    {"model: m\nmodel: n\n",                                                      ERR_FORMAT,      "line 2, column 1: duplicate key \"model\""   },
+    {"model: {m\n",                                                               ERR_FORMAT,      "line 2"                                      },
 };
 
 static void test_recipe_wrong(void **state)
@@ -245,7 +270,7 @@ int main(void)
         cmocka_unit_test(test_recipe_whole),  cmocka_unit_test(test_recipe_defaults),
         cmocka_unit_test(test_recipe_sets),   cmocka_unit_test(test_recipe_wrong),
         cmocka_unit_test(test_recipe_load),   cmocka_unit_test(test_recipe_variables),
-        cmocka_unit_test(test_recipe_matrix),
+        cmocka_unit_test(test_recipe_matrix), cmocka_unit_test(test_recipe_gates),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
