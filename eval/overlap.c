@@ -255,30 +255,39 @@ static int find_text(bool *found, struct buf *out, const char *told, const char 
     return rc;
 }
 
+int overlap_check_named(const struct tok *tok, const char *told, const char *beside,
+                        const struct overlap_text *b, struct err *err)
+{
+    struct buf path = {0};
+    struct map map = {0};
+    bool found = false;
+    int rc = find_text(&found, &path, told, beside, b->path, err);
+
+    if (!rc && found)
+        rc = map_open(&map, path.p, err);
+    if (!rc && found) {
+        const char *text = map.size ? (const char *)map.data : "";
+        const struct overlap_text a = {path.p, text, map.size};
+        rc = overlap_check(tok, &a, b, err);
+    }
+    map_release(&map);
+    buf_release(&path);
+    return rc;
+}
+
 int overlap_check_model(const struct model *m, const struct overlap_text *b, struct err *err)
 {
     const struct source *s = model_source(m);
-    struct buf path = {0}, name = {0};
     struct meta_str told = {0};
-    struct map map = {0};
-    bool found = false;
-    int rc = 0;
+    struct buf name = {0};
+    int rc;
 
     if (!model_tok(m) || !meta_str(source_meta(s), "quantize.imatrix.dataset", &told) || !told.n)
         return 0;
     buf_put(&name, told.p, told.n);
     rc = buf_check(&name, err);
     if (!rc)
-        rc = find_text(&found, &path, name.p, source_path(s), b->path, err);
-    if (!rc && found)
-        rc = map_open(&map, path.p, err);
-    if (!rc && found)
-        rc = overlap_check(
-            model_tok(m),
-            &(struct overlap_text){path.p, map.size ? (const char *)map.data : "", map.size}, b,
-            err);
-    map_release(&map);
-    buf_release(&path);
+        rc = overlap_check_named(model_tok(m), name.p, source_path(s), b, err);
     buf_release(&name);
     return rc;
 }

@@ -29,6 +29,10 @@ int overlap_check(const struct tok *tok, const struct overlap_text *a, const str
 int overlap_check_model(const struct model *m, const struct overlap_text *b,
                         struct err *err) WARN_UNUSED;
 
+/* The same of a text that a file in `beside`'s folder names as `told`. */
+int overlap_check_named(const struct tok *tok, const char *told, const char *beside,
+                        const struct overlap_text *b, struct err *err) WARN_UNUSED;
+
 /* First item shared: a[*at_a, + run) equals b[*at_b, + run). */
 int overlap_find(bool *found, size_t *at_a, size_t *at_b, const struct tok_ids *a,
                  const struct tok_ids *b, struct err *err) WARN_UNUSED;

@@ -59,6 +59,8 @@ static int check_outputs(const struct branch *b, const char *recipe, struct err 
     for (size_t i = 0; i < b->e->n_steps; i++)
         for (size_t k = 0; !rc && k < b->n_tasks; k++)
             rc = apart(b->e->step[i].path, b->task[k], false, err);
+    for (size_t k = 0; !rc && k < sizeof(in) / sizeof(in[0]); k++)
+        rc = apart(b->e->opts->also_written, in[k], false, err);
     return rc;
 }
 
@@ -136,18 +138,6 @@ static int open_stores(struct engine *e, struct err *err)
     return rc;
 }
 
-/* A file name for the recipe as a whole: of a matrix, its branches' without what tells them
- * apart. */
-static const char *whole_name(struct engine *e)
-{
-    const struct recipe *r = &e->recipes.at[0];
-    const size_t n = strlen(r->name), m = strlen(r->suffix);
-
-    if (m && n > m + 1 && !strcmp(r->name + n - m, r->suffix) && r->name[n - m - 1] == '-')
-        return arena_strn(&e->arena, r->name, n - m - 1);
-    return r->name;
-}
-
 static int open_all(struct engine *e, const char *file, struct err *err)
 {
     const struct engine_opts *o = e->opts;
@@ -156,8 +146,7 @@ static int open_all(struct engine *e, const char *file, struct err *err)
 
     if (rc)
         return rc;
-    const char *name = whole_name(e);
-    e->out_dir = o->out_dir ? o->out_dir : name ? arena_fmt(&e->arena, "%s.out", name) : NULL;
+    e->out_dir = o->out_dir ? o->out_dir : arena_fmt(&e->arena, "%s.out", e->recipes.name);
     e->branch = arena_array(&e->arena, e->recipes.n, sizeof(*e->branch));
     for (size_t i = 0; i < e->recipes.n; i++)
         n_steps += engine_most_steps(&e->recipes.at[i]);

@@ -47,8 +47,9 @@ struct engine_step {
 };
 
 struct engine_opts {
-    const char *out_dir;   /* NULL: "<name>.out" */
-    const char *cache_dir; /* shared by output folders; NULL: the output folder's .cache */
+    const char *out_dir;      /* NULL: "<name>.out" */
+    const char *cache_dir;    /* shared by output folders; NULL: the output folder's .cache */
+    const char *also_written; /* by the caller, afterwards; NULL: nothing. No input may be it */
     struct recipe_opts recipe;
     bool plan_only;     /* write nothing, compute sizes of what would be made */
     bool keep_going;    /* after a failure do all that does not need what failed */

@@ -29,11 +29,31 @@ static struct overlap_text text_of(const struct recipe_path *p, const struct map
     return (struct overlap_text){p->path, m->size ? (const char *)m->data : "", m->size};
 }
 
-static int check(struct branch *b, const struct map *x, const struct map *y, struct err *err)
+/* The text, or those that the importance matrix given was collected on and that can be found. */
+static int check_texts(const struct recipe *r, const struct tok *tok,
+                       const struct overlap_text *text, struct err *err)
+{
+    struct imatrix *im = NULL;
+    struct map map = {0};
+    int rc = r->calibration.path ? map_open(&map, r->calibration.path, err)
+                                 : imatrix_read(&im, r->imatrix.path, err);
+
+    if (!rc && r->calibration.path) {
+        const struct overlap_text cal = text_of(&r->calibration, &map);
+        rc = overlap_check(tok, &cal, text, err);
+    }
+    for (size_t i = 0; !rc && im && i < im->n_datasets; i++)
+        rc = overlap_check_named(tok, im->dataset[i], r->imatrix.path, text, err);
+    imatrix_free(im);
+    map_release(&map);
+    return rc;
+}
+
+static int check(struct branch *b, struct err *err)
 {
     const struct recipe *r = b->recipe;
-    const struct overlap_text cal = text_of(&r->calibration, x), text = text_of(&r->text, y);
     struct tok *tok = NULL;
+    struct map map = {0};
     int rc = engine_source(b, err);
 
     if (rc || !source_vocab(b->source))
@@ -41,24 +61,15 @@ static int check(struct branch *b, const struct map *x, const struct map *y, str
     rc = tok_new(&tok, source_vocab(b->source), err);
     if (rc)
         return err_wrap(err, "%s", r->model.path);
-    rc = overlap_check(tok, &cal, &text, err);
-    if (rc == ERR_FORMAT)
-        rc = err_wrap(err, "%s", r->text.where);
+    rc = map_open(&map, r->text.path, err);
+    if (!rc) {
+        const struct overlap_text text = text_of(&r->text, &map);
+        rc = check_texts(r, tok, &text, err);
+        if (rc == ERR_FORMAT)
+            rc = err_wrap(err, "%s", r->text.where);
+    }
+    map_release(&map);
     tok_free(tok);
-    return rc;
-}
-
-static int check_files(struct branch *b, struct err *err)
-{
-    struct map x = {0}, y = {0};
-    int rc = map_open(&x, b->recipe->calibration.path, err);
-
-    if (!rc)
-        rc = map_open(&y, b->recipe->text.path, err);
-    if (!rc)
-        rc = check(b, &x, &y, err);
-    map_release(&x);
-    map_release(&y);
     return rc;
 }
 
@@ -71,8 +82,8 @@ int engine_check_overlap(struct branch *b, struct err *err)
     json_val *doc = NULL;
     int rc;
 
-    if (!b->recipe->calibration.path || !b->recipe->text.path || b->recipe->allow_overlap ||
-        b->e->opts->allow_overlap)
+    if ((!b->recipe->calibration.path && !b->recipe->imatrix.path) || !b->recipe->text.path ||
+        b->recipe->allow_overlap || b->e->opts->allow_overlap)
         return 0;
     rc = key_of(key, b, err);
     if (!rc && !b->e->opts->plan_only)
@@ -80,7 +91,7 @@ int engine_check_overlap(struct branch *b, struct err *err)
     if (!rc)
         rc = store_get(&doc, b->e->store, key, err);
     if (!rc && !doc) {
-        rc = check_files(b, err);
+        rc = check(b, err);
         buf_fmt(&record, "{\"step\": \"overlap\", \"recipe\": \"%s\", \"name\": \"texts\"}",
                 b->recipe->name);
         if (!rc && !b->e->opts->plan_only)

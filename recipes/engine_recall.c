@@ -100,7 +100,9 @@ static int have_file(bool *have, struct branch *b, const char *path, const char 
 
     *have =
         !access(path, R_OK) && !cache_hash_file(now, b->e->cache, path, &why) && !strcmp(now, hex);
-    if (!*have && !serious(&why)) {
+    if (!*have && b->e->opts->plan_only)
+        *have = store_has(b->e->store, hex);
+    else if (!*have && !serious(&why)) {
         why = (struct err){0};
         if (store_fetch(have, b->e->store, hex, path, &b->e->log, &why))
             *have = false;

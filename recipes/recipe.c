@@ -270,6 +270,20 @@ static int read_branch(struct recipe *out, struct recipe_list *list, const char 
     return rc;
 }
 
+/* Branches' names without what tells them apart, where that stands behind. */
+static int whole_name(struct recipe_list *list, const char *file, struct err *err)
+{
+    const struct recipe *r = &list->at[0];
+    const size_t n = strlen(r->name), m = strlen(r->suffix);
+
+    list->name = r->name;
+    if (m && n > m + 1 && !strcmp(r->name + n - m, r->suffix) && r->name[n - m - 1] == '-')
+        list->name = arena_strn(&list->arena, r->name, n - m - 1);
+    else if (m)
+        list->name = file;
+    return list->name ? 0 : err_nomem(err);
+}
+
 int recipe_parse(struct recipe_list *out, const char *path, const char *text, size_t n,
                  const struct recipe_opts *opts, struct err *err)
 {
@@ -294,6 +308,8 @@ int recipe_parse(struct recipe_list *out, const char *path, const char *text, si
         rc = err_nomem(err);
     for (size_t i = 0; !rc && i < n_branches; i++)
         rc = read_branch(&out->at[out->n++], out, name, &branch[i], err);
+    if (!rc)
+        rc = whole_name(out, name, err);
     if (rc)
         recipe_release(out);
     return rc;

@@ -66,6 +66,7 @@ struct recipe {
 struct recipe_list {
     struct recipe *at;
     size_t n;
+    const char *name; /* for all of them: what their names have in common, or the file's */
     struct arena arena;
 };
 

@@ -221,6 +221,16 @@ done:
     return rc;
 }
 
+bool store_has(const struct store *s, const char *hex)
+{
+    struct buf path = {0};
+    struct err unused;
+    const bool has = s->objects && !object_path(&path, s, hex, &unused) && !access(path.p, R_OK);
+
+    buf_release(&path);
+    return has;
+}
+
 int store_fetch(bool *found, struct store *s, const char *hex, const char *path,
                 const struct log *log, struct err *err)
 {

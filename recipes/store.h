@@ -41,6 +41,9 @@ int store_put(struct store *s, const char *key, const struct buf *record,
 /* Keep the file at `path`, whose digest is `hex`; nothing without objects. */
 int store_keep(struct store *s, const char *path, const char *hex, struct err *err) WARN_UNUSED;
 
+/* Is there such an object? It may be damaged. */
+bool store_has(const struct store *s, const char *hex);
+
 /* Put the object `hex` to `path`; *found is false, and nothing is there, when the store has no
  * such object, or one that is damaged (it is removed). Errors: ERR_IO, ERR_INTERRUPTED. */
 int store_fetch(bool *found, struct store *s, const char *hex, const char *path,

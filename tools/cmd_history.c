@@ -1,4 +1,5 @@
 #include "eval/figure.h"
+#include "formats/apart.h"
 #include "formats/base/json.h"
 #include "formats/base/out.h"
 #include "recipes/history.h"
@@ -186,6 +187,10 @@ int cmd_history(struct cmd_env *env, int argc, char **argv, struct err *err)
     if (rc || common.done)
         return rc;
     rc = find_log(&path, &c, err);
+    if (!rc)
+        rc = apart(c.json, path.p, false, err);
+    if (!rc)
+        rc = apart(c.svg, path.p, false, err);
     if (!rc)
         rc = history_read(&h, path.p, c.model, (size_t)c.limit, err);
     if (!rc)

@@ -258,6 +258,7 @@ int cmd_run(struct cmd_env *env, int argc, char **argv, struct err *err)
         .out_dir = r.out_dir,
         .cache_dir = r.cache && *r.cache ? r.cache : NULL,
         .recipe = {.sets = r.sets.at, .n_sets = r.sets.n, .env = variable},
+        .also_written = r.json,
         .plan_only = r.plan,
         .keep_going = r.keep_going,
         .allow_overlap = r.allow_overlap,

@@ -38,6 +38,8 @@ spares "bench" bench "$d/m.gguf" -p 1 -n 1 --json "$d/m.gguf"
 spares "codec" codec encode Q8_0 "$d/rows" "$d/rows" --columns 32
 spares "codec's importance" codec encode Q8_0 "$d/m.gguf" "$d/rows" --columns 1024 --importance "$d/rows"
 printf 'name: m\nmodel: ../m.gguf\nquantize: [{mix: Q8_0, name: b}]\nevaluate: {text: ../text}\nreport: {json: r.yaml}\n' >"$d/to/r.yaml"
+spares "a recipe over itself by --json" run "$d/to/r.yaml" --out "$d/to/o" --json "$d/to/r.yaml" --plan
+spares "a model by --json" run "$d/to/r.yaml" --out "$d/to/o" --json "$d/m.gguf"
 spares "a recipe over itself" run "$d/to/r.yaml" --out "$d/to"
 cp "$d/m.gguf" "$d/m-b.gguf"
 spares "a recipe over its model" run "$d/to/r.yaml" --set model="$d/m-b.gguf" --set report.json=x.json --out "$d"

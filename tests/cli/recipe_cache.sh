@@ -19,6 +19,9 @@ pare cache ls "$d/c" --json "$d/ls.json" && grep -q '^steps: 7, ' "$d/out" && [ 
 ok $? "ls lists seven steps"
 PARE_CACHE=$d/c pare cache ls && grep -q '^steps: 7, ' "$d/out"
 ok $? "\$PARE_CACHE"
+pare run $demo/demo.yaml --out "$d/to/n" --cache "$d/c" --set 'quantize=[Q8_0, Q4_0]' --set evaluate.chunks=1 --set evaluate.ctx=32 \
+    --set calibrate.chunks=2 --plan && [ "$(grep -c ' cached ' "$d/out")" = 6 ] && [ ! -e "$d/to/n" ]
+ok $? "--plan knows what another folder would take from it"
 pare cache gc "$d/c" --max-size 2M --dry-run && grep -q '^would be: steps removed: [1-9]' "$d/out" && [ "$(cached "$d/to/a")" = 6 ] 2>/dev/null
 [ "$(find "$d/c" -name '*.step' | wc -l)" = 7 ]
 ok $? "--dry-run removes nothing"

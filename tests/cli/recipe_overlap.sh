@@ -30,6 +30,12 @@ pare eval "$d/to/z/x-Q4_0.gguf" --text "$d/shared.txt" --ctx 32 --chunks 1 --all
 ok $? "pare eval --allow-overlap"
 pare eval "$d/to/z/x-Q4_0.gguf" --text "$d/own.txt" --ctx 32 --chunks 1
 ok $? "pare eval on another text"
+sed -i 's/calibrate: .*/calibrate: {imatrix: im.gguf}/' "$d/r.yaml" && cp "$d/to/z/x.imatrix.gguf" "$d/im.gguf"
+fails 1 "$d/cal.txt (line" run "$d/r.yaml" --out "$d/to/i"
+ok $? "an importance matrix names its text"
+pare run "$d/r.yaml" --out "$d/to/i" --allow-overlap && cmp "$d/to/i/x-Q4_0.gguf" "$d/to/z/x-Q4_0.gguf" >"$d/shell"
+[ -s "$d/to/i/x-Q4_0.gguf" ]
+ok $? "calibrate: {imatrix: FILE}"
 mv "$d/cal.txt" "$d/elsewhere"
 pare eval "$d/to/z/x-Q4_0.gguf" --text "$d/shared.txt" --ctx 32 --chunks 1
 ok $? "a calibration text that can't be found"
