@@ -84,6 +84,7 @@ static int pass_eval(struct pass *p, const struct branch *b, const struct par *p
     const struct eval_opts eo = {.text_name = r->text.path,
                                  .n_ctx = r->n_ctx,
                                  .n_chunks = r->n_chunks,
+                                 .fast = r->kernels_both,
                                  .cpu = b->e->opts->cpu,
                                  .par = *par,
                                  .log = &b->e->log};
