@@ -1,10 +1,14 @@
 /* Any bytes as a report: refused with a message, or read; then it can be compared with itself, which
- * finds no difference, every metric has an answer, and what is written again is read again. */
+ * finds no difference, every metric has an answer, every form can be written, with no element in a page
+ * that a text brought along, and what is written again is read again. */
 
 #include "eval/compare.h"
+#include "eval/compare_page.h"
+#include "eval/formats.h"
 #include "eval/report_read.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,12 +25,28 @@ static void check_compared(const struct report *r)
                 if (c.pair[i].row[k].verdict == COMPARE_BETTER ||
                     c.pair[i].row[k].verdict == COMPARE_WORSE)
                     abort();
-        if (compare_json(&b, &c, &err))
+        if (compare_json(&b, &c, &err) || compare_html(&b, &c, &err) ||
+            compare_markdown(&b, &c, &err))
             abort();
     } else if (!err.msg[0])
         abort();
     buf_release(&b);
     comparison_release(&c);
+}
+
+static void check_forms(const struct report *r)
+{
+    for (size_t i = 0; report_format_at(i); i++) {
+        struct buf b = {0};
+        struct err err = {0};
+        if (report_format_at(i)->put(&b, r, NULL, &err))
+            abort();
+        const char *script =
+            strcmp(report_format_at(i)->name, "html") != 0 ? NULL : strstr(b.p, "<script");
+        if (script && strstr(script + 1, "<script"))
+            abort();
+        buf_release(&b);
+    }
 }
 
 static void check_metrics(const struct report *r)
@@ -54,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     check_metrics(&f.report);
+    check_forms(&f.report);
     check_compared(&f.report);
     if (report_json(&b, &f.report, &err) || report_parse(&again, b.p, b.n, &err))
         abort();
