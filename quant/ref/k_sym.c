@@ -15,6 +15,7 @@ struct way {
     float head; /* the first d, in what the widest run asks for */
     float top;  /* the first scale of a run, in what its largest value asks for */
     int scales; /* how many are tried, of each sign */
+    int dense;  /* that many one after the other, then every second */
     int near;   /* and after each refit, to either side */
     int rounds;
     bool alike; /* only worth it where all runs reach about as far */
@@ -73,9 +74,10 @@ INLINE struct part search_wide(struct part best, float d, vec extreme, const str
         k_whole(extreme * (by->top * inverse / (float)(k->levels - 1)), k->least, k->most);
     const vec step = vec_pick(first < 0.0F, vec_all(1.0F), vec_all(-1.0F));
 
-    for (int j = 0; j < by->scales; j++) {
-        best = try_scale(best, first + step * (float)j, d, t, at, k, even);
-        best = try_scale(best, second - step * (float)j, d, t, at, k, even);
+    for (int i = 0; i < by->scales; i++) {
+        const float j = (float)(i < by->dense ? i : 2 * i - by->dense);
+        best = try_scale(best, first + step * j, d, t, at, k, even);
+        best = try_scale(best, second - step * j, d, t, at, k, even);
     }
     return best;
 }
@@ -213,24 +215,24 @@ INLINE void fit(struct k_sym *f, const float *x, const float *w, const struct sh
  * bits: both signs of the largest have a code if it is the last one above zero. */
 #define LATTICE(levels)                                                                            \
     {                                                                                              \
-        (levels) / ((levels)-1.0F), 1.0F, 1, 0, 1, true                                            \
+        (levels) / ((levels)-1.0F), 1.0F, 1, 1, 0, 1, true                                         \
     }
 
 static ways ways3 = {
-    {{{1.05F, 1.05F, 5, 1, 1}, LATTICE(4)},
-     {{1.05F, 1.05F, 4, 1, 1}},
-     {{1.05F, 1.2F, 14, 2, 2}, {1.2F, 1.2F, 14, 2, 2}, LATTICE(4)}},
-    {{{1.2F, 1.5F, 20, 2, 1}, LATTICE(4)},
-     {{1.1F, 1.2F, 12, 1, 1}},
-     {{1.2F, 1.5F, 24, 4, 3}, {1.05F, 1.5F, 24, 4, 3}, LATTICE(4)}},
+    {{{1.05F, 1.05F, 5, 5, 1, 1}, LATTICE(4)},
+     {{1.05F, 1.05F, 4, 4, 1, 1}},
+     {{1.05F, 1.2F, 14, 14, 2, 2}, {1.2F, 1.2F, 14, 14, 2, 2}, LATTICE(4)}},
+    {{{1.2F, 1.5F, 20, 20, 2, 1}, LATTICE(4)},
+     {{1.1F, 1.2F, 12, 12, 1, 1}},
+     {{1.2F, 1.5F, 24, 24, 4, 3}, {1.05F, 1.5F, 24, 24, 4, 3}, LATTICE(4)}},
 };
 static ways ways6 = {
-    {{{1.25F, 1.2F, 24, 6, 1}, LATTICE(32)},
-     {{1.2F, 1.15F, 14, 2, 1}},
-     {{1.3F, 1.3F, 60, 8, 3}, LATTICE(32)} },
-    {{{1.25F, 1.2F, 34, 3, 1}, LATTICE(32)},
-     {{1.2F, 1.15F, 20, 2, 1}},
-     {{1.3F, 1.3F, 80, 12, 3}, LATTICE(32)}},
+    {{{1.25F, 1.2F, 24, 24, 6, 1}, LATTICE(32)},
+     {{1.2F, 1.15F, 14, 14, 2, 1}},
+     {{1.3F, 1.3F, 60, 60, 8, 3}, LATTICE(32)} },
+    {{{1.25F, 1.2F, 25, 16, 3, 1}, LATTICE(32)},
+     {{1.2F, 1.15F, 20, 20, 2, 1}},
+     {{1.3F, 1.3F, 80, 80, 12, 3}, LATTICE(32)}},
 };
 
 void q3_k_fit(struct k_sym *f, const float *x, const float *w, enum codec_effort effort)
