@@ -20,6 +20,7 @@ struct compare_cells {
                                          like this" */
 };
 
+/* The cells of a row. */
 void compare_show(struct compare_cells *out, const struct compare_row *row);
 
 /* A mean of a window for people. */

@@ -282,7 +282,7 @@ static int check_model(const struct report_text *t, const char *prefix, const st
         (void)snprintf(path, sizeof(path), "%s.fast", prefix);
         const struct result fast = {t, path, m->result.fast};
         rc = check_counts(&fast, r, err);
-        rc = rc ? rc : check_result(&fast, NULL, err);
+        rc = rc ? rc : check_result(&fast, original, err);
     }
     if (rc)
         return rc;
