@@ -114,7 +114,8 @@ void compare_show(struct compare_cells *out, const struct compare_row *row)
                    row->ref.task ? row->ref.task : "", row->ref.task ? ": " : "", m->title,
                    share ? ", %" : "");
     if (row->ref.fast)
-        (void)snprintf(out->title, COMPARE_CELL_BYTES, "%s, fast kernels", m->title);
+        (void)snprintf(out->title, COMPARE_CELL_BYTES, "%s%s, fast kernels", m->title,
+                       share ? ", %" : "");
     show_value(out->a, m, row->a, decimals);
     show_value(out->b, m, row->b, decimals);
     if (m->error == METRIC_EXACT)
