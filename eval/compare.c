@@ -102,37 +102,14 @@ static int add_row(struct rows *r, const struct metric_ref *ref, struct err *err
     return 0;
 }
 
-static int add_text_rows(struct rows *r, bool fast, struct err *err)
+/* All compared metrics of the text (with `fast` its fast kernels), the file, or a task. */
+static int add_rows(struct rows *r, enum metric_of of, const char *task, bool fast, struct err *err)
 {
     int rc = 0;
 
     for (size_t i = 0; !rc && metric_at(i); i++) {
-        const struct metric_ref ref = {.metric = metric_at(i), .fast = fast};
-        if (ref.metric->of == METRIC_OF_TEXT && (ref.metric->flags & METRIC_COMPARED))
-            rc = add_row(r, &ref, err);
-    }
-    return rc;
-}
-
-static int add_file_rows(struct rows *r, struct err *err)
-{
-    int rc = 0;
-
-    for (size_t i = 0; !rc && metric_at(i); i++) {
-        const struct metric_ref ref = {.metric = metric_at(i)};
-        if (ref.metric->of == METRIC_OF_FILE && (ref.metric->flags & METRIC_COMPARED))
-            rc = add_row(r, &ref, err);
-    }
-    return rc;
-}
-
-static int add_task_rows(struct rows *r, const char *task, struct err *err)
-{
-    int rc = 0;
-
-    for (size_t i = 0; !rc && metric_at(i); i++) {
-        const struct metric_ref ref = {.metric = metric_at(i), .task = task};
-        if (ref.metric->of == METRIC_OF_TASK && (ref.metric->flags & METRIC_COMPARED))
+        const struct metric_ref ref = {.metric = metric_at(i), .task = task, .fast = fast};
+        if (ref.metric->of == of && (ref.metric->flags & METRIC_COMPARED))
             rc = add_row(r, &ref, err);
     }
     return rc;
@@ -155,12 +132,12 @@ static int fill_rows(struct rows *r, struct err *err)
     r->pair->row = arena_array(&r->c->arena, r->cap, sizeof(*r->pair->row));
     if (!r->pair->row)
         return err_nomem(err);
-    int rc = add_text_rows(r, false, err);
+    int rc = add_rows(r, METRIC_OF_TEXT, NULL, false, err);
     if (!rc && r->sides.model_a->result.fast && r->sides.model_b->result.fast)
-        rc = add_text_rows(r, true, err);
+        rc = add_rows(r, METRIC_OF_TEXT, NULL, true, err);
     for (size_t i = 0; !rc && i < tasks->n; i++)
-        rc = add_task_rows(r, tasks->at[i].name, err);
-    return rc ? rc : add_file_rows(r, err);
+        rc = add_rows(r, METRIC_OF_TASK, tasks->at[i].name, false, err);
+    return rc ? rc : add_rows(r, METRIC_OF_FILE, NULL, false, err);
 }
 
 /* ---- where they differ most --------------------------------------------------------------------- */
