@@ -1,5 +1,7 @@
 #include "eval/stats.h"
 
+#include "runtime/rng.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -32,6 +34,43 @@ struct stats_mean stats_clustered(const double *x, size_t n_clusters, size_t eac
     const double c = (double)n_clusters;
     m.error = sqrt(c / (c - 1) * squares) / (double)n;
     return m;
+}
+
+/* The mean of a draw: sum[n] of clusters, taken in blocks until there are n. */
+static double draw(const double *sum, size_t n, size_t block, struct rng *rng)
+{
+    double all = 0;
+
+    for (size_t taken = 0; taken < n;) {
+        const size_t from = (size_t)(rng_u64(rng) % n);
+        for (size_t i = 0; i < block && taken < n; i++, taken++)
+            all += sum[(from + i) % n];
+    }
+    return all;
+}
+
+int stats_bootstrap(double *error, const double *x, size_t n_clusters, size_t each,
+                    const struct stats_boot *how, struct err *err)
+{
+    struct rng rng = rng_init(how->seed);
+    double *sum = calloc(n_clusters + 1, sizeof(*sum)), mean = 0, squares = 0;
+
+    if (!sum)
+        return err_nomem(err);
+    for (size_t i = 0; i < n_clusters * each; i++)
+        sum[i / each] += x[i];
+    /* Welford's running mean and sum of squared deviations */
+    for (size_t i = 0; i < how->n_draws && n_clusters; i++) {
+        const double m =
+            draw(sum, n_clusters, how->block ? how->block : 1, &rng) / (double)(n_clusters * each);
+        const double apart = m - mean;
+        mean += apart / (double)(i + 1);
+        squares += apart * (m - mean);
+    }
+    *error = n_clusters > 1 && how->n_draws > 1 ? sqrt(squares / (double)(how->n_draws - 1))
+                                                : (double)NAN;
+    free(sum);
+    return 0;
 }
 
 struct stats_mean stats_exp(struct stats_mean m)

@@ -63,6 +63,110 @@ static void test_stats_clustered_unknown(void **state)
     assert_true(isnan(none.value) && isnan(none.error));
 }
 
+/* A sum of 12 uniform numbers: nearly normal, mean 0, variance 1. */
+static double normal(uint64_t *seed)
+{
+    double sum = -6;
+
+    for (int i = 0; i < 12; i++) {
+        *seed = *seed * 6364136223846793005U + 1442695040888963407U;
+        sum += (double)(*seed >> 40) / 0x1p24;
+    }
+    return sum;
+}
+
+enum { CLUSTERS = 200, EACH = 50 };
+
+/* Tokens that share half their variance with their window, and windows a part of theirs with
+ * the next: a text has topics. */
+static void correlated(double *x, double between, uint64_t *seed)
+{
+    double topic = normal(seed);
+
+    for (size_t c = 0; c < CLUSTERS; c++) {
+        topic = between * topic + sqrt(1 - between * between) * normal(seed);
+        for (size_t i = 0; i < EACH; i++)
+            x[c * EACH + i] = 3 + topic + normal(seed);
+    }
+}
+
+static double naive(const double *x)
+{
+    return stats_clustered(x, (size_t)CLUSTERS * EACH, 1).error;
+}
+
+static double bootstrap(const double *x, size_t block)
+{
+    const struct stats_boot how = {.block = block, .n_draws = 2000, .seed = 7};
+    struct err err = {0};
+    double a, b;
+
+    assert_int_equal(stats_bootstrap(&a, x, CLUSTERS, EACH, &how, &err), 0);
+    assert_int_equal(stats_bootstrap(&b, x, CLUSTERS, EACH, &how, &err), 0);
+    assert_true(a == b);
+    return a;
+}
+
+/* How far the means of many such texts really spread. */
+static double spread(double between)
+{
+    enum { TEXTS = 400 };
+    static double x[(size_t)CLUSTERS * EACH];
+    double means[TEXTS];
+    uint64_t seed = 99;
+
+    for (size_t t = 0; t < TEXTS; t++) {
+        correlated(x, between, &seed);
+        means[t] = stats_clustered(x, CLUSTERS, EACH).value;
+    }
+    return stats_clustered(means, TEXTS, 1).error * sqrt(TEXTS);
+}
+
+/* Of independent windows: what takes tokens for independent is off by sqrt(1 + 49 / 2), the
+ * clustered error and the bootstrap are right. */
+static void test_stats_correlated_tokens(void **state)
+{
+    static double x[(size_t)CLUSTERS * EACH];
+    uint64_t seed = 1;
+
+    (void)state;
+    correlated(x, 0, &seed);
+    const double truth = spread(0), clustered = stats_clustered(x, CLUSTERS, EACH).error;
+    assert_true(truth / naive(x) > 4.5 && truth / naive(x) < 5.6);
+    assert_true(fabs(clustered / truth - 1) < 0.15);
+    assert_true(fabs(bootstrap(x, 1) / clustered - 1) < 0.05);
+}
+
+/* Where windows resemble their neighbours too, blocks of several are needed. */
+static void test_stats_correlated_windows(void **state)
+{
+    static double x[(size_t)CLUSTERS * EACH];
+    uint64_t seed = 3;
+
+    (void)state;
+    correlated(x, 0.6, &seed);
+    const double truth = spread(0.6), clustered = stats_clustered(x, CLUSTERS, EACH).error;
+    assert_true(clustered < 0.7 * truth);
+    assert_true(fabs(bootstrap(x, 1) / clustered - 1) < 0.05);
+    assert_true(fabs(bootstrap(x, 10) / truth - 1) < 0.25);
+}
+
+static void test_stats_bootstrap_unknown(void **state)
+{
+    const struct stats_boot how = {.n_draws = 10}, once = {.n_draws = 1};
+    const double x[] = {1, 2};
+    struct err err = {0};
+    double e;
+
+    (void)state;
+    assert_int_equal(stats_bootstrap(&e, x, 1, 2, &how, &err), 0);
+    assert_true(isnan(e));
+    assert_int_equal(stats_bootstrap(&e, x, 0, 2, &how, &err), 0);
+    assert_true(isnan(e));
+    assert_int_equal(stats_bootstrap(&e, x, 2, 1, &once, &err), 0);
+    assert_true(isnan(e));
+}
+
 static void test_stats_exp(void **state)
 {
     const struct stats_mean m = stats_exp((struct stats_mean){2, 0.1});
@@ -105,6 +209,9 @@ int main(void)
         cmocka_unit_test(test_stats_clustered_singles),
         cmocka_unit_test(test_stats_clustered_counts_windows),
         cmocka_unit_test(test_stats_clustered_unknown),
+        cmocka_unit_test(test_stats_correlated_tokens),
+        cmocka_unit_test(test_stats_correlated_windows),
+        cmocka_unit_test(test_stats_bootstrap_unknown),
         cmocka_unit_test(test_stats_exp),
         cmocka_unit_test(test_stats_correlation),
         cmocka_unit_test(test_stats_quantile),
