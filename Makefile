@@ -6,6 +6,7 @@
 #   make lint      layers, globals, headers, banned functions, format
 #   make bench     pare beside llama.cpp on real models (see docs/speed.md)
 #   make bench-quantize   pare quantize beside llama-quantize, every type
+#   make bench-eval   pare eval --against beside llama-perplexity --kl-divergence
 #   make fuzz      each fuzz target for FUZZ_SECONDS (60)
 #   make install   pare into $(DESTDIR)$(PREFIX)/bin
 #   make format    rewrite the sources in the house format
@@ -175,6 +176,9 @@ bench: all
 bench-quantize: all $(B)/tests/bench/synthetic
 	@sh tests/bench/quantize.sh
 
+bench-eval: all
+	@sh tests/bench/eval.sh
+
 install: all
 	install -D -m 755 $(PARE) $(DESTDIR)$(PREFIX)/bin/pare
 
@@ -193,7 +197,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 FORCE:
-.PHONY: all tests demo test lint fuzz fuzzers bench bench-quantize install format docs clean help FORCE
+.PHONY: all tests demo test lint fuzz fuzzers bench bench-quantize bench-eval install format docs clean help FORCE
 .SECONDARY:
 
 -include $(foreach l,$(LEVELS),$(REF_C:%.c=$(B)/%.$(l).d))
