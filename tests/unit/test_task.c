@@ -10,6 +10,7 @@
 #include "eval/task_ids.h"
 #include "eval/task_score.h"
 
+#include "formats/base/out.h"
 #include "runtime/session.h"
 
 #include <math.h>
@@ -227,6 +228,58 @@ static void test_task_scores_stand_alone(void **state)
     model_free(m);
 }
 
+/* Item by item, what the log-likelihoods of its choices say: the highest is the answer given, or
+ * the highest by character; the first of equal ones. */
+static void test_task_run_judges(void **state)
+{
+    static const char own[] = "/tmp/pare-test-task.jsonl";
+    static const char equal[] =
+        "{\"context\":\"Tom saw a\",\"choices\":[\"dog\",\"dog\"],\"answer\":0}\n"
+        "{\"context\":\"Tom saw a\",\"choices\":[\"dog\",\"dog\"],\"answer\":1}\n";
+    const char *const paths[] = {"tasks/story-endings.jsonl", own};
+    struct model *m = demo();
+    const struct model *const models[] = {m};
+    struct task_results r;
+    struct task_clock clock = {0};
+    struct task t;
+    struct err err = {0};
+    size_t longer = 0;
+
+    (void)state;
+    assert_int_equal(out_file(own, equal, sizeof(equal) - 1, &err), 0);
+    assert_int_equal(task_load(&t, paths[0], 0, &err), 0);
+    struct task_score *s = calloc(3 * t.n, sizeof(*s));
+    assert_non_null(s);
+    assert_int_equal(task_score(s, &t, m, &one_thread, &clock, &err), 0);
+    if (task_run(&r, NULL, models, 1, NULL, paths, 2, &one_thread, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(r.n, 2);
+    for (size_t i = 0; i < t.n; i++) {
+        const struct task_item *item = &t.item[i];
+        size_t best = 0, by_length = 0;
+        for (size_t k = 1; k < 3; k++) {
+            const struct task_score *c = s + 3 * i;
+            best = c[k].ll > c[best].ll ? k : best;
+            by_length = c[k].ll / (double)item->request[k].length >
+                                c[by_length].ll / (double)item->request[by_length].length
+                            ? k
+                            : by_length;
+        }
+        longer += best != by_length;
+        assert_true(r.at[0].item_correct[i] == (best == item->answer));
+        assert_true(r.at[0].item_correct_norm[i] == (by_length == item->answer));
+        assert_true(r.at[0].item_nll[i] == -s[3 * i + item->answer].ll);
+    }
+    assert_true(longer > 3); /* else the test shows nothing */
+    assert_true(r.at[1].item_correct[0] == 1 && r.at[1].item_correct[1] == 0);
+    assert_true(r.at[1].acc.value == 0.5 && r.at[1].acc.error == 0.5);
+    free(s);
+    task_release(&t);
+    task_results_release(&r);
+    model_free(m);
+    (void)remove(own);
+}
+
 /* ---- results ----------------------------------------------------------------------------------------- */
 
 /* Two models' items, and what is said of them. */
@@ -340,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_task_ids_too_long),
         cmocka_unit_test(test_task_scores_are_plain_ones),
         cmocka_unit_test(test_task_scores_stand_alone),
+        cmocka_unit_test(test_task_run_judges),
         cmocka_unit_test(test_task_compare),
         cmocka_unit_test(test_task_report_round_trip),
         cmocka_unit_test(test_task_report_refuses),
