@@ -112,14 +112,12 @@ static void without_titles(struct buf *out, struct task_span s)
 
 static void without_brackets(struct buf *out, struct task_span s)
 {
-    const char *end = s.p + s.n;
-
-    for (const char *p = s.p; p < end; p++) {
-        const char *close = *p == '[' ? closing(p, end) : NULL;
+    for (size_t i = 0; i < s.n; i++) {
+        const char *close = s.p[i] == '[' ? closing(s.p + i, s.p + s.n) : NULL;
         if (close)
-            p = close;
+            i = (size_t)(close - s.p);
         else
-            buf_put(out, p, 1);
+            buf_put(out, s.p + i, 1);
     }
 }
 
