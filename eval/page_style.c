@@ -57,7 +57,7 @@ static const char style_tables[] =
     "thead th{color:var(--soft);font-weight:600;vertical-align:bottom}"
     "tbody th{font-weight:600}.l{text-align:left}\n"
     ".full th:first-child{position:sticky;left:0;background:var(--paper);text-align:left;"
-    "max-width:16rem;white-space:normal;overflow-wrap:anywhere;min-width:5.5rem}\n"
+    "max-width:16rem;white-space:normal;overflow-wrap:anywhere;min-width:8rem}\n"
     ".compared td:nth-child(2){white-space:normal}.compared "
     "td:nth-child(2){min-width:9rem;max-width:20rem}.begins{white-space:normal;min-width:16rem}."
     "wrap td,.wrap th{white-space:normal}"
