@@ -120,8 +120,6 @@ int engine_make(struct branch *b, struct variant *v, const struct par *par,
 
 /* ---- engine_calibrate.c ---- */
 
-/* Plan the step that collects importance, where the recipe asks for it. */
-int engine_plan_calibration(struct branch *b, struct err *err) WARN_UNUSED;
 int engine_calibrate(struct branch *b, const struct par *par, struct err *err) WARN_UNUSED;
 /* b->importance, read once; nothing when the recipe has none. */
 int engine_importance(struct branch *b, struct err *err) WARN_UNUSED;

@@ -102,7 +102,8 @@ static struct engine_step *add_step(struct branch *b, enum engine_kind kind, con
     return s;
 }
 
-int engine_plan_calibration(struct branch *b, struct err *err)
+/* The step that collects importance, where the recipe asks for it. */
+static int plan_calibration(struct branch *b, struct err *err)
 {
     const struct recipe *r = b->recipe;
     struct hash *h;
@@ -214,7 +215,7 @@ int engine_plan(struct branch *b, struct err *err)
     b->model = arena_array(&b->e->arena, n + 1, sizeof(*b->model));
     if (!b->variant || !b->model)
         return err_nomem(err);
-    int rc = engine_plan_calibration(b, err);
+    int rc = plan_calibration(b, err);
     if (!rc)
         rc = plan_variants(b, err);
     if (!rc)
