@@ -6,6 +6,7 @@
 #include "quant/ref/k_sym.h"
 #include "quant/ref/ref.h"
 #include "quant/ref/search.h"
+#include "quant/wide.h"
 
 #include <string.h>
 
@@ -43,22 +44,34 @@ void q6_k_encode(void *dst, const float *src, size_t n, const struct codec_how *
         block_encode(b++, src + i, srch_importance(w, &s, i, QK_K), how->effort);
 }
 
+/* Sixteen codes; low and high: where their bits are. Constants, so that this becomes vectors. */
+INLINE float *run_decode(float *dst, float scale, const uint8_t *ql, int low, const uint8_t *qh,
+                         int high)
+{
+    for (int j = 0; j < 16; j++) {
+        const int code = (ql[j] >> low & 15) | (qh[j] >> high & 3) << 4;
+        dst[j] = scale * (float)(code - 32);
+    }
+    return dst + 16;
+}
+
 void q6_k_decode(float *dst, const void *src, size_t n)
 {
     const struct block_q6_k *b = src;
 
     for (size_t i = 0; i < n / QK_K; i++) {
         const float d = f32_from_f16(b[i].d);
-        for (int k = 0; k < 8; k++) {
-            /* 32 values: k / 4 chooses the half, k % 4 the bits within it */
-            const uint8_t *ql = b[i].ql + 64 * (k / 4) + 32 * (k & 1);
-            const uint8_t *qh = b[i].qh + 32 * (k / 4);
-            const int low = k % 4 / 2 * 4, high = k % 4 * 2;
-            for (int j = 0; j < 32; j++) {
-                const float scale = d * (float)b[i].scales[2 * k + j / 16];
-                const int code = (ql[j] >> low & 15) | (qh[j] >> high & 3) << 4;
-                *dst++ = scale * (float)(code - 32);
-            }
+        for (int h = 0; h < 2; h++) {
+            const uint8_t *ql = b[i].ql + 64 * h, *qh = b[i].qh + 32 * h;
+            const int8_t *s = b[i].scales + 8 * h;
+            dst = run_decode(dst, d * (float)s[0], ql, 0, qh, 0);
+            dst = run_decode(dst, d * (float)s[1], ql + 16, 0, qh + 16, 0);
+            dst = run_decode(dst, d * (float)s[2], ql + 32, 0, qh, 2);
+            dst = run_decode(dst, d * (float)s[3], ql + 48, 0, qh + 16, 2);
+            dst = run_decode(dst, d * (float)s[4], ql, 4, qh, 4);
+            dst = run_decode(dst, d * (float)s[5], ql + 16, 4, qh + 16, 4);
+            dst = run_decode(dst, d * (float)s[6], ql + 32, 4, qh, 6);
+            dst = run_decode(dst, d * (float)s[7], ql + 48, 4, qh + 16, 6);
         }
     }
 }
