@@ -36,6 +36,8 @@ struct fused_opts {
 };
 
 struct fused;
+
+/* Room for scoring. Errors: ERR_NOMEM. */
 int fused_new(struct fused **out, const struct fused_opts *opts, struct err *err) WARN_UNUSED;
 void fused_free(struct fused *f); /* accepts NULL */
 
