@@ -19,7 +19,7 @@
 enum kern_math {
     KERN_F32,  /* weights as stored, activations F32, products and sums as if in F32 */
     KERN_BF16, /* weights as stored, activations rounded to BF16, sums in F32 */
-    KERN_INT8, /* activations rounded to 8 bits per 32 values: fastest, adds loss */
+    KERN_INT8, /* activations rounded to 8 bits, a scale for 16 values: fastest, adds loss */
     KERN_MATH_COUNT
 };
 

@@ -27,6 +27,19 @@ static inline __m512 round_bf16(__m512 v)
     return _mm512_castsi512_ps(_mm512_and_si512(r, _mm512_set1_epi32((int)0xffff0000)));
 }
 
+/* 16 values in 8 bits, x[i] ~ *d * q[i], and the sum of q. */
+static inline __m128i round_8bit(float *d, int *sum, const float *x)
+{
+    const __m512 v = _mm512_loadu_ps(x);
+    const float max = _mm512_reduce_max_ps(_mm512_abs_ps(v));
+    const __m512 f = _mm512_set1_ps(max > 0 ? 127 / max : 0);
+    const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(v, f));
+
+    *d = max / 127;
+    *sum = _mm512_reduce_add_epi32(q);
+    return _mm512_cvtepi32_epi8(q);
+}
+
 /* ---- exp ---------------------------------------------------------------------------
  * By glibc's libmvec (within 4 ulp), kept away from where its result would be denormal
  * or infinite: there it falls back to scalar code, and denormals slow down whatever

@@ -60,7 +60,7 @@ static void pack_act_int8(void *act, const float *x, size_t ld_x, size_t m, size
 {
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < k; j += 8) {
-            const float max = max_abs32(x + i * ld_x + j / 32 * 32);
+            const float max = max_abs16(x + i * ld_x + j / 16 * 16);
             const __m256 f = _mm256_set1_ps(max > 0 ? 127 / max : 0);
             const __m256 v = _mm256_mul_ps(_mm256_loadu_ps(x + i * ld_x + j), f);
             const __m256 q = _mm256_cvtepi32_ps(_mm256_cvtps_epi32(v));

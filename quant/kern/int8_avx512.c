@@ -23,7 +23,7 @@ struct run16 {
 struct act_run {
     int8_t q[32];
     int32_t start[2]; /* -128 * sum of q, for each 16 */
-    float d, sum;     /* scale; sum of q */
+    float d[2], sum;  /* scale of each 16; sum of d q */
 };
 
 static size_t panel_bytes(size_t k)
@@ -74,19 +74,15 @@ static void pack(void *panel, const struct kern *kern, enum dtype t, const uint8
 /* As pack_vec of KERN_INT8, 32 values at a time. */
 static void pack_run(struct act_run *to, const float *x)
 {
-    const __m512 v0 = _mm512_loadu_ps(x), v1 = _mm512_loadu_ps(x + 16);
-    const float max = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(v0), _mm512_abs_ps(v1)));
-    const __m512 f = _mm512_set1_ps(max > 0 ? 127 / max : 0);
-    const __m512i q0 = _mm512_cvtps_epi32(_mm512_mul_ps(v0, f));
-    const __m512i q1 = _mm512_cvtps_epi32(_mm512_mul_ps(v1, f));
-    const int sum0 = _mm512_reduce_add_epi32(q0), sum1 = _mm512_reduce_add_epi32(q1);
+    to->sum = 0;
+    for (size_t h = 0; h < 2; h++) {
+        int sum;
+        const __m128i q = round_8bit(&to->d[h], &sum, x + 16 * h);
 
-    to->d = max / 127;
-    to->sum = (float)(sum0 + sum1);
-    to->start[0] = -128 * sum0;
-    to->start[1] = -128 * sum1;
-    _mm_storeu_si128((__m128i *)(void *)to->q, _mm512_cvtepi32_epi8(q0));
-    _mm_storeu_si128((__m128i *)(void *)(to->q + 16), _mm512_cvtepi32_epi8(q1));
+        _mm_storeu_si128((__m128i *)(void *)(to->q + 16 * h), q);
+        to->start[h] = -128 * sum;
+        to->sum += to->d[h] * (float)sum;
+    }
 }
 
 /* A block: [k / 32][ROWS]; rows that are not there repeat the last. */
@@ -142,10 +138,11 @@ static void block(__m512 y[ROWS], const struct run16 *w, const struct act_run *x
 #pragma GCC unroll 8
         for (size_t r = 0; r < ROWS; r++) {
             const __m512 a = _mm512_mul_ps(_mm512_cvtepi32_ps(lo[r]), s0);
-            const __m512 c = _mm512_fmadd_ps(_mm512_cvtepi32_ps(hi[r]), s1, a);
-            const __m512 e = _mm512_fnmadd_ps(min, _mm512_set1_ps(x[r].sum), c);
+            const __m512 c = _mm512_mul_ps(_mm512_cvtepi32_ps(hi[r]), s1);
 
-            sum[r] = _mm512_fmadd_ps(e, _mm512_set1_ps(x[r].d), sum[r]);
+            sum[r] = _mm512_fmadd_ps(a, _mm512_set1_ps(x[r].d[0]), sum[r]);
+            sum[r] = _mm512_fmadd_ps(c, _mm512_set1_ps(x[r].d[1]), sum[r]);
+            sum[r] = _mm512_fnmadd_ps(min, _mm512_set1_ps(x[r].sum), sum[r]);
         }
     }
     memcpy(y, sum, sizeof(sum));

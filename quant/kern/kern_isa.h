@@ -34,12 +34,12 @@ void kern_init_amx_gemm(struct kern *k);
 #define KERN_EXP_RANGE 87.0F /* exp(-87) is a normal float; below, a weight counts as 0 */
 #define KERN_GELU_ERF  0.70710678118654752F /* sqrt(1 / 2) */
 
-/* A row of activations in 8 bits: x[i] ~ d[i / 32] * q[i], q in -127 .. 127. The
- * arrays lie one after another: q[k], d[k / 32], sum[k / 32] (of q). */
+/* A row of activations in 8 bits: x[i] ~ d[i / 16] * q[i], q in -127 .. 127. The
+ * arrays lie one after another: q[k], d[k / 16], sum[k / 32] (of d q: what a minimum of
+ * the weights is multiplied by). */
 struct act8 {
     int8_t *q;
-    float *d;
-    int32_t *sum;
+    float *d, *sum;
 };
 
 /* Where the arrays of a packed row of k values are; k a multiple of 32. */
@@ -48,12 +48,12 @@ static inline struct act8 act8_at(void *p, size_t k)
     int8_t *q = p;
     float *d = (float *)(void *)(q + k);
 
-    return (struct act8){.q = q, .d = d, .sum = (int32_t *)(void *)(d + k / 32)};
+    return (struct act8){.q = q, .d = d, .sum = d + k / 16};
 }
 
 static inline size_t act8_bytes(size_t k)
 {
-    return k + k / 32 * (sizeof(float) + sizeof(int32_t));
+    return k + (k / 16 + k / 32) * sizeof(float);
 }
 
 #endif /* QUANT_KERN_KERN_ISA_H */

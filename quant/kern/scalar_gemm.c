@@ -25,24 +25,30 @@ static void pack_vec_bf16(void *dst, const float *x, size_t k)
         y[i] = f32_from_bf16(bf16_from_f32(x[i]));
 }
 
+/* 16 values; returns d times their sum. */
+static float pack_16(int8_t *q, float *d, const float *x)
+{
+    float max = 0;
+    int sum = 0;
+
+    for (size_t i = 0; i < 16; i++)
+        max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
+    for (size_t i = 0; i < 16; i++) {
+        q[i] = (int8_t)(max > 0 ? (int)rintf(x[i] * (127 / max)) : 0);
+        sum += q[i];
+    }
+    *d = max / 127;
+    return *d * (float)sum;
+}
+
 static void pack_vec_int8(void *dst, const float *x, size_t k)
 {
     const struct act8 a = act8_at(dst, k);
 
     for (size_t b = 0; b < k / 32; b++) {
-        float max = 0;
-        int sum = 0;
+        const float first = pack_16(a.q + 32 * b, &a.d[2 * b], x + 32 * b);
 
-        for (size_t i = 32 * b; i < 32 * b + 32; i++)
-            max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
-        a.d[b] = max / 127;
-        for (size_t i = 32 * b; i < 32 * b + 32; i++) {
-            const int q = max > 0 ? (int)rintf(x[i] * (127 / max)) : 0;
-
-            a.q[i] = (int8_t)q;
-            sum += q;
-        }
-        a.sum[b] = sum;
+        a.sum[b] = first + pack_16(a.q + 32 * b + 16, &a.d[2 * b + 1], x + 32 * b + 16);
     }
 }
 
@@ -65,7 +71,7 @@ static void vec_f32(float *y, const struct kern *kern, enum dtype t, const uint8
     }
 }
 
-/* y = sum over blocks of d * (sum over halves of scale * (q . x) - min * sum x) */
+/* y = sum over blocks of (sum over halves of d * scale * (q . x)) - min * sum x */
 static float dot_int8(const int8_t *q, const float *scale, const float *min, struct act8 x,
                       size_t n_blocks)
 {
@@ -76,8 +82,8 @@ static float dot_int8(const int8_t *q, const float *scale, const float *min, str
 
         for (size_t i = 0; i < 32; i++)
             s[i / 16] += q[32 * b + i] * x.q[32 * b + i];
-        y += x.d[b] * (scale[2 * b] * (float)s[0] + scale[2 * b + 1] * (float)s[1] -
-                       min[b] * (float)x.sum[b]);
+        y += x.d[2 * b] * (scale[2 * b] * (float)s[0]) +
+             x.d[2 * b + 1] * (scale[2 * b + 1] * (float)s[1]) - min[b] * x.sum[b];
     }
     return y;
 }
@@ -94,7 +100,7 @@ static void vec_int8(float *y, const struct kern *kern, enum dtype t, const uint
         y[r] = 0;
         for (size_t i = 0; i < k; i += sizeof(q)) {
             const size_t left = k - i < sizeof(q) ? k - i : sizeof(q);
-            const struct act8 part = {all.q + i, all.d + i / 32, all.sum + i / 32};
+            const struct act8 part = {all.q + i, all.d + i / 16, all.sum + i / 32};
 
             kern->ints[t](q, scale, min, w[r] + i / info->block * info->bytes, left);
             y[r] += dot_int8(q, scale, min, part, left / 32);

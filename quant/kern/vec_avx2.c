@@ -70,11 +70,11 @@ KERN_INLINE float dot_int8(const uint8_t *block, struct act8 x, size_t k, size_t
         for (int r = 0; r < runs; r++, at++) {
             const struct run run = get(block, r);
             const __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(x.q + 32 * at));
-            const __m256 scale =
-                _mm256_set_m128(_mm_set1_ps(run.s1 * x.d[at]), _mm_set1_ps(run.s0 * x.d[at]));
+            const __m256 scale = _mm256_set_m128(_mm_set1_ps(run.s1 * x.d[2 * at + 1]),
+                                                 _mm_set1_ps(run.s0 * x.d[2 * at]));
 
             sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot_32(run.q, v)), scale, sum);
-            mins += run.min * (x.d[at] * (float)x.sum[at]);
+            mins += run.min * x.sum[at];
         }
     }
     return sum8(sum) - mins;
@@ -93,28 +93,35 @@ KERN_INLINE float dot_int8(const uint8_t *block, struct act8 x, size_t k, size_t
     }
 KERN_RUN_TYPES(VEC_INT8)
 
+/* 16 values as integers to v[2]; returns d times their sum. */
+static float pack_16(__m256i v[2], float *d, const float *x)
+{
+    const float max = max_abs16(x);
+    const __m256 f = _mm256_set1_ps(max > 0 ? 127 / max : 0);
+
+    v[0] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), f));
+    v[1] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), f));
+    *d = max / 127;
+    /* whole numbers below 2^24: exact in F32 */
+    return *d * sum8(_mm256_cvtepi32_ps(_mm256_add_epi32(v[0], v[1])));
+}
+
 /* The same bits as the scalar one: max, quotient and product round alike. */
 static void pack_int8(void *dst, const float *x, size_t k)
 {
     const struct act8 a = act8_at(dst, k);
 
     for (size_t b = 0; b < k / 32; b++, x += 32) {
-        const float max = max_abs32(x);
-        const __m256 f = _mm256_set1_ps(max > 0 ? 127 / max : 0);
-        __m256i v[4], words0, words1, sum;
+        __m256i v[4], words0, words1;
+        const float first = pack_16(v, &a.d[2 * b], x);
 
-        for (size_t i = 0; i < 4; i++)
-            v[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), f));
-        sum = _mm256_add_epi32(_mm256_add_epi32(v[0], v[1]), _mm256_add_epi32(v[2], v[3]));
+        a.sum[b] = first + pack_16(v + 2, &a.d[2 * b + 1], x + 16);
         /* packing works within 128-bit halves: fours end up as 0 2 4 6 1 3 5 7 */
         words0 = _mm256_packs_epi32(v[0], v[1]);
         words1 = _mm256_packs_epi32(v[2], v[3]);
         _mm256_storeu_si256((__m256i *)(void *)(a.q + 32 * b),
                             _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words0, words1),
                                                         _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
-        a.d[b] = max / 127;
-        /* whole numbers below 2^24: exact in F32 */
-        a.sum[b] = (int32_t)sum8(_mm256_cvtepi32_ps(sum));
     }
 }
 

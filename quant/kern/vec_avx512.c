@@ -114,11 +114,11 @@ KERN_INLINE float dot_int8(const uint8_t *block, struct act8 x, size_t k, size_t
             const __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(x.q + 32 * at));
             const __m256i s = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_abs_epi8(run.q),
                                                   _mm256_sign_epi8(v, run.q));
-            const __m256 scale =
-                _mm256_set_m128(_mm_set1_ps(run.s1 * x.d[at]), _mm_set1_ps(run.s0 * x.d[at]));
+            const __m256 scale = _mm256_set_m128(_mm_set1_ps(run.s1 * x.d[2 * at + 1]),
+                                                 _mm_set1_ps(run.s0 * x.d[2 * at]));
 
             sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), scale, sum);
-            mins += run.min * (x.d[at] * (float)x.sum[at]);
+            mins += run.min * x.sum[at];
         }
     }
     return _mm512_reduce_add_ps(_mm512_zextps256_ps512(sum)) - mins;
@@ -142,17 +142,13 @@ static void pack_int8(void *dst, const float *x, size_t k)
 {
     const struct act8 a = act8_at(dst, k);
 
-    for (size_t b = 0; b < k / 32; b++) {
-        const __m512 v0 = _mm512_loadu_ps(x + 32 * b), v1 = _mm512_loadu_ps(x + 32 * b + 16);
-        const float max = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(v0), _mm512_abs_ps(v1)));
-        const __m512 f = _mm512_set1_ps(max > 0 ? 127 / max : 0);
-        const __m512i q0 = _mm512_cvtps_epi32(_mm512_mul_ps(v0, f));
-        const __m512i q1 = _mm512_cvtps_epi32(_mm512_mul_ps(v1, f));
+    for (size_t b = 0; b < k / 16; b++) {
+        int sum;
+        const __m128i q = round_8bit(&a.d[b], &sum, x + 16 * b);
+        const float part = a.d[b] * (float)sum;
 
-        a.d[b] = max / 127;
-        a.sum[b] = _mm512_reduce_add_epi32(_mm512_add_epi32(q0, q1));
-        _mm_storeu_si128((__m128i *)(void *)(a.q + 32 * b), _mm512_cvtepi32_epi8(q0));
-        _mm_storeu_si128((__m128i *)(void *)(a.q + 32 * b + 16), _mm512_cvtepi32_epi8(q1));
+        _mm_storeu_si128((__m128i *)(void *)(a.q + 16 * b), q);
+        a.sum[b / 2] = b % 2 ? a.sum[b / 2] + part : part;
     }
 }
 
