@@ -44,7 +44,7 @@ for m in $MIXES; do
 done
 if [ "$JUDGES" != llama ]; then
     # shellcheck disable=SC2086  # a list of files
-    "$PARE" eval $files --against "$base" --text "$EVALUATION" --chunks "$CHUNKS" --json "$work/eval.json" >"$work/eval"
+    "$PARE" eval $files --against "$base" --text "$EVALUATION" --chunks "$CHUNKS" --csv "$work/eval.csv" >"$work/eval"
 fi
 if [ "$JUDGES" != pare ]; then
     made "$work/base.logits" "$peer/llama-perplexity" -m "$base" -f "$EVALUATION" -c 512 --chunks "$CHUNKS" -t 2 --no-escape \
@@ -63,7 +63,10 @@ kld() { # kld WHO MIX JUDGE: the mean, or 0 where it was not measured
 }
 figure() {
     if [ "$3" = pare ]; then
-        perl -0777 -ne 'while (/"file": "([^"]*)".*?"kld": \{\s*"mean": \{\s*"value": ([-0-9.e]+)/sg) { printf("%.6f", $2) if $1 =~ m|/'"$1-$2"'\.gguf$| }' "$work/eval.json" 2>/dev/null
+        awk -F, -v file="$1-$2.gguf" '
+            NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i }
+            NR > 1 && substr($column["file"], length($column["file"]) - length(file) + 1) == file { printf "%.6f", $column["kld"] }' \
+            "$work/eval.csv" 2>/dev/null
     else
         sed -n 's/^Mean *KLD: *\([0-9.]*\).*/\1/p' "$work/kld-$1-$2" 2>/dev/null
     fi
