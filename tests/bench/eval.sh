@@ -40,7 +40,7 @@ while [ $i -lt "$RUNS" ]; do
         --kl-divergence-base "$out/base.kld" >"$work/b1"
     once "$work/kld.log" "$peer" -m "$MODEL" --no-repack -t 2 -c 512 --kl-divergence \
         --kl-divergence-base "$out/base.kld" >"$work/b2"
-    paste -d' ' "$work/b1" "$work/b2" | awk '{ print $1 + $4, $2 + $5, $3 > $6 ? $3 : $6 }' >>"$work/b"
+    paste -d' ' "$work/b1" "$work/b2" | awk '{ print $1 + $4, $2 + $5, ($3 > $6 ? $3 : $6) }' >>"$work/b"
     i=$((i + 1))
 done
 

@@ -28,7 +28,7 @@ static struct model *open_small(struct small *t, unsigned cpu)
     return m;
 }
 
-static struct windows windows_of(int32_t ids[TOKENS])
+static struct windows text_windows(int32_t ids[TOKENS])
 {
     small_ids(ids, TOKENS, 5);
     return (struct windows){
@@ -62,7 +62,7 @@ static void test_collect_sums(void **state)
     struct small t;
     struct model *m = open_small(&t, cpu_detect());
     int32_t ids[TOKENS];
-    const struct windows text = windows_of(ids);
+    const struct windows text = text_windows(ids);
     struct collect c = {.model = m, .text = &text, .par = {2}};
     double want[SMALL_EMBD] = {0}, x[SMALL_EMBD];
     struct imatrix *im;
@@ -127,7 +127,7 @@ static void test_collect_output(void **state)
     struct err err = {0};
 
     (void)state;
-    (void)windows_of(ids);
+    (void)text_windows(ids);
     assert_int_equal(sess_new(&s, m, CTX, CTX, &par, &err), 0);
     assert_int_equal(sess_watch(s, &watch, &err), 0);
     assert_int_equal(sess_eval(s, ids, CTX, logits, CTX, &err), 0);
@@ -218,7 +218,7 @@ static void check_moments(unsigned cpu, uint64_t memory)
     struct small t;
     struct model *model = open_small(&t, cpu);
     int32_t ids[TOKENS];
-    const struct windows text = windows_of(ids);
+    const struct windows text = text_windows(ids);
     struct collect c = {.model = model, .text = &text, .par = {2}, .cpu = cpu};
     struct imatrix *im;
     struct moments *m;
