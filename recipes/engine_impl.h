@@ -115,11 +115,13 @@ int engine_source(struct branch *b, struct err *err) WARN_UNUSED;
 /* The job that makes a variant. */
 int engine_job(struct job **out, struct branch *b, const struct variant *v, bool size_only,
                const struct par *par, struct err *err) WARN_UNUSED;
+/* Make the variant's file and keep its record. */
 int engine_make(struct branch *b, struct variant *v, const struct par *par,
                 struct err *err) WARN_UNUSED;
 
 /* ---- engine_calibrate.c ---- */
 
+/* Collect the branch's importance, unless a run before has, and keep its record in the cache. */
 int engine_calibrate(struct branch *b, const struct par *par, struct err *err) WARN_UNUSED;
 /* b->importance, read once; nothing when the recipe has none. */
 int engine_importance(struct branch *b, struct err *err) WARN_UNUSED;
