@@ -27,7 +27,7 @@ struct made_report {
     struct report report;                          /* points into this struct: not to be copied */
     struct report_model model[REPORTS_MODELS + 1]; /* the original last */
     struct eval_about about;
-    char name[REPORTS_MODELS][8];
+    char name[REPORTS_MODELS][24];
 };
 
 /* Make one; a failure ends the program. */
