@@ -37,7 +37,7 @@ endif
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wvla -Wundef -Wwrite-strings -Wcast-qual \
 	-Wformat=2 -Wpointer-arith -Wno-missing-field-initializers $(WERROR)
-PKGS   := libcjson yaml-0.1 libpcre2-8 libutf8proc libcrypto zlib sqlite3
+PKGS   := libcjson yaml-0.1 libpcre2-8 libutf8proc libcrypto zlib sqlite3 openblas
 FLAGS  := -std=c11 -g $(FLAGS_$(CONFIG)) $(WARN) -fno-common -fvisibility=hidden \
 	-ffp-contract=off -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -include tests/lint/banned.h
 CFLAGS ?=

@@ -4,7 +4,7 @@ set -eu
 want=
 for kind in "$@"; do
     case $kind in
-    build) want="$want pkg-config libcjson-dev libyaml-dev libpcre2-dev libutf8proc-dev libssl-dev zlib1g-dev libsqlite3-dev" ;;
+    build) want="$want pkg-config libcjson-dev libyaml-dev libpcre2-dev libutf8proc-dev libssl-dev zlib1g-dev libsqlite3-dev libopenblas-dev" ;;
     test) want="$want libcmocka-dev clang-14 clang-format-14 libasan8 libubsan1" ;;
     browser) want="$want chromium" ;;
     fuzz) want="$want libclang-rt-14-dev" ;;

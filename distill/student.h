@@ -1,0 +1,57 @@
+#ifndef DISTILL_STUDENT_H
+#define DISTILL_STUDENT_H
+
+/* A student made from its teacher: fewer blocks, narrower ones, or fresh weights; written as a GGUF in F32,
+ * which training then starts from. All is done on the GGUF's names and roles, for any family. */
+
+#include "formats/base/err.h"
+#include "formats/base/log.h"
+#include "formats/base/par.h"
+#include "formats/dtype.h"
+#include "runtime/model.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct student_spec {
+    const char *layers; /* "20" (how many: the least influence go) or "0,2,4-7"; NULL: all */
+    uint64_t hidden, ffn, heads, kv_heads; /* 0: as the teacher */
+    const char *from; /* config.json (fresh weights), checkpoint or GGUF; NULL: the teacher */
+    uint64_t seed;    /* of fresh weights */
+};
+
+/* What the importance of blocks, heads and channels is measured on. */
+struct student_sample {
+    const int32_t *ids; /* [n_seq, n_tok] */
+    size_t n_seq, n_tok;
+};
+
+struct student_about {
+    uint64_t n_params, n_params_teacher;
+    uint64_t layers, hidden, ffn, heads, kv_heads, head_dim, vocab;
+    uint64_t *kept_layers; /* [layers] of the teacher; NULL: not made from it; owned */
+    double *
+        influence; /* [teacher's layers] 1 - mean cosine of a block's input and output; NULL; owned */
+    uint64_t n_teacher_layers;
+};
+
+/* What the student will be, before anything is measured or written: all fields but kept_layers and influence.
+ * Errors: ERR_ARG (a number that does not divide, or is larger than the teacher's: which), those of opening `from`. */
+int student_plan(struct student_about *out, const struct student_spec *spec,
+                 const struct source *teacher, struct err *err) WARN_UNUSED;
+/* Measure, choose, write `path`. sample: NULL when nothing has to be measured. */
+int student_make(struct student_about *out, const char *path, const struct student_spec *spec,
+                 const struct model *teacher, const struct student_sample *sample,
+                 const struct par *par, const struct log *log, struct err *err) WARN_UNUSED;
+void student_about_release(struct student_about *a);
+
+struct params;
+/* Write the weights w (as ps->w; another array of the same length, such as an average) of a student that was read from
+ * `start`: a GGUF, or a Hugging Face folder. type: F32, F16 or BF16 for matrices. Atomic. */
+int student_write_gguf(const char *path, const struct source *start, const struct params *ps,
+                       const float *w, enum dtype type, struct err *err) WARN_UNUSED;
+int student_write_folder(const char *dir, const struct source *start, const struct params *ps,
+                         const float *w, enum dtype type, const struct par *par,
+                         struct err *err) WARN_UNUSED;
+
+#endif /* DISTILL_STUDENT_H */
