@@ -201,7 +201,7 @@ int sess_watch(struct sess *s, const struct sess_watch *w, struct err *err)
             if (parts[p]->watch_floats)
                 most = max(most, parts[p]->watch_floats(s->m, i));
     }
-    if (!s->seen) {
+    if (w->fn && !s->seen) {
         const int rc = floats(&s->seen, s, s->n_batch, most, err);
         if (rc)
             return rc;
@@ -282,6 +282,7 @@ static void turn(struct sess *s, size_t total)
     fill_ropes(s, far);
     forget(s);
     s->watch.fn = NULL; /* each token is told of once */
+    s->watch.layer_fn = NULL;
     for (size_t i = 0; i < n; i += s->n_batch)
         append(s, s->ids + i, n - i < s->n_batch ? n - i : s->n_batch);
     s->watch = watch;

@@ -70,14 +70,19 @@ struct sess_input {
 };
 typedef void sess_watch_fn(void *arg, const struct sess_input *in);
 
+/* The residual stream x[n, n_embd] of an evaluation's n tokens: layer 0 is what the first block meets, layer i
+ * what i blocks have left, i.e. hidden_states[i] of transformers, the last one before the output's norm. */
+typedef void sess_layer_fn(void *arg, size_t layer, const float *x, size_t n);
+
 struct sess_watch {
-    sess_watch_fn *fn; /* on the caller's thread, between products; NULL: nobody watches */
+    sess_watch_fn *fn; /* on the caller's thread, between products; NULL: nobody watches them */
+    sess_layer_fn *layer_fn; /* likewise, between blocks; NULL */
     void *arg;
     size_t n_layers; /* no blocks after these are computed, nor logits; SIZE_MAX: all */
 };
 
-/* From now on tell *w what meets every weight matrix, the output's too: all tokens of
- * each sess_eval, whether or not it asks for logits. Errors: ERR_NOMEM. */
+/* From now on tell *w what meets every weight matrix, the output's too, and what lies between blocks: all
+ * tokens of each sess_eval, whether or not it asks for logits. Errors: ERR_NOMEM. */
 int sess_watch(struct sess *s, const struct sess_watch *w, struct err *err) WARN_UNUSED;
 
 #endif /* RUNTIME_SESSION_H */

@@ -256,11 +256,22 @@ static void block(struct sess *s, size_t layer, size_t n)
     residual(end, n);
 }
 
+static void tell_layer(const struct sess *s, size_t layer, size_t n)
+{
+    if (s->watch.layer_fn)
+        s->watch.layer_fn(s->watch.arg, layer, s->x, n);
+}
+
 void forward_blocks(struct sess *s, size_t n)
 {
+    const bool watched = s->watch.fn || s->watch.layer_fn;
+
     residual((struct residual){.s = s, .next = norm_first(s->m, 0)}, n);
-    for (size_t l = 0; l < s->m->n_layer && (!s->watch.fn || l < s->watch.n_layers); l++)
+    tell_layer(s, 0, n);
+    for (size_t l = 0; l < s->m->n_layer && (!watched || l < s->watch.n_layers); l++) {
         block(s, l, n);
+        tell_layer(s, l + 1, n);
+    }
 }
 
 /* ---- logits ------------------------------------------------------------------ */

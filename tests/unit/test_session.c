@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -208,6 +209,121 @@ static void test_session_feed(void **state)
     small_free(&t);
 }
 
+/* ---- residual streams ------------------------------------------------------------- */
+
+struct streams {
+    float x[SMALL_LAYERS + 1][N * SMALL_EMBD];
+    size_t told, rows; /* how often, and tokens that went through all before */
+};
+
+static void keep_stream(void *arg, size_t layer, const float *x, size_t n)
+{
+    struct streams *s = arg;
+
+    assert_int_equal(layer, s->told % (SMALL_LAYERS + 1));
+    memcpy(s->x[layer] + s->rows * SMALL_EMBD, x, n * SMALL_EMBD * sizeof(*x));
+    s->told++;
+    if (layer == SMALL_LAYERS)
+        s->rows += n;
+}
+
+/* Logits of a row by the output's norm and matrix, in double. */
+static double logit_of(const struct small *t, const float *x, size_t token)
+{
+    const float *norm = small_weight(t, -1, "output_norm.weight");
+    const float *w = small_weight(t, -1, "output.weight") + token * SMALL_EMBD;
+    double sum = 0, y = 0;
+
+    for (size_t i = 0; i < SMALL_EMBD; i++)
+        sum += (double)x[i] * (double)x[i];
+    for (size_t i = 0; i < SMALL_EMBD; i++)
+        y += (double)w[i] * (double)norm[i] * (double)x[i] / sqrt(sum / SMALL_EMBD + (double)1e-5F);
+    return y;
+}
+
+/* What the first block meets is the embedding; what the last leaves gives the logits. */
+static void test_session_streams(void **state)
+{
+    const struct small_tweak w = {0};
+    struct small t;
+    struct streams all = {0};
+    const struct sess_watch watch = {.layer_fn = keep_stream, .arg = &all, .n_layers = SIZE_MAX};
+    int32_t ids[N];
+    float want[N * VOCAB], got[N * VOCAB];
+    struct err err;
+
+    (void)state;
+    make(&t, &w);
+    struct model *m = small_open(&t, 0);
+    struct sess *a = session(m, N, N, 1), *b = session(m, N, N, 1);
+    small_ids(ids, N, 7);
+    assert_int_equal(sess_eval(a, ids, 8, want, 8, &err), 0);
+    assert_int_equal(sess_eval(a, ids + 8, N - 8, want + 8 * VOCAB, N - 8, &err), 0);
+    assert_int_equal(sess_watch(b, &watch, &err), 0);
+    assert_int_equal(sess_eval(b, ids, 8, got, 8, &err), 0);
+    assert_int_equal(sess_eval(b, ids + 8, N - 8, got + 8 * VOCAB, N - 8, &err), 0);
+    assert_memory_equal(got, want, sizeof(got));
+    assert_int_equal(all.told, 2 * (SMALL_LAYERS + 1));
+    for (size_t i = 0; i < N; i++) {
+        assert_memory_equal(all.x[0] + i * SMALL_EMBD,
+                            small_weight(&t, -1, "token_embd.weight") + (size_t)ids[i] * SMALL_EMBD,
+                            SMALL_EMBD * sizeof(float));
+        assert_true(memcmp(all.x[0] + i * SMALL_EMBD, all.x[1] + i * SMALL_EMBD,
+                           SMALL_EMBD * sizeof(float)) != 0);
+        for (size_t j = 0; j < VOCAB; j++)
+            assert_true(fabs(logit_of(&t, all.x[SMALL_LAYERS] + i * SMALL_EMBD, j) -
+                             (double)want[i * VOCAB + j]) < 1e-4);
+    }
+    sess_free(a);
+    sess_free(b);
+    model_free(m);
+    small_free(&t);
+}
+
+static void keep_first(void *arg, size_t layer, const float *x, size_t n)
+{
+    struct streams *s = arg;
+
+    assert_true(layer < SMALL_LAYERS);
+    memcpy(s->x[layer], x, n * SMALL_EMBD * sizeof(*x));
+    s->told++;
+}
+
+/* Fewer blocks end after them, and nobody watches after zeros. */
+static void test_session_streams_of_few(void **state)
+{
+    const struct small_tweak w = {0};
+    struct small t;
+    struct streams all = {0}, few = {0};
+    const struct sess_watch whole = {.layer_fn = keep_stream, .arg = &all, .n_layers = SIZE_MAX};
+    const struct sess_watch first = {.layer_fn = keep_first, .arg = &few, .n_layers = 1};
+    const struct sess_watch none = {0};
+    int32_t ids[N];
+    float want[VOCAB], got[VOCAB];
+    struct err err;
+
+    (void)state;
+    make(&t, &w);
+    struct model *m = small_open(&t, 0);
+    struct sess *s = session(m, N, N, 1);
+    small_ids(ids, N, 7);
+    assert_int_equal(sess_watch(s, &whole, &err), 0);
+    assert_int_equal(sess_eval(s, ids, N, want, 1, &err), 0);
+    sess_keep(s, 0);
+    assert_int_equal(sess_watch(s, &first, &err), 0);
+    assert_int_equal(sess_eval(s, ids, N, NULL, 0, &err), 0);
+    assert_int_equal(few.told, 2);
+    assert_memory_equal(few.x[1], all.x[1], sizeof(all.x[1]));
+    sess_keep(s, 0);
+    assert_int_equal(sess_watch(s, &none, &err), 0);
+    assert_int_equal(sess_eval(s, ids, N, got, 1, &err), 0);
+    assert_memory_equal(got, want, sizeof(got));
+    assert_int_equal(few.told, 2);
+    sess_free(s);
+    model_free(m);
+    small_free(&t);
+}
+
 static void test_session_refuses(void **state)
 {
     const struct small_tweak w = {0};
@@ -277,10 +393,11 @@ static void test_session_bad_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_session_equals_plain),  cmocka_unit_test(test_session_threads),
-        cmocka_unit_test(test_session_keep_and_rows), cmocka_unit_test(test_session_feed),
-        cmocka_unit_test(test_session_head),          cmocka_unit_test(test_session_refuses),
-        cmocka_unit_test(test_session_bad_models),
+        cmocka_unit_test(test_session_equals_plain),   cmocka_unit_test(test_session_threads),
+        cmocka_unit_test(test_session_keep_and_rows),  cmocka_unit_test(test_session_feed),
+        cmocka_unit_test(test_session_head),           cmocka_unit_test(test_session_refuses),
+        cmocka_unit_test(test_session_bad_models),     cmocka_unit_test(test_session_streams),
+        cmocka_unit_test(test_session_streams_of_few),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
