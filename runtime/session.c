@@ -313,6 +313,15 @@ static int check_last(const struct sess *s, size_t row0, size_t n, struct err *e
     return 0;
 }
 
+int sess_stream(struct sess *s, const float *x, size_t n, struct err *err)
+{
+    if (n > s->n_batch)
+        return err_set(err, ERR_ARG, "streams of %zu tokens of a batch of %zu", n, s->n_batch);
+    memcpy(s->x, x, n * s->m->n_embd * sizeof(*x));
+    s->n_last = n;
+    return 0;
+}
+
 int sess_head(struct sess *s, size_t row0, size_t n, struct err *err)
 {
     const int rc = check_last(s, row0, n, err);

@@ -44,6 +44,11 @@ int sess_eval(struct sess *s, const int32_t *ids, size_t n, float *logits, size_
  * Errors: ERR_ARG (it had fewer tokens). */
 int sess_logits(struct sess *s, size_t row0, size_t n, float *logits, struct err *err) WARN_UNUSED;
 
+/* Put residual streams x[n, n_embd] after the last block, as a watcher was told them, in place of the last
+ * sess_eval's: logits are then of these n tokens (n <= n_batch), so that those of earlier
+ * sequences need not be computed again. The sequence itself stays. Errors: ERR_ARG. */
+int sess_stream(struct sess *s, const float *x, size_t n, struct err *err) WARN_UNUSED;
+
 /* Prepare for the same logits by parts of the vocabulary, so that they need never all be held:
  * good until the next call of another function on this session. Errors: ERR_ARG (it had
  * fewer tokens). */
