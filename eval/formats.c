@@ -31,6 +31,7 @@ static const struct report_format formats[] = {
 };
 
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
+_Static_assert(N_FORMATS <= REPORT_FORMATS_MAX, "arrays by row have room");
 
 const struct report_format *report_format_at(size_t i)
 {

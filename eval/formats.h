@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+enum { REPORT_FORMATS_MAX = 8 }; /* room for rows */
+
 struct report_format {
     const char *name; /* of the option and of a recipe's key: "html" */
     const char *what; /* for --help */

@@ -140,7 +140,8 @@ static void ticks_log_y(struct buf *out, const struct svg_frame *f)
 
 void svg_frame_draw(struct buf *out, const struct svg_frame *f)
 {
-    const double step = nice_step(f->x.hi - f->x.lo, f->width > 500 ? 7 : 4);
+    const double nice = nice_step(f->x.hi - f->x.lo, f->width > 500 ? 7 : 4);
+    const double step = f->x.whole ? fmax(nice, 1) : nice;
     const double middle = 0.5 * (SVG_TOP + f->height - SVG_BOTTOM);
     const double first = ceil(f->x.lo / step);
 

@@ -32,6 +32,7 @@ struct svg_head {
 struct svg_axis {
     double lo, hi, px0, px1;
     bool log;
+    bool whole; /* numbers of things: no ticks between them; not logarithmic */
 };
 
 /* A plot's frame. */

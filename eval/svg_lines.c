@@ -35,6 +35,7 @@ static void place(struct svg_frame *f, const struct svg_lines *p)
                             .width = p->head.width,
                             .height = p->head.height};
     f->y.log = p->log_y;
+    f->x.whole = p->whole_x;
     for (size_t k = 0; k < p->n_lines; k++) {
         for (size_t i = 0; i < p->n; i++)
             if (shown(p, p->line[k].y[i])) {
@@ -48,6 +49,22 @@ static void place(struct svg_frame *f, const struct svg_lines *p)
     svg_fit(&f->x, p->n ? p->x[0] : 0, p->n ? p->x[p->n - 1] : 1, 0);
     svg_fit(&f->y, lo, hi, 0.05);
     svg_frame_place(f);
+}
+
+/* A value without neighbours is no line. */
+static void draw_points(struct buf *out, const struct svg_frame *f, const struct svg_lines *p,
+                        size_t k)
+{
+    const double *y = p->line[k].y;
+
+    for (size_t i = 0; i < p->n; i++) {
+        if (!shown(p, y[i]) || (i && shown(p, y[i - 1])) || (i + 1 < p->n && shown(p, y[i + 1])))
+            continue;
+        buf_fmt(out, "<path class=\"dot s%zu\" d=\"M%.1f %.1fh0\"><title>",
+                (p->first + k) % SVG_COLOURS, svg_px(&f->x, p->x[i]), svg_px(&f->y, y[i]));
+        figure_text(out, p->line[k].label);
+        buf_str(out, "</title></path>\n");
+    }
 }
 
 static void draw_line(struct buf *out, const struct svg_frame *f, const struct svg_lines *p,
@@ -103,15 +120,24 @@ static void spread(struct name *name, size_t n, double lo, double hi)
     }
 }
 
-/* The names stand behind their lines' ends, which lead to them. */
+/* The last value that is shown; NaN: none is. */
+static double last_shown(const struct svg_lines *p, size_t k)
+{
+    for (size_t i = p->n; i-- > 0;)
+        if (shown(p, p->line[k].y[i]))
+            return p->line[k].y[i];
+    return (double)NAN;
+}
+
+/* The names stand behind the frame at the height of their lines' ends, which lead to them. */
 static void draw_names(struct buf *out, const struct svg_frame *f, const struct svg_lines *p,
                        struct name *name)
 {
     size_t n = 0;
 
     for (size_t k = 0; k < p->n_lines; k++)
-        if (p->n && shown(p, p->line[k].y[p->n - 1]))
-            name[n++] = (struct name){.line = k, .end = svg_px(&f->y, p->line[k].y[p->n - 1])};
+        if (shown(p, last_shown(p, k)))
+            name[n++] = (struct name){.line = k, .end = svg_px(&f->y, last_shown(p, k))};
     qsort(name, n, sizeof(*name), by_end);
     spread(name, n, SVG_TOP + 4, f->height - SVG_BOTTOM + 2);
     for (size_t i = 0; i < n; i++) {
@@ -136,6 +162,8 @@ int svg_lines(struct buf *out, const struct svg_lines *p, struct err *err)
     svg_frame_draw(out, &f);
     for (size_t k = 0; k < p->n_lines; k++)
         draw_line(out, &f, p, k);
+    for (size_t k = 0; k < p->n_lines; k++)
+        draw_points(out, &f, p, k);
     if (p->names)
         draw_names(out, &f, p, name);
     buf_str(out, "</svg>\n");

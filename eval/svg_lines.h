@@ -3,7 +3,8 @@
 
 /* Lines over a common axis as inline SVG. Line i has the classes line, sK (colour, K = i
  * modulo SVG_COLOURS) and dK (dashes, from i / SVG_COLOURS and colour), so that no two of
- * the first 32 look the same, in colour or without. */
+ * the first 32 look the same, in colour or without. A value without neighbours is a path of
+ * the classes dot and sK, for a wide stroke with round ends. */
 
 #include "eval/svg_axis.h"
 #include "formats/base/buf.h"
@@ -28,7 +29,8 @@ struct svg_lines {
     size_t n_lines;
     size_t first; /* line 0 looks like line `first` of another drawing */
     bool log_y;
-    bool names; /* at the lines' ends; else a legend elsewhere has them */
+    bool whole_x; /* x numbers things */
+    bool names;   /* at the lines' ends; else a legend elsewhere has them */
 };
 
 /* Append the <svg> element. */

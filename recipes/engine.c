@@ -53,12 +53,15 @@ static int check_outputs(const struct branch *b, const char *recipe, struct err 
                               r->imatrix.path};
     int rc = 0;
 
-    for (size_t i = 0; i < b->e->n_steps; i++)
-        for (size_t k = 0; !rc && k < sizeof(in) / sizeof(in[0]); k++)
-            rc = apart(b->e->step[i].path, in[k], false, err);
-    for (size_t i = 0; i < b->e->n_steps; i++)
-        for (size_t k = 0; !rc && k < b->n_tasks; k++)
-            rc = apart(b->e->step[i].path, b->task[k], false, err);
+    for (size_t i = 0; i < b->e->n_steps; i++) {
+        const struct engine_step *s = b->e->step[i];
+        for (size_t f = 0; f < s->n_files; f++) {
+            for (size_t k = 0; !rc && k < sizeof(in) / sizeof(in[0]); k++)
+                rc = apart(s->file[f].path, in[k], false, err);
+            for (size_t k = 0; !rc && k < b->n_tasks; k++)
+                rc = apart(s->file[f].path, b->task[k], false, err);
+        }
+    }
     for (size_t k = 0; !rc && k < sizeof(in) / sizeof(in[0]); k++)
         rc = apart(b->e->opts->also_written, in[k], false, err);
     return rc;
@@ -141,17 +144,13 @@ static int open_stores(struct engine *e, struct err *err)
 static int open_all(struct engine *e, const char *file, struct err *err)
 {
     const struct engine_opts *o = e->opts;
-    size_t n_steps = 0;
     int rc = recipe_load(&e->recipes, file, &o->recipe, err);
 
     if (rc)
         return rc;
     e->out_dir = o->out_dir ? o->out_dir : arena_fmt(&e->arena, "%s.out", e->recipes.name);
     e->branch = arena_array(&e->arena, e->recipes.n, sizeof(*e->branch));
-    for (size_t i = 0; i < e->recipes.n; i++)
-        n_steps += engine_most_steps(&e->recipes.at[i]);
-    e->step = arena_array(&e->arena, n_steps, sizeof(*e->step));
-    if (!e->out_dir || !e->branch || !e->step)
+    if (!e->out_dir || !e->branch)
         return err_nomem(err);
     for (size_t i = 0; i < e->recipes.n; i++)
         (void)pthread_mutex_init(&e->branch[i].lock, NULL);
@@ -204,7 +203,7 @@ static void branch_release(struct branch *b)
     gate_results_release(&b->gates);
     importance_free(b->importance);
     imatrix_free(b->imatrix);
-    source_free(b->source);
+    source_free(b->original.source);
     (void)pthread_mutex_destroy(&b->lock);
 }
 
@@ -217,6 +216,7 @@ void engine_free(struct engine *e)
     store_free(e->store);
     cache_free(e->cache);
     recipe_release(&e->recipes);
+    free(e->step);
     arena_release(&e->arena);
     (void)pthread_mutex_destroy(&e->lock);
     free(e);
@@ -229,7 +229,7 @@ size_t engine_n_steps(const struct engine *e)
 
 const struct engine_step *engine_step(const struct engine *e, size_t i)
 {
-    return i < e->n_steps ? &e->step[i] : NULL;
+    return i < e->n_steps ? e->step[i] : NULL;
 }
 
 size_t engine_n_branches(const struct engine *e)

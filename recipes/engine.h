@@ -22,8 +22,12 @@ enum engine_kind {
     ENGINE_CONVERT,
     ENGINE_QUANTIZE,
     ENGINE_EVALUATE,
-    ENGINE_REPORT
+    ENGINE_REPORT,
+    ENGINE_KINDS
 };
+
+/* "quantize". */
+const char *engine_kind_name(enum engine_kind kind);
 
 enum engine_state {
     ENGINE_TODO,
@@ -35,12 +39,21 @@ enum engine_state {
     ENGINE_SKIPPED /* it needs one that failed */
 };
 
+/* A file that a step makes. */
+struct engine_file {
+    const char *path;
+    char sha256[65]; /* hex digits; "" until known */
+};
+
 struct engine_step {
     enum engine_kind kind;
     const char *branch; /* of a matrix; "": there is only one */
     const char *name;   /* of the variant or the report file */
+    size_t item;        /* which of its kind's: variant, model (0: the original), report form */
     const char *path;   /* of the output; NULL for an evaluation */
-    uint64_t bytes;     /* the output has or will have; 0: not known */
+    struct engine_file *file; /* [n_files]: of all that it makes */
+    size_t n_files;
+    uint64_t bytes; /* the output has or will have; 0: not known */
     enum engine_state state;
     const char *why; /* it failed; NULL: it did not */
     char key[65];    /* hex digits; "" for reports */

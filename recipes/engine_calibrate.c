@@ -1,7 +1,9 @@
 /* The step that collects importance on the calibration text. */
 
 #include "eval/collect.h"
+#include "formats/base/cpu.h"
 #include "formats/base/map.h"
+#include "formats/base/version.h"
 #include "recipes/engine_impl.h"
 #include "runtime/model.h"
 
@@ -34,23 +36,83 @@ static int write_sums(struct branch *b, const struct par *par, struct err *err)
     return rc;
 }
 
-int engine_calibrate(struct branch *b, const struct par *par, struct err *err)
+static int run(struct branch *b, struct engine_step *s, const struct par *par, struct err *err)
 {
-    struct engine_step *s = b->calibrate;
-    struct record r = {0};
     struct map file;
     int rc = write_sums(b, par, err);
 
     if (!rc)
-        rc = cache_hash_file(r.object, b->e->cache, s->path, err);
+        rc = engine_hash_files(b, s, err);
     if (!rc)
         rc = map_open(&file, s->path, err);
     if (rc)
         return rc;
-    s->bytes = r.model.bytes = file.size;
+    s->bytes = file.size;
     map_release(&file);
-    return engine_remember(b, s, &r, NULL, err);
+    return engine_remember(b, s, NULL, NULL, err);
 }
+
+static int recall(struct branch *b, struct engine_step *s, struct err *err)
+{
+    json_val *doc = NULL;
+    bool found;
+    const int rc = engine_recall_step(&found, NULL, &doc, b, s, err);
+
+    if (!rc && found)
+        s->state = ENGINE_CACHED;
+    json_free(doc);
+    return rc;
+}
+
+/* ---- planning --------------------------------------------------------------------------------- */
+
+static int key_of(struct branch *b, struct err *err)
+{
+    const struct recipe *r = b->recipe;
+    struct hash *h;
+    int rc = hash_new(&h, err);
+
+    if (rc)
+        return rc;
+    hash_str(h, "calibrate");
+    hash_str(h, PARE_VERSION);
+    hash_u64(h, EVAL_VERSION);
+    hash_str(h, cpu_level(b->e->opts->cpu));
+    hash_str(h, b->model_sha);
+    hash_str(h, b->calibration_sha);
+    hash_str(h, r->calibration.as_told); /* the file says what it was made on */
+    hash_u64(h, r->calibration_ctx);
+    hash_u64(h, r->calibration_chunks);
+    rc = hash_hex(h, b->calibrate->key, err);
+    hash_free(h);
+    return rc;
+}
+
+static int plan(struct branch *b, struct err *err)
+{
+    const struct recipe *r = b->recipe;
+    const char *path;
+
+    if (!r->calibration.path || !r->n_quant)
+        return 0;
+    path = arena_fmt(&b->e->arena, "%s/%s.imatrix.gguf", b->out_dir, r->name);
+    b->calibrate = path ? engine_add(b, ENGINE_CALIBRATE, "importance", 1) : NULL;
+    if (!b->calibrate)
+        return err_nomem(err);
+    b->calibrate->path = b->calibrate->file[0].path = path;
+    return key_of(b, err);
+}
+
+static uint64_t memory(const struct branch *b, const struct engine_step *s)
+{
+    (void)s;
+    return engine_weights_bytes(b->recipe->model.path);
+}
+
+const struct engine_ops engine_calibrate_ops = {
+    .name = "calibrate", .plan = plan, .recall = recall, .run = run, .memory = memory};
+
+/* ---- for variants ----------------------------------------------------------------------------- */
 
 bool engine_uses_importance(const struct branch *b, const struct variant *v)
 {
@@ -71,7 +133,8 @@ int engine_importance(struct branch *b, struct err *err)
     if (path && !b->importance) {
         rc = b->imatrix ? 0 : imatrix_read(&b->imatrix, path, err);
         if (!rc)
-            rc = importance_new(&b->importance, b->imatrix, path, b->source, &b->e->log, err);
+            rc = importance_new(&b->importance, b->imatrix, path, b->original.source, &b->e->log,
+                                err);
     }
     (void)pthread_mutex_unlock(&b->lock);
     return rc;

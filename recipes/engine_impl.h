@@ -1,9 +1,9 @@
 #ifndef RECIPES_ENGINE_IMPL_H
 #define RECIPES_ENGINE_IMPL_H
 
-/* What the engine's files share: engine.c (life), engine_plan.c (steps and their keys),
- * engine_recall.c (what is finished), engine_run.c (which step next), and a file for each kind
- * of step. */
+/* What the engine's files share: engine.c (life), engine_plan.c (steps), engine_recall.c (what is
+ * finished), engine_run.c (which step next), engine_kinds.c (a row for each kind of step) and a
+ * file for each kind: what its steps are, their keys, doing one. */
 
 #include "formats/base/hash.h"
 #include "formats/imatrix.h"
@@ -17,16 +17,27 @@
 
 #include <pthread.h>
 
-/* One file the recipe makes. */
+/* What variants are made of. Texts are borrowed. */
+struct weights {
+    const char *path;
+    const char *name;          /* of its folder or file: the converter guesses general.* from it */
+    const char *key;           /* digest of its files, or the key of the step that makes them */
+    struct engine_step *maker; /* NULL: it is there */
+    /* Under the branch's lock; opened at the first step that needs it, owned. */
+    struct source *source;
+    char source_sha[HASH_HEX_BYTES]; /* "" until known */
+};
+
+/* One model the recipe makes. */
 struct variant {
     const struct recipe_quant *quant;
-    const char *file; /* name in the output folder */
-    const char *path;
-    const char *beside;        /* what is said of its tensors: "<path>.json" */
+    struct weights *from;
+    const char *path;          /* as the pipeline wants it, also where it makes several files */
+    const char *file;          /* the first's name in the output folder; its path: make->path */
     enum dtype convert;        /* DTYPE_NONE: quantized by the mix */
     struct engine_step *make;  /* in engine.step */
     struct engine_step *score; /* NULL: nothing is evaluated */
-    char hex[HASH_HEX_BYTES];  /* digest of the file; "" until known */
+    char hex[HASH_HEX_BYTES];  /* digest of the file, or of all of them; "" until known */
 };
 
 /* One recipe of the matrix, or the only one. */
@@ -41,17 +52,15 @@ struct branch {
     size_t n_tasks;
     char tasks_sha[HASH_HEX_BYTES]; /* "": there are none */
 
+    struct weights original;            /* the recipe's model */
     struct variant *variant;            /* recipe->n_quant */
     struct engine_step *calibrate;      /* NULL: no importance is collected */
     struct engine_step *score_original; /* NULL: nothing is evaluated */
 
-    pthread_mutex_t lock; /* of what follows, up to source_sha */
+    pthread_mutex_t lock; /* of weights' sources and of what follows, up to importance */
     /* What calibration found, read at the first step that needs it. */
     struct imatrix *imatrix;
     struct importance *importance;
-    /* The model opened to be quantized, at the first step that needs it. */
-    struct source *source;
-    char source_sha[HASH_HEX_BYTES]; /* "" until known */
 
     /* What was measured: [0] the original, then the variants. result is owned. */
     struct report_model *model;
@@ -69,28 +78,59 @@ struct engine {
     struct cache *cache;
     struct store *store;
     const char *out_dir;
-    uint64_t memory;       /* for steps side by side */
-    size_t jobs;           /* of them */
-    struct branch *branch; /* recipes.n */
-    struct engine_step *step;
-    size_t n_steps;
+    uint64_t memory;           /* for steps side by side */
+    size_t jobs;               /* of them */
+    struct branch *branch;     /* recipes.n */
+    struct engine_step **step; /* [n_steps], owned; the steps lie in the arena */
+    size_t n_steps, room;
     pthread_mutex_t lock; /* of the arena, of what is told to opts->log and on_step, of `alone` */
     bool alone;           /* one step runs: its progress is worth showing */
     struct arena arena;
 };
 
-/* What a step's record holds. */
-struct record {
-    struct report_model model;                           /* result owned */
-    char object[HASH_HEX_BYTES], beside[HASH_HEX_BYTES]; /* digests of its files; "" : none */
+enum engine_need {
+    NEED_NOTHING,
+    NEED_ANY, /* of all such steps one must have come out well, and none be left to do */
+    NEED_IT
 };
+
+/* A kind of step. A piece of work is one step, or all steps of a branch that are of one kind and
+ * are done together. */
+struct engine_ops {
+    const char *name; /* "quantize" */
+    /* Add the branch's steps (engine_add). NULL: the row before does. */
+    int (*plan)(struct branch *b, struct err *err);
+    /* Find out whether a step is finished; NULL: that is seen when it is done. */
+    int (*recall)(struct branch *b, struct engine_step *s, struct err *err);
+    /* Do one, which is locked and not finished; or with `together` all, of which s is the first
+     * (NULL: there are none): lock, recall, announce and do them. */
+    int (*run)(struct branch *b, struct engine_step *s, const struct par *par, struct err *err);
+    bool together;
+    /* Does s need `on`, a step of the same branch that is planned before? NULL: nothing. */
+    enum engine_need (*needs)(const struct branch *b, const struct engine_step *s,
+                              const struct engine_step *on);
+    /* Bytes of the models it will hold; NULL: none. */
+    uint64_t (*memory)(const struct branch *b, const struct engine_step *s);
+};
+
+/* ---- engine_kinds.c; a row each, in the file of that kind ---- */
+
+const struct engine_ops *engine_ops(enum engine_kind kind);
+
+extern const struct engine_ops engine_calibrate_ops; /* engine_calibrate.c */
+extern const struct engine_ops engine_convert_ops;   /* engine_make.c */
+extern const struct engine_ops engine_quantize_ops;  /* engine_make.c */
+extern const struct engine_ops engine_evaluate_ops;  /* engine_score.c */
+extern const struct engine_ops engine_report_ops;    /* engine_report.c */
 
 /* ---- engine_plan.c ---- */
 
 /* All steps of a branch, with their keys, in the order they are done. */
 int engine_plan(struct branch *b, struct err *err) WARN_UNUSED;
-/* The most steps a recipe has. */
-size_t engine_most_steps(const struct recipe *r);
+/* One more step with room for n_files, whose paths are the caller's to fill in. NULL: no
+ * memory. */
+struct engine_step *engine_add(struct branch *b, enum engine_kind kind, const char *name,
+                               size_t n_files);
 /* A text in the engine's arena, from any thread; NULL: no memory. */
 const char *engine_text(struct engine *e, const char *s);
 
@@ -98,12 +138,15 @@ const char *engine_text(struct engine *e, const char *s);
 
 /* Which steps of the branch are finished. */
 int engine_recall(struct branch *b, struct err *err) WARN_UNUSED;
-/* The same of one, again: another run may have finished it. */
-int engine_recall_calibrate(struct branch *b, struct err *err) WARN_UNUSED;
-int engine_recall_make(struct branch *b, size_t variant, struct err *err) WARN_UNUSED;
-int engine_recall_score(struct branch *b, size_t model, struct err *err) WARN_UNUSED;
-/* A step's record goes to the store, its files too. about: NULL, or what goes with an original. */
-int engine_remember(struct branch *b, const struct engine_step *s, const struct record *r,
+/* *found: the step's record is there, and its files are what they were. *model (NULL: not asked
+ * for) is owned, *doc too (or NULL); s->bytes and files' digests are filled in. */
+int engine_recall_step(bool *found, struct report_model *model, json_val **doc, struct branch *b,
+                       struct engine_step *s, struct err *err) WARN_UNUSED;
+/* Take the digests of the step's files. */
+int engine_hash_files(struct branch *b, struct engine_step *s, struct err *err) WARN_UNUSED;
+/* The step's record goes to the store, its files too. model and about: NULL, or what was measured
+ * and what goes with an original. */
+int engine_remember(struct branch *b, const struct engine_step *s, const struct report_model *model,
                     const struct eval_about *about, struct err *err) WARN_UNUSED;
 /* Sizes of what is not there yet, and whether reports are what they would be. */
 int engine_foresee(struct branch *b, struct err *err) WARN_UNUSED;
@@ -111,29 +154,18 @@ int engine_foresee(struct branch *b, struct err *err) WARN_UNUSED;
 /* ---- engine_make.c ---- */
 
 /* The source, opened once. Errors: those of source_open and tok_check. */
-int engine_source(struct branch *b, struct err *err) WARN_UNUSED;
-/* The job that makes a variant. */
-int engine_job(struct job **out, struct branch *b, const struct variant *v, bool size_only,
-               const struct par *par, struct err *err) WARN_UNUSED;
-/* Make the variant's file and keep its record. */
-int engine_make(struct branch *b, struct variant *v, const struct par *par,
-                struct err *err) WARN_UNUSED;
+int engine_source(struct branch *b, struct weights *w, struct err *err) WARN_UNUSED;
+/* Bytes that making the variant would give. */
+int engine_foresee_size(struct branch *b, struct variant *v, struct err *err) WARN_UNUSED;
 
 /* ---- engine_calibrate.c ---- */
 
-/* Collect the branch's importance, unless a run before has, and keep its record in the cache. */
-int engine_calibrate(struct branch *b, const struct par *par, struct err *err) WARN_UNUSED;
 /* b->importance, read once; nothing when the recipe has none. */
 int engine_importance(struct branch *b, struct err *err) WARN_UNUSED;
 /* Does the variant weigh errors by importance? */
 bool engine_uses_importance(const struct branch *b, const struct variant *v);
 /* Of the file, for provenance; NULL: none. */
 const char *engine_importance_path(const struct branch *b);
-
-/* ---- engine_score.c ---- */
-
-/* Measure what is not measured yet of the original and the variants that are made. */
-int engine_score(struct branch *b, const struct par *par, struct err *err) WARN_UNUSED;
 
 /* ---- engine_report.c ---- */
 
@@ -158,13 +190,21 @@ int engine_check_overlap(struct branch *b, struct err *err) WARN_UNUSED;
 
 /* ---- engine_memory.c ---- */
 
-/* Bytes that may be taken, and that a step will about take. */
+/* Bytes that may be taken, that a step will about take, and that a model's weights take. */
 uint64_t engine_memory(void);
-uint64_t engine_memory_of(struct branch *b, enum engine_kind kind);
+uint64_t engine_memory_of(const struct branch *b, const struct engine_step *s);
+uint64_t engine_weights_bytes(const char *path);
 
 /* ---- engine_run.c ---- */
 
 /* Put the step in that state and tell whoever watches. */
 void engine_announce(struct engine *e, struct engine_step *s, enum engine_state state);
+/* Lock the keys of steps; whoever watches is told that `s` waits where another run has one. */
+int engine_lock(struct store_locks *out, struct engine *e, struct engine_step *s,
+                const char *const *key, size_t n, struct err *err) WARN_UNUSED;
+/* It failed, because of `why` or (NULL) with one that said why. */
+void engine_fail(struct engine *e, struct engine_step *s, const char *why, bool tell);
+/* Go on with what does not need what failed so? */
+bool engine_goes_on(const struct engine *e, const struct err *why);
 
 #endif /* RECIPES_ENGINE_IMPL_H */

@@ -25,8 +25,7 @@ uint64_t engine_memory(void)
     return kib ? kib * 1024 / 4 * 3 : UINT64_MAX;
 }
 
-/* Bytes of the weights' files. */
-static uint64_t bytes_of(const char *path)
+uint64_t engine_weights_bytes(const char *path)
 {
     struct stat st;
     uint64_t sum = 0;
@@ -52,13 +51,9 @@ static uint64_t bytes_of(const char *path)
     return sum;
 }
 
-uint64_t engine_memory_of(struct branch *b, enum engine_kind kind)
+uint64_t engine_memory_of(const struct branch *b, const struct engine_step *s)
 {
-    uint64_t sum = BESIDE;
+    const struct engine_ops *ops = engine_ops(s->kind);
 
-    if (kind == ENGINE_CALIBRATE || kind == ENGINE_EVALUATE)
-        sum += bytes_of(b->recipe->model.path);
-    for (size_t i = 0; kind == ENGINE_EVALUATE && i < b->recipe->n_quant; i++)
-        sum += b->variant[i].make->bytes;
-    return kind == ENGINE_REPORT ? 0 : sum;
+    return BESIDE + (ops->memory ? ops->memory(b, s) : 0);
 }

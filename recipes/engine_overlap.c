@@ -54,11 +54,11 @@ static int check(struct branch *b, struct err *err)
     const struct recipe *r = b->recipe;
     struct tok *tok = NULL;
     struct map map = {0};
-    int rc = engine_source(b, err);
+    int rc = engine_source(b, &b->original, err);
 
-    if (rc || !source_vocab(b->source))
+    if (rc || !source_vocab(b->original.source))
         return rc; /* which evaluation will complain about */
-    rc = tok_new(&tok, source_vocab(b->source), err);
+    rc = tok_new(&tok, source_vocab(b->original.source), err);
     if (rc)
         return err_wrap(err, "%s", r->model.path);
     rc = map_open(&map, r->text.path, err);

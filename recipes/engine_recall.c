@@ -10,29 +10,30 @@ static bool serious(const struct err *err)
     return err->code == ERR_NOMEM || err->code == ERR_INTERRUPTED;
 }
 
-static const char *const kind_name[] = {[ENGINE_CALIBRATE] = "calibrate",
-                                        [ENGINE_CONVERT] = "convert",
-                                        [ENGINE_QUANTIZE] = "quantize",
-                                        [ENGINE_EVALUATE] = "evaluate"};
+static bool of_branch(const struct branch *b, const struct engine_step *s)
+{
+    return s->branch == b->recipe->suffix;
+}
 
 /* ---- records ---------------------------------------------------------------------------------- */
 
 static int write_record(struct buf *b, const struct branch *br, const struct engine_step *s,
-                        const struct record *r, const struct eval_about *about, struct err *err)
+                        const struct report_model *model, const struct eval_about *about,
+                        struct err *err)
 {
     struct json_out j = json_out_init(b, false);
 
     json_open(&j, NULL, '{');
-    json_put_str(&j, "step", kind_name[s->kind]);
+    json_put_str(&j, "step", engine_kind_name(s->kind));
     json_put_str(&j, "recipe", br->recipe->name);
     json_put_str(&j, "name", s->name);
-    json_put_uint(&j, "bytes", r->model.bytes);
-    if (*r->object)
-        json_put_str(&j, "object", r->object);
-    if (*r->beside)
-        json_put_str(&j, "beside", r->beside);
-    if (r->model.type)
-        report_model_put(&j, "model", &r->model);
+    json_put_uint(&j, "bytes", s->bytes);
+    json_open(&j, "objects", '[');
+    for (size_t i = 0; i < s->n_files; i++)
+        json_put_str(&j, NULL, s->file[i].sha256);
+    json_close(&j, ']');
+    if (model)
+        report_model_put(&j, "model", model);
     if (about) {
         json_open(&j, "about", '{');
         eval_about_put(&j, about);
@@ -47,7 +48,7 @@ static int keep(struct branch *b, const char *path, const char *hex, struct err 
 {
     struct err why = {0};
 
-    if (!*hex || !store_keep(b->e->store, path, hex, &why))
+    if (!store_keep(b->e->store, path, hex, &why))
         return 0;
     if (serious(&why)) {
         *err = why;
@@ -57,23 +58,25 @@ static int keep(struct branch *b, const char *path, const char *hex, struct err 
     return 0;
 }
 
-int engine_remember(struct branch *b, const struct engine_step *s, const struct record *r,
+int engine_hash_files(struct branch *b, struct engine_step *s, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < s->n_files; i++)
+        rc = cache_hash_file(s->file[i].sha256, b->e->cache, s->file[i].path, err);
+    return rc;
+}
+
+int engine_remember(struct branch *b, const struct engine_step *s, const struct report_model *model,
                     const struct eval_about *about, struct err *err)
 {
-    struct buf text = {0}, beside = {0};
-    int rc = write_record(&text, b, s, r, about, err);
+    struct buf text = {0};
+    int rc = write_record(&text, b, s, model, about, err);
 
-    if (!rc)
-        rc = keep(b, s->path, r->object, err);
-    if (!rc && *r->beside) {
-        buf_fmt(&beside, "%s.json", s->path);
-        rc = buf_check(&beside, err);
-        if (!rc)
-            rc = keep(b, beside.p, r->beside, err);
-    }
+    for (size_t i = 0; !rc && i < s->n_files; i++)
+        rc = keep(b, s->file[i].path, s->file[i].sha256, err);
     if (!rc)
         rc = store_put(b->e->store, s->key, &text, err);
-    buf_release(&beside);
     buf_release(&text);
     return rc ? rc : cache_save(b->e->cache, err);
 }
@@ -123,36 +126,39 @@ static int get_model(struct report_model *out, struct branch *b, const json_val 
     return rc;
 }
 
-/* *found: the step's record is there, and its files are what they were. *out is owned, *doc too
- * (or NULL). A model is asked for with `model`. */
-static int recall(struct record *out, json_val **doc, bool *found, struct branch *b,
-                  const struct engine_step *s, bool model, struct err *err)
+/* Are all files that the record names there? */
+static int have_files(bool *have, struct branch *b, struct engine_step *s, const json_val *objects,
+                      struct err *err)
+{
+    const json_val *hex = json_first(objects);
+    int rc = 0;
+
+    *have = json_len(objects) == s->n_files;
+    for (size_t i = 0; !rc && *have && i < s->n_files; i++, hex = json_next(hex)) {
+        struct engine_file *f = &s->file[i];
+        get_hex(f->sha256, hex);
+        *have = *f->sha256;
+        if (*have)
+            rc = have_file(have, b, f->path, f->sha256, err);
+    }
+    return rc;
+}
+
+int engine_recall_step(bool *found, struct report_model *model, json_val **doc, struct branch *b,
+                       struct engine_step *s, struct err *err)
 {
     struct err ignored = {0};
     int64_t bytes = 0;
     int rc = store_get(doc, b->e->store, s->key, err);
 
     *found = false;
-    *out = (struct record){0};
     if (rc || !*doc)
         return rc;
-    get_hex(out->object, json_get(*doc, "object"));
-    get_hex(out->beside, json_get(*doc, "beside"));
-    (void)json_int(json_get(*doc, "bytes"), &bytes);
-    *found = !s->path || *out->object;
-    if (*found && s->path)
-        rc = have_file(found, b, s->path, out->object, err);
-    if (!rc && *found && *out->beside) {
-        struct buf beside = {0};
-        buf_fmt(&beside, "%s.json", s->path);
-        rc = buf_check(&beside, err);
-        if (!rc)
-            rc = have_file(found, b, beside.p, out->beside, err);
-        buf_release(&beside);
-    }
-    if (!rc && *found && model && get_model(&out->model, b, json_get(*doc, "model"), &ignored))
+    rc = have_files(found, b, s, json_get(*doc, "objects"), err);
+    if (!rc && *found && model && get_model(model, b, json_get(*doc, "model"), &ignored))
         *found = false;
-    out->model.bytes = (uint64_t)bytes;
+    if (*found && json_int(json_get(*doc, "bytes"), &bytes))
+        s->bytes = (uint64_t)bytes;
     if (serious(&ignored)) {
         *err = ignored;
         rc = ignored.code;
@@ -160,118 +166,20 @@ static int recall(struct record *out, json_val **doc, bool *found, struct branch
     return rc;
 }
 
-int engine_recall_calibrate(struct branch *b, struct err *err)
-{
-    struct record r;
-    json_val *doc = NULL;
-    bool found = false;
-    int rc = b->calibrate ? recall(&r, &doc, &found, b, b->calibrate, false, err) : 0;
-
-    if (!rc && found) {
-        b->calibrate->state = ENGINE_CACHED;
-        b->calibrate->bytes = r.model.bytes;
-    }
-    json_free(doc);
-    return rc;
-}
-
-int engine_recall_make(struct branch *b, size_t variant, struct err *err)
-{
-    struct variant *v = &b->variant[variant];
-    json_val *doc = NULL;
-    struct record r;
-    bool found;
-    int rc = recall(&r, &doc, &found, b, v->make, true, err);
-
-    if (!rc && found) {
-        v->make->state = ENGINE_CACHED;
-        v->make->bytes = r.model.bytes;
-        memcpy(v->hex, r.object, sizeof(v->hex));
-        report_model_release(&b->model[variant + 1]);
-        b->model[variant + 1] = r.model;
-        b->model[variant + 1].sha256 = v->hex;
-    } else {
-        report_model_release(&r.model);
-    }
-    json_free(doc);
-    return rc;
-}
-
-static int recall_about(bool *found, struct branch *b, const json_val *v, struct err *err)
-{
-    struct err why = {0};
-    struct eval_about about = {0};
-
-    *found = !eval_about_get(&about, v, &why);
-    if (!*found) {
-        eval_about_release(&about);
-        if (serious(&why))
-            *err = why;
-        return serious(&why) ? why.code : 0;
-    }
-    eval_about_release(&b->about);
-    b->about = about;
-    return 0;
-}
-
-/* An evaluation's record holds all of its model; the name may have changed since. model: 0 is
- * the original. */
-int engine_recall_score(struct branch *b, size_t model, struct err *err)
-{
-    struct engine_step *s = model ? b->variant[model - 1].score : b->score_original;
-    json_val *doc = NULL;
-    struct record r;
-    bool found;
-    int rc;
-
-    if (!s)
-        return 0;
-    rc = recall(&r, &doc, &found, b, s, true, err);
-    if (!rc && found && !model)
-        rc = recall_about(&found, b, json_get(doc, "about"), err);
-    if (!rc && found) {
-        s->state = ENGINE_CACHED;
-        report_model_release(&b->model[model]);
-        b->model[model] = r.model;
-        b->model[model].sha256 = model ? b->variant[model - 1].hex : b->model_sha;
-    } else {
-        report_model_release(&r.model);
-    }
-    json_free(doc);
-    return rc;
-}
-
 int engine_recall(struct branch *b, struct err *err)
 {
-    int rc = engine_recall_calibrate(b, err);
+    struct engine *e = b->e;
+    int rc = 0;
 
-    for (size_t i = 0; !rc && i < b->recipe->n_quant; i++)
-        rc = engine_recall_make(b, i, err);
-    for (size_t i = 0; !rc && i <= b->recipe->n_quant; i++)
-        rc = engine_recall_score(b, i, err);
+    for (size_t i = 0; !rc && i < e->n_steps; i++) {
+        const struct engine_ops *ops = engine_ops(e->step[i]->kind);
+        if (of_branch(b, e->step[i]) && ops->recall)
+            rc = ops->recall(b, e->step[i], err);
+    }
     return rc;
 }
 
 /* ---- sizes of what is not there yet ------------------------------------------------------------ */
-
-static int foresee_size(struct branch *b, struct variant *v, struct err *err)
-{
-    struct job *job;
-    int rc = engine_source(b, err);
-
-    if (!rc)
-        rc = engine_job(&job, b, v, true, &b->e->opts->par, err);
-    if (rc)
-        return rc;
-    rc = pipe_size(&v->make->bytes, job_pipe(job), err);
-    job_free(job);
-    return rc;
-}
-
-static bool of_branch(const struct branch *b, const struct engine_step *s)
-{
-    return s->branch == b->recipe->suffix;
-}
 
 int engine_foresee(struct branch *b, struct err *err)
 {
@@ -281,16 +189,16 @@ int engine_foresee(struct branch *b, struct err *err)
 
     for (size_t i = 0; !rc && i < b->recipe->n_quant; i++)
         if (b->variant[i].make->state != ENGINE_CACHED)
-            rc = foresee_size(b, &b->variant[i], err);
+            rc = engine_foresee_size(b, &b->variant[i], err);
     for (size_t i = 0; i < e->n_steps; i++)
-        if (of_branch(b, &e->step[i]) && e->step[i].kind != ENGINE_REPORT)
-            all = all && e->step[i].state == ENGINE_CACHED;
+        if (of_branch(b, e->step[i]) && e->step[i]->kind != ENGINE_REPORT)
+            all = all && e->step[i]->state == ENGINE_CACHED;
     if (rc || !all)
         return rc;
     engine_compose(b);
     rc = engine_check_gates(b, err);
     for (size_t i = 0; !rc && i < e->n_steps; i++)
-        if (of_branch(b, &e->step[i]) && e->step[i].kind == ENGINE_REPORT)
-            rc = engine_write_report(b, &e->step[i], false, err);
+        if (of_branch(b, e->step[i]) && e->step[i]->kind == ENGINE_REPORT)
+            rc = engine_write_report(b, e->step[i], false, err);
     return rc;
 }

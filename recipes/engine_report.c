@@ -1,9 +1,6 @@
 /* Reports of a branch. */
 
-#include "eval/csv.h"
-#include "eval/html.h"
-#include "eval/junit.h"
-#include "eval/markdown.h"
+#include "eval/formats.h"
 #include "formats/base/map.h"
 #include "formats/base/out.h"
 #include "recipes/engine_impl.h"
@@ -55,26 +52,11 @@ static bool holds(const char *path, const struct buf *b)
     return same;
 }
 
-static int render(struct buf *out, const struct branch *b, const struct engine_step *s,
-                  struct err *err)
-{
-    const struct recipe_reports *r = &b->recipe->report;
-
-    if (s->name == r->html)
-        return html_report(out, &b->report, b->recipe->n_gates ? &b->gates : NULL, err);
-    if (s->name == r->junit)
-        return junit_gates(out, b->recipe->name, &b->gates, err);
-    if (s->name == r->markdown)
-        return markdown_report(out, &b->report, b->recipe->n_gates ? &b->gates : NULL, err);
-    if (s->name == r->csv)
-        return csv_report(out, &b->report, NULL, err);
-    return report_json(out, &b->report, err);
-}
-
 int engine_write_report(struct branch *b, struct engine_step *s, bool write, struct err *err)
 {
     struct buf text = {0};
-    int rc = render(&text, b, s, err);
+    int rc = report_format_at(s->item)->put(&text, &b->report,
+                                            b->recipe->n_gates ? &b->gates : NULL, err);
 
     if (!rc) {
         s->bytes = text.n;
@@ -92,3 +74,47 @@ int engine_write_report(struct branch *b, struct engine_step *s, bool write, str
     buf_release(&text);
     return rc;
 }
+
+/* Gates are checked where no file is asked for, too. */
+static int run(struct branch *b, struct engine_step *first, const struct par *par, struct err *err)
+{
+    struct engine *e = b->e;
+    int rc;
+
+    (void)first;
+    (void)par;
+    engine_compose(b);
+    rc = engine_check_gates(b, err);
+    for (size_t i = 0; !rc && i < e->n_steps; i++)
+        if (e->step[i]->kind == ENGINE_REPORT && e->step[i]->branch == b->recipe->suffix)
+            rc = engine_write_report(b, e->step[i], true, err);
+    return rc;
+}
+
+static int plan(struct branch *b, struct err *err)
+{
+    const struct recipe_reports *r = &b->recipe->report;
+
+    for (size_t i = 0; report_format_at(i); i++) {
+        if (!r->path[i])
+            continue;
+        struct engine_step *s = engine_add(b, ENGINE_REPORT, r->path[i], 1);
+        if (!s || !(s->path = arena_fmt(&b->e->arena, "%s/%s", b->out_dir, r->path[i])))
+            return err_nomem(err);
+        s->file[0].path = s->path;
+        s->item = i;
+    }
+    return 0;
+}
+
+/* A report is of everything. */
+static enum engine_need needs(const struct branch *b, const struct engine_step *s,
+                              const struct engine_step *on)
+{
+    (void)b;
+    (void)s;
+    return on->kind == ENGINE_REPORT ? NEED_NOTHING : NEED_IT;
+}
+
+const struct engine_ops engine_report_ops = {
+    .name = "report", .plan = plan, .run = run, .together = true, .needs = needs};

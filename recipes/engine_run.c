@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is done at once: one step, or all evaluations, or all reports of a branch. */
-enum work_kind { WORK_CALIBRATE, WORK_MAKE, WORK_SCORE, WORK_REPORT };
+/* What is done at once: one step, or all of a kind of a branch. */
 enum work_state { WORK_TODO, WORK_RUNNING, WORK_DONE, WORK_FAILED, WORK_SKIPPED };
 
 struct work {
-    enum work_kind kind;
+    enum engine_kind kind;
     enum work_state state;
     struct branch *b;
-    size_t variant; /* of WORK_MAKE */
+    struct engine_step **step; /* [n], in engine.step */
+    size_t n;
     uint64_t memory;
 };
 
@@ -38,6 +38,20 @@ void engine_announce(struct engine *e, struct engine_step *s, enum engine_state 
     (void)pthread_mutex_unlock(&e->lock);
 }
 
+bool engine_goes_on(const struct engine *e, const struct err *why)
+{
+    return e->opts->keep_going && why->code != ERR_INTERRUPTED;
+}
+
+void engine_fail(struct engine *e, struct engine_step *s, const char *why, bool tell)
+{
+    s->why = why ? engine_text(e, why) : NULL;
+    if (tell)
+        engine_announce(e, s, ENGINE_FAILED);
+    else
+        s->state = ENGINE_FAILED;
+}
+
 /* ---- one piece of work ------------------------------------------------------------------------ */
 
 struct waiting {
@@ -52,201 +66,91 @@ static void on_wait(void *arg)
     engine_announce(w->e, w->s, ENGINE_WAITING);
 }
 
-static int do_calibrate(struct branch *b, const struct par *par, struct err *err)
+int engine_lock(struct store_locks *out, struct engine *e, struct engine_step *s,
+                const char *const *key, size_t n, struct err *err)
 {
-    struct engine_step *s = b->calibrate;
+    struct waiting w = {e, s};
+
+    return store_lock(out, e->store, key, n, on_wait, &w, &e->log, err);
+}
+
+/* One step, unless another run has done it. */
+static int do_step(struct branch *b, struct engine_step *s, const struct par *par, struct err *err)
+{
+    const struct engine_ops *ops = engine_ops(s->kind);
     const char *const key = s->key;
-    struct waiting w = {b->e, s};
     struct store_locks locks = {0};
     int rc = 0;
 
     if (s->state != ENGINE_CACHED) {
-        rc = store_lock(&locks, b->e->store, &key, 1, on_wait, &w, &b->e->log, err);
+        rc = engine_lock(&locks, b->e, s, &key, 1, err);
         if (!rc)
-            rc = engine_recall_calibrate(b, err);
+            rc = ops->recall(b, s, err);
     }
     if (!rc)
         engine_announce(b->e, s, s->state == ENGINE_CACHED ? ENGINE_CACHED : ENGINE_RUNNING);
     if (!rc && s->state != ENGINE_CACHED) {
-        rc = engine_calibrate(b, par, err);
+        rc = ops->run(b, s, par, err);
         if (!rc)
             s->state = ENGINE_DONE;
     }
     store_unlock(&locks);
-    return rc;
-}
-
-static int do_make(struct branch *b, size_t variant, const struct par *par, struct err *err)
-{
-    struct variant *v = &b->variant[variant];
-    struct engine_step *s = v->make;
-    const char *const key = s->key;
-    struct waiting w = {b->e, s};
-    struct store_locks locks = {0};
-    int rc = 0;
-
-    if (s->state != ENGINE_CACHED) {
-        rc = store_lock(&locks, b->e->store, &key, 1, on_wait, &w, &b->e->log, err);
-        if (!rc)
-            rc = engine_recall_make(b, variant, err);
-    }
-    if (!rc)
-        engine_announce(b->e, s, s->state == ENGINE_CACHED ? ENGINE_CACHED : ENGINE_RUNNING);
-    if (!rc && s->state != ENGINE_CACHED) {
-        rc = engine_make(b, v, par, err);
-        if (!rc)
-            s->state = ENGINE_DONE;
-    }
-    store_unlock(&locks);
-    return rc;
-}
-
-static struct engine_step *score_step(struct branch *b, size_t model)
-{
-    return model ? b->variant[model - 1].score : b->score_original;
-}
-
-static bool is_made(struct branch *b, size_t model)
-{
-    const enum engine_state s = model ? b->variant[model - 1].make->state : ENGINE_DONE;
-
-    return s == ENGINE_DONE || s == ENGINE_CACHED;
-}
-
-/* Lock what is missing, look again, tell what is to be done. */
-static int prepare_score(struct store_locks *locks, bool *missing, struct branch *b,
-                         const char **key, struct err *err)
-{
-    const size_t n = b->recipe->n_quant;
-    struct waiting w = {b->e, b->score_original};
-    size_t n_keys = 0;
-    int rc = 0;
-
-    for (size_t i = 0; i <= n; i++)
-        if (is_made(b, i) && score_step(b, i)->state != ENGINE_CACHED)
-            key[n_keys++] = score_step(b, i)->key;
-    if (n_keys)
-        rc = store_lock(locks, b->e->store, key, n_keys, on_wait, &w, &b->e->log, err);
-    for (size_t i = 0; !rc && i <= n; i++)
-        if (is_made(b, i) && score_step(b, i)->state != ENGINE_CACHED)
-            rc = engine_recall_score(b, i, err);
-    for (size_t i = 0; !rc && i <= n; i++) {
-        struct engine_step *s = score_step(b, i);
-        const bool cached = s->state == ENGINE_CACHED;
-        if (!is_made(b, i)) {
-            engine_announce(b->e, s, ENGINE_SKIPPED);
-            continue;
-        }
-        *missing = *missing || !cached;
-        engine_announce(b->e, s, cached ? ENGINE_CACHED : ENGINE_RUNNING);
-    }
-    return rc;
-}
-
-static int do_score(struct branch *b, const struct par *par, struct err *err)
-{
-    const char **key = calloc(b->recipe->n_quant + 1, sizeof(*key));
-    struct store_locks locks = {0};
-    bool missing = false;
-    int rc = key ? prepare_score(&locks, &missing, b, key, err) : err_nomem(err);
-
-    if (!rc && missing)
-        rc = engine_score(b, par, err);
-    store_unlock(&locks);
-    free(key);
-    return rc;
-}
-
-static bool of_work(const struct work *w, const struct engine_step *s)
-{
-    if (s->branch != w->b->recipe->suffix)
-        return false;
-    switch (w->kind) {
-    case WORK_CALIBRATE:
-        return s->kind == ENGINE_CALIBRATE;
-    case WORK_MAKE:
-        return s == w->b->variant[w->variant].make;
-    case WORK_SCORE:
-        return s->kind == ENGINE_EVALUATE;
-    case WORK_REPORT:
-        break;
-    }
-    return s->kind == ENGINE_REPORT;
-}
-
-static int do_reports(const struct work *w, struct err *err)
-{
-    struct engine *e = w->b->e;
-    int rc = 0;
-
-    engine_compose(w->b);
-    rc = engine_check_gates(w->b, err);
-    for (size_t i = 0; !rc && i < e->n_steps; i++)
-        if (of_work(w, &e->step[i]))
-            rc = engine_write_report(w->b, &e->step[i], true, err);
     return rc;
 }
 
 static int do_work(const struct work *w, const struct par *par, struct err *err)
 {
-    switch (w->kind) {
-    case WORK_CALIBRATE:
-        return do_calibrate(w->b, par, err);
-    case WORK_MAKE:
-        return do_make(w->b, w->variant, par, err);
-    case WORK_SCORE:
-        return do_score(w->b, par, err);
-    case WORK_REPORT:
-        break;
-    }
-    return do_reports(w, err);
+    const struct engine_ops *ops = engine_ops(w->kind);
+
+    return ops->together ? ops->run(w->b, w->n ? w->step[0] : NULL, par, err)
+                         : do_step(w->b, w->step[0], par, err);
 }
 
 /* ---- which next -------------------------------------------------------------------------------- */
 
-/* Does w need o, and can it be done without (an evaluation of what else was made)? */
-static bool needs(const struct work *w, const struct work *o, bool *strictly)
+/* Does w need o? */
+static enum engine_need need(const struct work *w, const struct work *o)
 {
-    if (w->b != o->b || o->kind >= w->kind)
-        return false;
-    *strictly = w->kind != WORK_SCORE;
-    if (w->kind != WORK_MAKE)
-        return true;
-    return o->kind == WORK_CALIBRATE && engine_uses_importance(w->b, &w->b->variant[w->variant]);
+    const struct engine_ops *ops = engine_ops(w->kind);
+    enum engine_need most = NEED_NOTHING;
+
+    for (size_t i = 0; ops->needs && i < w->n + !w->n; i++)
+        for (size_t k = 0; k < o->n; k++) {
+            const enum engine_need n = ops->needs(w->b, w->n ? w->step[i] : NULL, o->step[k]);
+            most = n > most ? n : most;
+        }
+    return most;
 }
 
 /* 1: it may begin; 0: not yet; -1: never. */
 static int readiness(const struct schedule *s, const struct work *w)
 {
-    bool strictly, any = w->kind != WORK_SCORE, makes = false;
+    bool wants = false, has = false;
 
-    for (size_t i = 0; i < s->n; i++) {
-        const struct work *o = &s->work[i];
-        if (!needs(w, o, &strictly))
+    for (const struct work *o = s->work; o < w; o++) {
+        const enum engine_need n = o->b == w->b ? need(w, o) : NEED_NOTHING;
+        if (n == NEED_NOTHING)
             continue;
         if (o->state == WORK_TODO || o->state == WORK_RUNNING)
             return 0;
-        if (strictly && o->state != WORK_DONE)
+        if (n == NEED_IT && o->state != WORK_DONE)
             return -1;
-        makes = makes || o->kind == WORK_MAKE;
-        any = any || (o->kind == WORK_MAKE && o->state == WORK_DONE);
+        wants = wants || n == NEED_ANY;
+        has = has || (n == NEED_ANY && o->state == WORK_DONE);
     }
-    return any || !makes ? 1 : -1;
+    return wants && !has ? -1 : 1;
 }
 
 static void skip(struct schedule *s, struct work *w)
 {
     w->state = WORK_SKIPPED;
-    for (size_t i = 0; i < s->e->n_steps; i++)
-        if (of_work(w, &s->e->step[i]))
-            engine_announce(s->e, &s->e->step[i], ENGINE_SKIPPED);
+    for (size_t i = 0; i < w->n; i++)
+        engine_announce(s->e, w->step[i], ENGINE_SKIPPED);
 }
 
 /* The first that may begin and fits; *ready: how many may. NULL: none does now. */
 static struct work *next(struct schedule *s, size_t *ready)
 {
-    static const enum engine_kind kind[] = {ENGINE_CALIBRATE, ENGINE_QUANTIZE, ENGINE_EVALUATE,
-                                            ENGINE_REPORT};
     struct work *found = NULL;
 
     *ready = 0;
@@ -260,34 +164,29 @@ static struct work *next(struct schedule *s, size_t *ready)
         ++*ready;
         if (found)
             continue;
-        w->memory = s->e->jobs > 1 ? engine_memory_of(w->b, kind[w->kind]) : 0;
+        w->memory = s->e->jobs > 1 && w->n ? engine_memory_of(w->b, w->step[0]) : 0;
         if (!s->running || w->memory <= s->e->memory - s->memory)
             found = w;
     }
     return found;
 }
 
+/* The first step that is not finished has the reason. */
 static void failed(struct schedule *s, struct work *w, const struct err *why)
 {
-    const char *text = engine_text(s->e, why->msg);
     bool told = false;
 
     w->state = WORK_FAILED;
     if (!s->n_failed++)
         s->first = *why;
-    if (!s->e->opts->keep_going || why->code == ERR_INTERRUPTED)
-        s->stop = true;
-    for (size_t i = 0; i < s->e->n_steps; i++) {
-        struct engine_step *step = &s->e->step[i];
-        if (!of_work(w, step) || step->state == ENGINE_DONE || step->state == ENGINE_CACHED ||
-            step->state == ENGINE_SKIPPED)
+    s->stop = s->stop || !engine_goes_on(s->e, why);
+    for (size_t i = 0; i < w->n; i++) {
+        struct engine_step *step = w->step[i];
+        if (step->state == ENGINE_DONE || step->state == ENGINE_CACHED ||
+            step->state == ENGINE_SKIPPED || step->state == ENGINE_FAILED)
             continue;
-        step->why = told ? NULL : text;
+        engine_fail(s->e, step, told ? NULL : why->msg, engine_goes_on(s->e, why));
         told = true;
-        if (s->e->opts->keep_going && why->code != ERR_INTERRUPTED)
-            engine_announce(s->e, step, ENGINE_FAILED);
-        else
-            step->state = ENGINE_FAILED;
     }
 }
 
@@ -307,9 +206,7 @@ static void run_one(struct schedule *s, struct work *w, size_t ready)
     (void)pthread_mutex_unlock(&e->lock);
     (void)pthread_mutex_unlock(&s->lock);
     int rc = do_work(w, &par, &err);
-    if (rc == ERR_ARG && w->kind == WORK_MAKE) /* the recipe asks for it, not the command line */
-        rc = err_wrap(&err, "%s", w->b->variant[w->variant].quant->name);
-    if (rc == ERR_ARG)
+    if (rc == ERR_ARG) /* the recipe asks for it, not the command line */
         err.code = ERR_FORMAT;
     (void)pthread_mutex_lock(&s->lock);
     s->running--;
@@ -343,31 +240,33 @@ static void *worker(void *arg)
 
 /* ---- all of it --------------------------------------------------------------------------------- */
 
-static void add(struct schedule *s, enum work_kind kind, struct branch *b, size_t variant)
+/* Steps of a kind that are done together lie one behind another. */
+static void add_branch(struct schedule *s, struct branch *b, size_t *at)
 {
-    s->work[s->n++] = (struct work){.kind = kind, .b = b, .variant = variant};
+    struct engine *e = b->e;
+
+    while (*at < e->n_steps && e->step[*at]->branch == b->recipe->suffix) {
+        struct work *w = &s->work[s->n++];
+        *w = (struct work){.kind = e->step[*at]->kind, .b = b, .step = e->step + *at, .n = 1};
+        for (++*at; engine_ops(w->kind)->together && *at < e->n_steps &&
+                    e->step[*at]->kind == w->kind && e->step[*at]->branch == b->recipe->suffix;
+             ++*at)
+            w->n++;
+    }
+    /* gates are checked where no file is asked for, too */
+    if (b->score_original && s->work[s->n - 1].kind != ENGINE_REPORT)
+        s->work[s->n++] = (struct work){.kind = ENGINE_REPORT, .b = b};
 }
 
 static int fill(struct schedule *s, struct err *err)
 {
-    size_t n = 1;
+    size_t at = 0;
 
-    for (size_t i = 0; i < s->e->recipes.n; i++)
-        n += s->e->recipes.at[i].n_quant + 3;
-    s->work = calloc(n, sizeof(*s->work));
+    s->work = calloc(s->e->n_steps + s->e->recipes.n + 1, sizeof(*s->work));
     if (!s->work)
         return err_nomem(err);
-    for (size_t i = 0; i < s->e->recipes.n; i++) {
-        struct branch *b = &s->e->branch[i];
-        if (b->calibrate)
-            add(s, WORK_CALIBRATE, b, 0);
-        for (size_t k = 0; k < b->recipe->n_quant; k++)
-            add(s, WORK_MAKE, b, k);
-        if (b->score_original)
-            add(s, WORK_SCORE, b, 0);
-        if (b->score_original)
-            add(s, WORK_REPORT, b, 0);
-    }
+    for (size_t i = 0; i < s->e->recipes.n; i++)
+        add_branch(s, &s->e->branch[i], &at);
     return 0;
 }
 
@@ -393,8 +292,8 @@ static int verdict(const struct schedule *s, struct err *err)
         return 0;
     *err = s->first;
     for (size_t i = 0; i < s->e->n_steps; i++)
-        n += s->e->step[i].state == ENGINE_FAILED || s->e->step[i].state == ENGINE_SKIPPED;
-    if (s->e->opts->keep_going && err->code != ERR_INTERRUPTED)
+        n += s->e->step[i]->state == ENGINE_FAILED || s->e->step[i]->state == ENGINE_SKIPPED;
+    if (engine_goes_on(s->e, err))
         (void)err_wrap(err, "%zu of %zu steps were not done; first", n, s->e->n_steps);
     return err->code;
 }

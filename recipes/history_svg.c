@@ -14,8 +14,9 @@ static const char style[] =
     "--s4:#806200;--s5:#1d86b8;--s6:#6b6f76;--s7:#8a3ffc;font:12px system-ui,sans-serif}"
     "@media(prefers-color-scheme:dark){svg{--ink:#e6e8eb;--soft:#4a4f57;--s0:#56b4e9;--s1:#ff8c42;"
     "--s2:#2fc79a;--s3:#e08cc0;--s4:#e6c229;--s5:#9fd3ff;--s6:#a9b0b8;--s7:#be95ff}}"
-    "text{fill:var(--ink);stroke:none}.axis{stroke:var(--ink);fill:none}"
+    ".axis{stroke:var(--ink);fill:none}text,text.axis{fill:var(--ink);stroke:none}"
     ".grid{stroke:var(--soft);fill:none}.line{fill:none;stroke-width:2}"
+    ".dot{fill:none;stroke-width:7;stroke-linecap:round}"
     ".s0{stroke:var(--s0)}.s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}"
     ".s4{stroke:var(--s4)}.s5{stroke:var(--s5)}.s6{stroke:var(--s6)}.s7{stroke:var(--s7)}"
     ".d1{stroke-dasharray:8 3}.d2{stroke-dasharray:2 3}.d3{stroke-dasharray:9 3 2 3}</style>\n";
@@ -24,7 +25,7 @@ static const char style[] =
 struct chart {
     const struct history *h;
     int64_t *run; /* ids, ascending */
-    double *x;    /* 1 .. n_runs */
+    double *x;    /* the same as numbers */
     size_t n_runs;
     struct svg_line *line;
     const struct history_row **of; /* the first row of each */
@@ -60,8 +61,8 @@ static int make_lines(struct chart *c, struct err *err)
         return err_nomem(err);
     for (size_t i = 0; i < h->n; i++) {
         if (!c->n_runs || c->run[c->n_runs - 1] != h->at[i].run) {
+            c->x[c->n_runs] = (double)h->at[i].run;
             c->run[c->n_runs++] = h->at[i].run;
-            c->x[c->n_runs - 1] = (double)c->n_runs;
         }
         one = one && !strcmp(h->at[i].model, h->at[0].model);
         if (line_of(c, &h->at[i]) == c->n_lines && isfinite(h->at[i].kld.value))
@@ -78,7 +79,7 @@ static int make_lines(struct chart *c, struct err *err)
 }
 
 /* A line goes on where a run did not have the variant. */
-static void bridge(double *y, size_t n, bool log)
+static void bridge(double *y, const double *x, size_t n, bool log)
 {
     size_t last = n;
 
@@ -86,7 +87,7 @@ static void bridge(double *y, size_t n, bool log)
         if (!isfinite(y[i]))
             continue;
         for (size_t k = last + 1; last < n && k < i; k++) {
-            const double share = (double)(k - last) / (double)(i - last);
+            const double share = (x[k] - x[last]) / (x[i] - x[last]);
             y[k] = log ? y[last] * pow(y[i] / y[last], share) : y[last] + share * (y[i] - y[last]);
         }
         last = i;
@@ -110,7 +111,7 @@ static void fill(struct chart *c, bool size)
             c->y[line * c->n_runs + run] = size ? (double)h->at[i].bytes / 1e6 : h->at[i].kld.value;
     }
     for (size_t i = 0; i < c->n_lines; i++)
-        bridge(c->y + i * c->n_runs, c->n_runs, !size);
+        bridge(c->y + i * c->n_runs, c->x, c->n_runs, !size);
 }
 
 static int draw(struct buf *out, struct chart *c, bool size, struct err *err)
@@ -130,6 +131,7 @@ static int draw(struct buf *out, struct chart *c, bool size, struct err *err)
         .line = c->line,
         .n_lines = c->n_lines,
         .log_y = !size,
+        .whole_x = true,
         .names = true
     };
 

@@ -123,45 +123,25 @@ static int read_evaluate(struct reader *r, void *to, const struct yaml_node *v)
 
 /* ---- report: ---------------------------------------------------------------------------- */
 
-static int report_html_path(struct reader *r, void *to, const struct yaml_node *v)
+static int report_path(struct reader *r, void *to, const struct yaml_node *v)
 {
-    return read_output(r, &((struct recipe_reports *)to)->html, v);
-}
+    struct recipe_reports *reports = to;
 
-static int report_json_path(struct reader *r, void *to, const struct yaml_node *v)
-{
-    return read_output(r, &((struct recipe_reports *)to)->json, v);
+    for (size_t i = 0; report_format_at(i); i++)
+        if (!strcmp(report_format_at(i)->name, v->key))
+            return read_output(r, &reports->path[i], v);
+    return 0;
 }
-
-static int report_junit_path(struct reader *r, void *to, const struct yaml_node *v)
-{
-    return read_output(r, &((struct recipe_reports *)to)->junit, v);
-}
-
-static int report_markdown_path(struct reader *r, void *to, const struct yaml_node *v)
-{
-    return read_output(r, &((struct recipe_reports *)to)->markdown, v);
-}
-
-static int report_csv_path(struct reader *r, void *to, const struct yaml_node *v)
-{
-    return read_output(r, &((struct recipe_reports *)to)->csv, v);
-}
-
-static const struct reader_key report_keys[] = {
-    {"html",     report_html_path    },
-    {"json",     report_json_path    },
-    {"junit",    report_junit_path   },
-    {"markdown", report_markdown_path},
-    {"csv",      report_csv_path     },
-};
 
 static int read_report(struct reader *r, void *to, const struct yaml_node *v)
 {
-    struct recipe *out = to;
-    const int rc = read_map(r, &out->report, v, READER_KEYS(report_keys));
+    struct reader_key keys[REPORT_FORMATS_MAX];
+    size_t n = 0;
 
-    if (rc || v->kind != YAML_MAP)
+    for (; report_format_at(n); n++)
+        keys[n] = (struct reader_key){report_format_at(n)->name, report_path};
+    const int rc = read_map(r, &((struct recipe *)to)->report, v, keys, n);
+    if (rc)
         return rc;
     for (const struct yaml_node *a = v->first; a; a = a->next)
         for (const struct yaml_node *b = v->first; b != a; b = b->next)
@@ -191,7 +171,14 @@ static int read_allow_overlap(struct reader *r, void *to, const struct yaml_node
     return read_bool(r, &((struct recipe *)to)->allow_overlap, v);
 }
 
-/* Gates name variants, wherever those are written. */
+/* Files are merged before --set is looked at. */
+static int read_include(struct reader *r, void *to, const struct yaml_node *v)
+{
+    (void)to;
+    return node_bad(r->err, v, ERR_FORMAT, "include: expected in a file");
+}
+
+/* Gates name variants, wherever those are written; a matrix is expanded before. */
 static int read_later(struct reader *r, void *to, const struct yaml_node *v)
 {
     (void)r;
@@ -209,6 +196,8 @@ static const struct reader_key recipe_keys[] = {
     {"calibrate",     read_calibrate    },
     {"gate",          read_later        },
     {"allow_overlap", read_allow_overlap},
+    {"matrix",        read_later        },
+    {"include",       read_include      },
     {"distill",       NULL              },
 };
 

@@ -5,6 +5,7 @@
  * defaults: docs/recipes.md. Nothing is opened or computed here but files that it
  * includes. */
 
+#include "eval/formats.h"
 #include "eval/gate.h"
 #include "formats/base/arena.h"
 #include "formats/base/err.h"
@@ -33,11 +34,12 @@ struct recipe_quant {
     size_t n_overrides;
     enum codec_effort effort;
     bool no_importance; /* although the recipe calibrates */
+    bool keep_split;    /* as many files as the model has */
 };
 
-/* Files to write, relative to the output folder; NULL: not. */
+/* Files to write, relative to the output folder, by row of report_format_at; NULL: not. */
 struct recipe_reports {
-    const char *html, *json, *junit, *markdown, *csv;
+    const char *path[REPORT_FORMATS_MAX];
 };
 
 /* One recipe; what it points to lies in the list's arena. */

@@ -80,6 +80,11 @@ static int quant_imatrix(struct reader *r, void *to, const struct yaml_node *v)
     return rc;
 }
 
+static int quant_keep_split(struct reader *r, void *to, const struct yaml_node *v)
+{
+    return read_bool(r, &((struct recipe_quant *)to)->keep_split, v);
+}
+
 /* "PATTERN=TYPE"; the last '=' divides. */
 static int override_text(struct reader *r, struct mix_override *o, const struct yaml_node *v)
 {
@@ -132,7 +137,7 @@ static const struct reader_key quant_keys[] = {
     {"tensor_type",    quant_tensor_type},
     {"effort",         quant_effort     },
     {"imatrix",        quant_imatrix    },
-    {"keep_split",     NULL             },
+    {"keep_split",     quant_keep_split },
     {"method",         NULL             },
     {"target_bpw",     NULL             },
     {"target_size",    NULL             },

@@ -42,12 +42,25 @@ static const char *text_of(struct store_list *l, const json_val *doc, const char
     return text ? arena_str(&l->arena, text) : "";
 }
 
-static void get_object(char to[HASH_HEX_BYTES], const json_val *v)
+static bool is_digest(const char *hex)
 {
-    const char *hex = json_str(v);
+    return hex && strlen(hex) == HASH_HEX_BYTES - 1 && !strchr(hex, '/');
+}
 
-    if (hex && strlen(hex) == HASH_HEX_BYTES - 1 && !strchr(hex, '/'))
-        memcpy(to, hex, HASH_HEX_BYTES);
+static int read_objects(struct store_entry *e, struct store_list *l, const json_val *list,
+                        struct err *err)
+{
+    e->object = arena_array(&l->arena, json_len(list) + 1, sizeof(*e->object));
+    if (!e->object)
+        return err_nomem(err);
+    for (const json_val *v = json_first(list); v; v = json_next(v)) {
+        if (!is_digest(json_str(v)))
+            continue;
+        e->object[e->n_objects] = arena_str(&l->arena, json_str(v));
+        if (!e->object[e->n_objects++])
+            return err_nomem(err);
+    }
+    return 0;
 }
 
 static int read_entry(struct store_entry *e, struct store_list *l, const struct store *s,
@@ -70,11 +83,9 @@ static int read_entry(struct store_entry *e, struct store_list *l, const struct 
     e->name = text_of(l, doc, "name");
     if (!rc && (!e->step || !e->recipe || !e->name))
         rc = err_nomem(err);
-    get_object(e->object[0], json_get(doc, "object"));
-    get_object(e->object[1], json_get(doc, "beside"));
-    for (size_t i = 0; !rc && i < 2; i++) {
-        if (!*e->object[i])
-            continue;
+    if (!rc)
+        rc = read_objects(e, l, json_get(doc, "objects"), err);
+    for (size_t i = 0; !rc && i < e->n_objects; i++) {
         rc = path_of(&object, s, "objects/", e->object[i], "", err);
         e->bytes += rc ? 0 : size_of(object.p);
     }
@@ -187,7 +198,17 @@ void store_list_release(struct store_list *l)
 static bool named(const struct store_list *l, const bool *gone, const char *hex)
 {
     for (size_t i = 0; i < l->n; i++)
-        if (!gone[i] && (!strcmp(l->at[i].object[0], hex) || !strcmp(l->at[i].object[1], hex)))
+        for (size_t k = 0; !gone[i] && k < l->at[i].n_objects; k++)
+            if (!strcmp(l->at[i].object[k], hex))
+                return true;
+    return false;
+}
+
+/* Of entry e, an object that it names once more. */
+static bool again(const struct store_entry *e, size_t k)
+{
+    for (size_t i = 0; i < k; i++)
+        if (!strcmp(e->object[i], e->object[k]))
             return true;
     return false;
 }
@@ -202,9 +223,8 @@ static int freed_by(uint64_t *out, const struct store_list *l, bool *gone, size_
 
     *out = rc ? 0 : size_of(path.p);
     gone[i] = true;
-    for (size_t k = 0; !rc && k < 2; k++) {
-        if (!*e->object[k] || named(l, gone, e->object[k]) ||
-            (k && !strcmp(e->object[0], e->object[1])))
+    for (size_t k = 0; !rc && k < e->n_objects; k++) {
+        if (named(l, gone, e->object[k]) || again(e, k))
             continue;
         rc = path_of(&path, s, "objects/", e->object[k], "", err);
         *out += rc ? 0 : size_of(path.p);
@@ -230,8 +250,8 @@ static int remove_entry(struct store_gc *gc, const struct store_list *l, bool *g
         rc = path_of(&path, s, "", e->key, ".step", err);
         if (!rc)
             (void)unlink(path.p);
-        for (size_t k = 0; !rc && k < 2; k++) {
-            if (!*e->object[k] || named(l, gone, e->object[k]))
+        for (size_t k = 0; !rc && k < e->n_objects; k++) {
+            if (named(l, gone, e->object[k]))
                 continue;
             rc = path_of(&path, s, "objects/", e->object[k], "", err);
             if (!rc)

@@ -19,7 +19,8 @@ struct store_entry {
     const char *step, *recipe, *name; /* "quantize", "smollm2", "Q4_K_M" */
     uint64_t bytes;                   /* of the record and its objects */
     int64_t used, used_ns;            /* seconds since 1970, and the rest */
-    char object[2][HASH_HEX_BYTES];   /* "": none */
+    const char **object;              /* [n_objects] digests */
+    size_t n_objects;
 };
 
 /* Least recently used first. */

@@ -262,7 +262,7 @@ static int check_gates(struct eval *e, struct err *err)
     for (size_t i = 0; i < e->n; i++)
         name[i] = base_name(e->path[i]);
     int rc = gates_parse(&e->gates, &e->exprs, name, e->n, err);
-    for (size_t i = 0; !rc && i < REPORTS_MAX; i++)
+    for (size_t i = 0; !rc && i < REPORT_FORMATS_MAX; i++)
         rc = gates_apart(&e->gates, e->out.path[i], err);
     return rc;
 }
@@ -297,7 +297,7 @@ static int check(struct eval *e, struct err *err)
         rc = check_output(e, e->samples, err);
     if (!rc)
         rc = check_output(e, e->save, err);
-    for (size_t i = 0; !rc && i < REPORTS_MAX; i++)
+    for (size_t i = 0; !rc && i < REPORT_FORMATS_MAX; i++)
         rc = check_output(e, e->out.path[i], err);
     if (!rc)
         rc = reports_apart(&e->out, e->samples, "samples", err);
@@ -315,7 +315,7 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
     struct buf how = {0};
     struct cmd_common common;
     size_t n_opts = 0;
-    struct opt opts[OPTIONS_MAX + REPORTS_MAX] = {
+    struct opt opts[OPTIONS_MAX + REPORT_FORMATS_MAX] = {
         {"text",          "FILE",     "what to measure on",                                                OPT_STR,  &e.text,    0,            0  },
         {"against",       "ORIGINAL", "also what was lost against this model",                             OPT_STR,  &e.against, 0,            0  },
         {"ctx",           "N",        "tokens of a window (default: 512)",                                 OPT_INT,  &e.ctx,     EVAL_CTX_MIN, 1e7},

@@ -18,12 +18,6 @@ struct run {
     bool plan, keep_going, allow_overlap, no_history;
 };
 
-static const char *const kind_name[] = {[ENGINE_CALIBRATE] = "calibrate",
-                                        [ENGINE_CONVERT] = "convert",
-                                        [ENGINE_QUANTIZE] = "quantize",
-                                        [ENGINE_EVALUATE] = "evaluate",
-                                        [ENGINE_REPORT] = "report"};
-
 static const char *const state_name[] = {
     [ENGINE_TODO] = "to do",      [ENGINE_CACHED] = "cached", [ENGINE_WAITING] = "waiting",
     [ENGINE_RUNNING] = "running", [ENGINE_DONE] = "done",     [ENGINE_FAILED] = "failed",
@@ -56,10 +50,10 @@ static void on_step(void *arg, const struct engine_step *s)
     else if (s->state == ENGINE_SKIPPED)
         what = "skipped: needs what failed";
     if (s->state == ENGINE_FAILED)
-        (void)fprintf(stderr, "%-8s  %-16s  failed: %s\n", kind_name[s->kind], name,
+        (void)fprintf(stderr, "%-8s  %-16s  failed: %s\n", engine_kind_name(s->kind), name,
                       s->why ? s->why : "with those above");
     else
-        (void)fprintf(stderr, "%-8s  %-16s  %s\n", kind_name[s->kind], name, what);
+        (void)fprintf(stderr, "%-8s  %-16s  %s\n", engine_kind_name(s->kind), name, what);
 }
 
 static void print_plan(const struct engine *e)
@@ -70,7 +64,7 @@ static void print_plan(const struct engine *e)
         const struct engine_step *s = engine_step(e, i);
         figure_size(size, s->bytes);
         title(name, s);
-        (void)printf("%-8s  %-16s  %10s  %-6s  %s\n", kind_name[s->kind], name,
+        (void)printf("%-8s  %-16s  %10s  %-6s  %s\n", engine_kind_name(s->kind), name,
                      s->bytes ? size : "", state_name[s->state], s->path ? s->path : "");
     }
 }
@@ -107,7 +101,7 @@ static int write_json(const struct engine *e, const struct run *r, struct err *e
     for (size_t i = 0; i < engine_n_steps(e); i++) {
         const struct engine_step *s = engine_step(e, i);
         json_open(&j, NULL, '{');
-        json_put_str(&j, "kind", kind_name[s->kind]);
+        json_put_str(&j, "kind", engine_kind_name(s->kind));
         if (*s->branch)
             json_put_str(&j, "branch", s->branch);
         json_put_str(&j, "name", s->name);

@@ -6,7 +6,7 @@
 
 size_t reports_options(struct opt *opts, size_t n, struct reports *r)
 {
-    for (size_t i = 0; i < REPORTS_MAX && report_format_at(i); i++)
+    for (size_t i = 0; i < REPORT_FORMATS_MAX && report_format_at(i); i++)
         opts[n++] = (struct opt){report_format_at(i)->name, "FILE", report_format_at(i)->what,
                                  OPT_STR, &r->path[i]};
     return n;
@@ -14,7 +14,7 @@ size_t reports_options(struct opt *opts, size_t n, struct reports *r)
 
 bool reports_any(const struct reports *r)
 {
-    for (size_t i = 0; i < REPORTS_MAX; i++)
+    for (size_t i = 0; i < REPORT_FORMATS_MAX; i++)
         if (r->path[i])
             return true;
     return false;
@@ -22,7 +22,7 @@ bool reports_any(const struct reports *r)
 
 int reports_apart(const struct reports *r, const char *other, const char *name, struct err *err)
 {
-    for (size_t i = 0; i < REPORTS_MAX; i++) {
+    for (size_t i = 0; i < REPORT_FORMATS_MAX; i++) {
         if (!r->path[i] || out_is_device(r->path[i]))
             continue;
         if (other && !strcmp(r->path[i], other))
@@ -41,7 +41,7 @@ int reports_write(const struct reports *r, const struct report *report,
 {
     int rc = 0;
 
-    for (size_t i = 0; !rc && i < REPORTS_MAX; i++) {
+    for (size_t i = 0; !rc && i < REPORT_FORMATS_MAX; i++) {
         struct buf b = {0};
         if (!r->path[i])
             continue;

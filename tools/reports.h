@@ -10,10 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { REPORTS_MAX = 8 };
-
 struct reports {
-    const char *path[REPORTS_MAX]; /* by row of report_format_at; NULL: not wanted */
+    const char *path[REPORT_FORMATS_MAX]; /* by row of report_format_at; NULL: not wanted */
 };
 
 /* Put the options behind the n there are; returns how many that makes. */

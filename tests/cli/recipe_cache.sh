@@ -43,6 +43,26 @@ ok $? "a damaged record is listed as such, and goes"
 : >"$d/c/objects/$(printf '%064d' 7)" && touch -d '2 hours ago' "$d/c/objects/$(printf '%064d' 7)" "$d/c/x.part" && pare cache gc "$d/c" &&
     [ ! -e "$d/c/objects/$(printf '%064d' 7)" ] && [ ! -e "$d/c/x.part" ] && run "$d/to/c" && pare cache ls "$d/to/c"
 ok $? "what belongs to nothing goes"
+
+# ---- a variant of several files -----------------------------------------------------------
+pare convert $demo "$d/m.gguf" --split-max-size 2M
+parts=$(find "$d" -maxdepth 1 -name 'm-*-of-*.gguf' | wc -l)
+printf 'name: s\nmodel: m-00001-of-0000%s.gguf\nquantize: [{name: k, mix: Q4_0, keep_split: true}]\n' "$parts" >"$d/r.yaml"
+split() {
+    pare run "$d/r.yaml" --out "$d/to/s" --cache "$d/cs"
+}
+split && [ "$parts" -gt 1 ] && [ "$(find "$d/to/s" -name 's-k-*.gguf' | wc -l)" = "$parts" ] && [ -s "$d/to/s/s-k.gguf.json" ] &&
+    pare quantize "$d/m-00001-of-0000$parts.gguf" "$d/q.gguf" Q4_0 --keep-split && cmp "$d/q-00002-of-0000$parts.gguf" "$d/to/s/s-k-00002-of-0000$parts.gguf"
+ok $? "keep_split: as many files as the model has"
+cp -r "$d/to/s" "$d/whole" && rm "$d/to/s/s-k-00002-of-0000$parts.gguf" && split && grep -q 'quantize  k .* cached' "$d/err" &&
+    diff -r -x .cache "$d/to/s" "$d/whole"
+ok $? "one that is gone comes from the cache"
+find "$d/cs/objects" -type f -exec touch -d '2 hours ago' {} +
+pare cache gc "$d/cs" && grep -q '^steps removed: 0' "$d/out" && [ "$(find "$d/cs/objects" -type f | wc -l)" = $((parts + 1)) ]
+ok $? "gc leaves all of them"
+pare cache gc "$d/cs" --max-size 1K && [ -z "$(find "$d/cs/objects" -type f)" ]
+ok $? "or takes all of them"
+
 fails 2 "which cache?" cache ls
 ok $? "no folder given"
 fails 2 "expected ls or gc" cache rm "$d/c"

@@ -19,6 +19,8 @@ ok $? "a loss that grew is said to be worse, one that did not is the same"
 ok $? "JSON"
 grep -q '^<svg xmlns' "$d/h.svg" && [ "$(grep -c 'class="line' "$d/h.svg")" -ge 4 ]
 ok $? "SVG: a line for each variant"
+pare history pebble --cache "$d/to/x" --limit 1 --svg "$d/h.svg" && [ "$(grep -c 'class="dot' "$d/h.svg")" = 4 ]
+ok $? "SVG: points where there is one run"
 pare history --cache "$d/to/x" --limit 1 && [ "$(grep -c ' pebble ' "$d/out")" = 2 ] && grep -q ' worse ' "$d/out"
 ok $? "--limit 1 still knows what came before"
 run '[Q6_K]' --no-history && pare history --cache "$d/to/x" && ! grep -q Q6_K "$d/out"

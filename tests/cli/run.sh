@@ -121,7 +121,7 @@ fails 1 "$d/none.yaml: No such file" "$d/none.yaml"
 recipe 'model: [m\n'
 fails 1 "r.yaml: line 2, column 1: " "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantise: [Q8_0]\n'
-fails 1 'r.yaml: line 2, column 11: unknown key "quantise" (known: name, model, quantize, evaluate, report, calibrate,' \
+fails 1 'r.yaml: line 2, column 11: unknown key "quantise" (known: name, model, quantize, evaluate, report, calibrate, gate, allow_overlap, matrix, include)' \
     "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantize: [Q8_0]\ngate:\n  Q8_0: {kld: "<= 0.1"}\n'
 fails 1 "r.yaml: line 4, column 3: gate: needs evaluate:" "$d/r.yaml" --out "$d/x"

@@ -53,8 +53,8 @@ static void test_recipe_whole(void **state)
     assert_string_equal(r.at->text.path, "/t.txt");
     assert_int_equal(r.at->n_chunks, 3);
     assert_int_equal(r.at->n_ctx, 64);
-    assert_string_equal(r.at->report.html, "r.at->report.html");
-    assert_string_equal(r.at->report.json, "out/r.at->report.json");
+    assert_string_equal(r.at->report.path[0], "r.at->report.html");
+    assert_string_equal(r.at->report.path[1], "out/r.at->report.json");
     recipe_release(&r);
 }
 
@@ -71,7 +71,7 @@ static void test_recipe_defaults(void **state)
     assert_string_equal(r.at->text.as_told, "t");
     assert_int_equal(r.at->n_ctx, 512);
     assert_int_equal(r.at->n_chunks, 0);
-    assert_null(r.at->report.html);
+    assert_null(r.at->report.path[0]);
     recipe_release(&r);
 
     const char *here = "model: .\nquantize: [Q8_0]\n";

@@ -137,6 +137,42 @@ static void test_svg_names(void **state)
     buf_release(&b);
 }
 
+/* A value without neighbours is a point, named at its height; things are counted in whole. */
+static void test_svg_points(void **state)
+{
+    static const double x[] = {7, 8, 9}, alone[] = {5, (double)NAN, 4},
+                        early[] = {3, 2, (double)NAN};
+    const struct svg_line line[] = {
+        {"a", alone},
+        {"b", early}
+    };
+    const struct svg_lines p = {.head = head,
+                                .x_label = "x",
+                                .y_label = "y",
+                                .x = x,
+                                .n = 3,
+                                .line = line,
+                                .n_lines = 2,
+                                .whole_x = true,
+                                .names = true};
+    struct buf b = {0};
+    struct err err = {0};
+    size_t points = 0, names = 0;
+
+    (void)state;
+    assert_int_equal(svg_lines(&b, &p, &err), 0);
+    for (const char *s = b.p; (s = strstr(s, "<path class=\"dot s0\"")); s++)
+        points++;
+    for (const char *s = b.p; (s = strstr(s, "<text class=\"label\"")); s++)
+        names++;
+    assert_int_equal(points, 2);
+    assert_int_equal(names, 2);
+    assert_null(strstr(b.p, "dot s1"));
+    assert_null(strstr(b.p, ">7.5</text>"));
+    assert_non_null(strstr(b.p, ">8</text>"));
+    buf_release(&b);
+}
+
 /* No two of the first lines look the same. */
 static void test_svg_classes(void **state)
 {
@@ -176,7 +212,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_svg_extremes), cmocka_unit_test(test_svg_front),
         cmocka_unit_test(test_svg_lines),    cmocka_unit_test(test_svg_names),
-        cmocka_unit_test(test_svg_classes),  cmocka_unit_test(test_svg_pareto),
+        cmocka_unit_test(test_svg_points),   cmocka_unit_test(test_svg_classes),
+        cmocka_unit_test(test_svg_pareto),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
