@@ -56,6 +56,14 @@ typedef void kern_vec_fn(float *y, const struct kern *kern, enum dtype t, const 
  * of 32. The products round as the decoder's do. */
 typedef void kern_int_fn(int8_t *q, float *scale, float *min, const void *src, size_t k);
 
+/* A row of logits on its way to a softmax: weight * exp(s * (x[i] - max)), 0 where the exponent is
+ * below -87. */
+struct kern_soft {
+    const float *x;
+    float max;
+    float weight;
+};
+
 /* How attention scores its positions. With s = scale * (q . k) of a query at p and a
  * key at j <= p: s = cap * tanh(s / cap), then s += slope * (j - p). Zeros: not done. */
 struct kern_attn {
@@ -105,6 +113,18 @@ struct kern {
      * sums, over those p[i] >= max - 87; what a divergence of softmaxes is made of. */
     void (*divergence)(double *share, double *apart, const float *p, const float *q, float max,
                        size_t n);
+    /* y[i] = exp(s * (x[i] - max)), 0 where the exponent is below -87; returns their sum, in F64.
+     * y may be x. */
+    double (*exp_from)(float *y, const float *x, float max, float s, size_t n);
+    /* y[i] = log(x[i]), x[i] > 0 and no denormal; y may be x. */
+    void (*log)(double *y, const double *x, size_t n);
+    /* *share = sum e[i] and *apart = sum e[i] * ((p.x[i] - p.max) - (q.x[i] - q.max)), in F64 sums, e
+     * the exponentials of p without its weight, where they are not 0. */
+    void (*soft_sums)(double *share, double *apart, const struct kern_soft *p,
+                      const struct kern_soft *q, float s, size_t n);
+    /* d[i] += exponential of q - that of p (NULL: 0), except where q.x[i] is -inf. */
+    void (*soft_pull)(float *d, const struct kern_soft *q, const struct kern_soft *p, float s,
+                      size_t n);
     /* Rotate n_rot values in place; cs holds n_rot / 2 pairs (cos, sin).
      * pairs: (x[2i], x[2i+1]); halves: (x[i], x[i + n_rot/2]). */
     void (*rope_pairs)(float *x, const float *cs, size_t n_rot);

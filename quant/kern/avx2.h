@@ -62,6 +62,7 @@ static inline __m256 round_bf16_8(__m256 v)
 __m256 _ZGVdN8v_expf(__m256 x);
 __m256 _ZGVdN8v_erff(__m256 x);
 __m256 _ZGVdN8v_tanhf(__m256 x);
+__m256d _ZGVdN4v_log(__m256d x);
 
 #define EXP_RANGE 87.0F /* exp(+-87) is a normal float */
 

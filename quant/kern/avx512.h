@@ -48,6 +48,7 @@ static inline __m128i round_8bit(float *d, int *sum, const float *x)
 __m512 _ZGVeN16v_expf(__m512 x);
 __m512 _ZGVeN16v_erff(__m512 x);
 __m512 _ZGVeN16v_tanhf(__m512 x);
+__m512d _ZGVeN8v_log(__m512d x);
 
 #define EXP_RANGE 87.0F /* exp(+-87) is a normal float */
 

@@ -17,6 +17,7 @@ void kern_init(struct kern *k, unsigned cpu)
         kern_init_avx2_dec(k);
         kern_init_avx2_ops(k);
         kern_init_avx2_attn(k);
+        kern_init_avx2_soft(k);
         kern_init_avx2_gemm(k);
         kern_init_avx2_vec(k);
         k->isa = "avx2";
@@ -26,6 +27,7 @@ void kern_init(struct kern *k, unsigned cpu)
         kern_init_avx512_dec(k);
         kern_init_avx512_ops(k);
         kern_init_avx512_attn(k);
+        kern_init_avx512_soft(k);
         kern_init_avx512_gemm(k);
         kern_init_avx512_vec(k);
         kern_init_avx512_int8(k);

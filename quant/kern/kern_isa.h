@@ -15,16 +15,19 @@ void kern_init_scalar(struct kern *k);
 void kern_init_scalar_ints(struct kern *k);
 void kern_init_scalar_gemm(struct kern *k);
 void kern_init_scalar_attn(struct kern *k);
+void kern_init_scalar_soft(struct kern *k);
 
 /* Parts of the wider ones: which instructions a file may use is in its name. */
 void kern_init_avx2_dec(struct kern *k);
 void kern_init_avx2_ops(struct kern *k);
 void kern_init_avx2_attn(struct kern *k);
+void kern_init_avx2_soft(struct kern *k);
 void kern_init_avx2_gemm(struct kern *k);
 void kern_init_avx2_vec(struct kern *k);
 void kern_init_avx512_dec(struct kern *k);
 void kern_init_avx512_ops(struct kern *k);
 void kern_init_avx512_attn(struct kern *k);
+void kern_init_avx512_soft(struct kern *k);
 void kern_init_avx512_gemm(struct kern *k);
 void kern_init_avx512_vec(struct kern *k);
 void kern_init_avx512_int8(struct kern *k);

@@ -143,4 +143,5 @@ void kern_init_scalar(struct kern *k)
     kern_init_scalar_ints(k);
     kern_init_scalar_gemm(k);
     kern_init_scalar_attn(k);
+    kern_init_scalar_soft(k);
 }

@@ -38,6 +38,10 @@ static const struct {
     {"log_sum_exp", check_log_sum_exp, 200, false},
     {"max",         check_max,         200, false},
     {"divergence",  check_divergence,  200, false},
+    {"exp_from",    check_exp_from,    200, false},
+    {"log",         check_log,         200, false},
+    {"soft_sums",   check_soft_sums,   200, false},
+    {"soft_pull",   check_soft_pull,   200, false},
     {"rope",        check_rope,        200, false},
     {"attn",        check_attn,        60,  false},
 };

@@ -48,6 +48,7 @@ check_fn check_vec_f32, check_vec_bf16, check_vec_int8;
 check_fn check_dot, check_axpy, check_rms_norm, check_silu_mul, check_log_sum_exp;
 check_fn check_layer_norm, check_gelu_tanh, check_gelu_erf;
 check_fn check_max, check_divergence;
+check_fn check_exp_from, check_log, check_soft_sums, check_soft_pull;
 check_fn check_rope, check_attn;
 
 /* GFLOP/s of the matrix products and seconds of the rest, for each level. */
