@@ -76,7 +76,7 @@ $(B)/%_amx.o:    ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mav
 # Conversions and losses are plain C that gains from the vectorizer; it keeps every order of
 # operations, so the numbers stay the same.
 $(B)/quant/pipe/%.o $(B)/quant/half.o $(B)/quant/codec.o $(B)/quant/coded.o \
-$(B)/quant/coded/%.o $(B)/quant/rows.o $(B)/distill/loss_%.o: ISA := -O3 -fno-math-errno -fno-trapping-math
+$(B)/quant/coded/%.o $(B)/quant/rows.o $(B)/distill/loss_%.o $(B)/distill/optim.o: ISA := -O3 -fno-math-errno -fno-trapping-math
 
 # A change of compiler or flags rebuilds everything, a no-op rebuilds nothing.
 $(B)/flags: FORCE
