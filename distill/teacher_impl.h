@@ -11,7 +11,7 @@ struct teacher_kind {
     int (*sequence)(struct teacher *t, uint64_t key, const int32_t *ids, const int32_t *doc,
                     size_t n, struct err *err);
     int (*rows)(struct loss_target *out, struct teacher *t, size_t row0, size_t n, struct err *err);
-    const float *(*hidden)(const struct teacher *t, size_t i);
+    const float *(*hidden)(const struct teacher *t, size_t i); /* NULL: a cache */
     void (*free)(struct teacher *t);
 };
 
@@ -35,5 +35,10 @@ int teacher_tok_hex(char hex[HASH_HEX_BYTES], const struct vocab *v, struct err 
  * many both have. Errors: ERR_ARG (the first token that differs: number, both texts). */
 int teacher_same_tokens(size_t *n_same, const struct vocab *teacher, size_t n_teacher,
                         const struct vocab *student, size_t n_student, struct err *err) WARN_UNUSED;
+
+/* A cache that lies in data[0, size), which outlives *out, without regard to what it was made from.
+ * Errors: those of teacher_cached. */
+int teacher_cached_bytes(struct teacher **out, const void *data, size_t size,
+                         const struct teacher_opts *o, struct err *err) WARN_UNUSED;
 
 #endif /* DISTILL_TEACHER_IMPL_H */
