@@ -3,7 +3,9 @@
 #include "distill/data.h"
 #include "distill/teacher.h"
 #include "distill/teacher_impl.h"
+#include "distill/teacher_wire.h"
 #include "formats/base/cpu.h"
+#include "formats/base/map.h"
 #include "runtime/session.h"
 #include "tests/small.h"
 #include "tests/tiny.h"
@@ -290,12 +292,361 @@ static void test_teacher_vocabularies(void **state)
     assert_string_not_equal(a, b);
 }
 
+/* ---- caches ------------------------------------------------------------------------------- */
+
+enum { WINDOWS = 4 };
+
+static const char hex_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                  hex_b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+struct cache {
+    struct fix f;
+    struct data *data;
+    char path[64];
+    struct teacher_cache_result result;
+};
+
+static struct teacher_opts cache_opts(size_t n_vocab)
+{
+    return (struct teacher_opts){.n_vocab = n_vocab, .n_tok = N, .n_rows = ROWS, .par = two};
+}
+
+static void cache_make(struct cache *c, const struct teacher_cache_opts *o)
+{
+    struct err err = {0};
+
+    fix_open(&c->f);
+    (void)snprintf(c->path, sizeof(c->path), "/tmp/pare-cache-%ld", (long)getpid());
+    assert_int_equal(data_of_ids(&c->data, c->f.ids, WINDOWS * N, N, &err), 0);
+    struct teacher *t = live(&c->f, NULL, 0);
+    if (teacher_cache_write(&c->result, c->path, t, c->data, o, &err))
+        fail_msg("%s", err.msg);
+    teacher_free(t);
+}
+
+static void cache_drop(struct cache *c)
+{
+    assert_int_equal(unlink(c->path), 0);
+    data_free(c->data);
+    fix_close(&c->f);
+}
+
+static struct teacher *cached(const struct cache *c)
+{
+    const struct teacher_opts o = cache_opts(VOCAB);
+    struct teacher *t;
+    struct err err = {0};
+
+    if (teacher_cached(&t, c->path, hex_a, c->data, &o, &err))
+        fail_msg("%s", err.msg);
+    return t;
+}
+
+/* Of logits z: log-probabilities, in double. */
+static void shares(double *logp, const float *z)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < VOCAB; i++)
+        sum += exp((double)z[i]);
+    for (size_t i = 0; i < VOCAB; i++)
+        logp[i] = (double)z[i] - log(sum);
+}
+
+/* One row against dense logits: the k best, in order, near their values, a distribution. Its divergence. */
+static double check_row(const struct loss_sparse *s, const float *z, size_t k)
+{
+    double logp[VOCAB], mass = exp((double)s->log_rest), rest = 0, kl = 0;
+    bool kept[VOCAB] = {0};
+
+    shares(logp, z);
+    assert_int_equal(s->k, k);
+    for (size_t i = 0; i < k; i++) {
+        const double x = logp[s->id[i]];
+        assert_false(kept[s->id[i]]);
+        kept[s->id[i]] = true;
+        assert_true(i == 0 || s->logp[i] <= s->logp[i - 1]);
+        assert_true(fabs((double)s->logp[i] - x) < 0.5 / (10 + 500 * exp(x / 2)) + 1e-3);
+        mass += exp((double)s->logp[i]);
+        kl += exp(x) * (x - (double)s->logp[i]);
+    }
+    assert_true(fabs(mass - 1) < 1e-6);
+    for (size_t i = 0; i < VOCAB; i++) {
+        rest += kept[i] ? 0 : exp(logp[i]);
+        for (size_t j = 0; !kept[i] && j < k; j++)
+            assert_true(logp[i] <= logp[s->id[j]]);
+    }
+    if (rest > 0)
+        kl += rest * (log(rest) - (double)s->log_rest);
+    else
+        assert_true(isinf(s->log_rest) && s->log_rest < 0);
+    return kl;
+}
+
+static void check_cache(size_t k)
+{
+    static const size_t order[WINDOWS] = {2, 0, 3, 1};
+    const struct teacher_cache_opts o = {.keep = TEACHER_TOP_K, .k = k, .model_hex = hex_a};
+    struct cache c;
+    float want[N * VOCAB];
+    struct loss_target target[ROWS];
+    double kl = 0;
+    struct err err = {0};
+
+    cache_make(&c, &o);
+    struct teacher *t = cached(&c);
+    for (size_t w = 0; w < WINDOWS; w++) {
+        const int32_t *ids = c.f.ids + order[w] * N;
+        alone(want, &c.f, ids, N);
+        assert_int_equal(teacher_sequence(t, order[w], ids, NULL, N, &err), 0);
+        for (size_t i = 0; i < N; i += ROWS) {
+            const size_t n = N - i < ROWS ? N - i : ROWS;
+            assert_int_equal(teacher_rows(target, t, i, n, &err), 0);
+            for (size_t r = 0; r < n; r++) {
+                assert_null(target[r].logits);
+                kl += check_row(target[r].sparse, want + (i + r) * VOCAB, k < VOCAB ? k : VOCAB);
+            }
+        }
+    }
+    assert_int_equal(c.result.n_tokens, WINDOWS * N);
+    assert_true(fabs(kl / (WINDOWS * N) - c.result.kl) < 1e-6);
+    assert_true(c.result.kl >= 0 && c.result.kl < 2e-5);
+    assert_true(k < VOCAB ? c.result.rest > 0 : c.result.rest <= 0);
+    assert_null(teacher_hidden(t, 0));
+    teacher_free(t);
+    cache_drop(&c);
+}
+
+static void test_teacher_cache(void **state)
+{
+    (void)state;
+    check_cache(1);
+    check_cache(8);
+    check_cache(VOCAB - 1);
+    check_cache(VOCAB + 7);
+}
+
+/* Mean shares over many seeds are the probabilities: within 5 standard deviations of independent draws. */
+static void test_teacher_draws(void **state)
+{
+    enum { SEEDS = 400, K = 12 };
+    struct kern kern;
+    const struct teacher_coder coder = {.kern = &kern, .n_vocab = VOCAB, .k = K};
+    struct teacher_token token[K];
+    struct teacher_coded coded = {.token = token};
+    struct teacher_lost lost;
+    float z[VOCAB];
+    double logp[VOCAB], mean[VOCAB] = {0};
+    struct err err = {0};
+
+    (void)state;
+    kern_init(&kern, 0);
+    for (size_t i = 0; i < VOCAB; i++)
+        z[i] = (float)((i * 37) % VOCAB) * 0.1F;
+    shares(logp, z);
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct rng rng = rng_init(seed);
+        size_t drawn = 0;
+        assert_int_equal(teacher_code_draws(&coded, &lost, &coder, z, &rng, &err), 0);
+        for (size_t i = 0; i < coded.n; i++) {
+            assert_true(i == 0 || token[i].id > token[i - 1].id);
+            mean[token[i].id] += (double)(token[i].level + 1) / K / SEEDS;
+            drawn += token[i].level + 1;
+        }
+        assert_int_equal(drawn, K);
+        assert_true(lost.rest > 0 && lost.rest < 1);
+    }
+    for (size_t i = 0; i < VOCAB; i++) {
+        const double p = exp(logp[i]);
+        assert_true(fabs(mean[i] - p) < 5 * sqrt(p * (1 - p) / K / SEEDS));
+    }
+    z[3] = NAN;
+    struct rng rng = rng_init(0);
+    assert_int_equal(teacher_code_draws(&coded, &lost, &coder, z, &rng, &err), ERR_FORMAT);
+}
+
+/* A cache of draws: shares of k that add up to 1, nothing else; the same seed gives the same. */
+static void test_teacher_cache_of_draws(void **state)
+{
+    const struct teacher_cache_opts o = {
+        .keep = TEACHER_SAMPLED, .k = 12, .seed = 7, .model_hex = hex_a};
+    struct cache c;
+    struct loss_target target[ROWS];
+    struct err err = {0};
+
+    (void)state;
+    cache_make(&c, &o);
+    assert_true(isnan(c.result.kl));
+    assert_true(c.result.rest > 0 && c.result.rest < 1);
+    struct teacher *t = cached(&c);
+    assert_int_equal(teacher_sequence(t, 1, c.f.ids + N, NULL, N, &err), 0);
+    assert_int_equal(teacher_rows(target, t, 0, ROWS, &err), 0);
+    for (size_t r = 0; r < ROWS; r++) {
+        const struct loss_sparse *s = target[r].sparse;
+        double sum = 0;
+        for (size_t i = 0; i < s->k; i++) {
+            const double share = exp((double)s->logp[i]) * 12;
+            assert_true(fabs(share - round(share)) < 1e-5);
+            sum += share;
+        }
+        assert_true(fabs(sum - 12) < 1e-5);
+        assert_true(isinf(s->log_rest) && s->log_rest < 0);
+    }
+    teacher_free(t);
+    cache_drop(&c);
+}
+
+static void refused(const struct cache *c, const struct teacher_opts *o, const char *model,
+                    const char *said)
+{
+    struct teacher *t;
+    struct err err = {0};
+
+    assert_int_equal(teacher_cached(&t, c->path, model, c->data, o, &err), ERR_ARG);
+    assert_null(t);
+    if (!strstr(err.msg, said) || !strstr(err.msg, c->path))
+        fail_msg("%s", err.msg);
+}
+
+static void test_teacher_cache_of_another(void **state)
+{
+    static const size_t layer = 0;
+    const struct teacher_cache_opts o = {.k = 4, .model_hex = hex_a};
+    struct teacher_opts to = cache_opts(VOCAB);
+    struct teacher_cache_result result;
+    struct cache c;
+    struct err err = {0};
+
+    (void)state;
+    cache_make(&c, &o);
+    refused(&c, &to, hex_b, hex_a);
+    refused(&c, &to, hex_b, hex_b);
+    to.n_vocab = VOCAB - 1;
+    refused(&c, &to, hex_a, "vocabulary of 50");
+    to.n_vocab = VOCAB;
+    to.layers = &layer;
+    to.n_layers = 1;
+    refused(&c, &to, hex_a, "residual");
+    to.n_layers = 0;
+    struct teacher *t = cached(&c);
+    assert_int_equal(teacher_sequence(t, 1, c.f.ids, NULL, N, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "window 1 has other tokens"));
+    assert_int_equal(teacher_sequence(t, WINDOWS, c.f.ids, NULL, N, &err), ERR_ARG);
+    assert_int_equal(teacher_sequence(t, 0, c.f.ids, NULL, N - 1, &err), ERR_ARG);
+    assert_int_equal(teacher_cache_write(&result, "/dev/null", t, c.data, &o, &err), ERR_ARG);
+    teacher_free(t);
+    struct data *all = c.data, *fewer;
+    assert_int_equal(data_of_ids(&fewer, c.f.ids, (WINDOWS - 1) * N, N, &err), 0);
+    c.data = fewer;
+    refused(&c, &to, NULL, data_sha256(all));
+    refused(&c, &to, NULL, data_sha256(fewer));
+    c.data = all;
+    data_free(fewer);
+    cache_drop(&c);
+}
+
+/* Does every row of all windows come? */
+static int read_all(const uint8_t *bytes, size_t n, const struct fix *f, struct err *err)
+{
+    const struct teacher_opts o = cache_opts(VOCAB);
+    struct loss_target target[ROWS];
+    struct teacher *t;
+    int rc = teacher_cached_bytes(&t, bytes, n, &o, err);
+
+    for (size_t w = 0; !rc && w < WINDOWS; w++) {
+        rc = teacher_sequence(t, w, f->ids + w * N, NULL, N, err);
+        for (size_t i = 0; !rc && i < N; i++)
+            rc = teacher_rows(target, t, i, 1, err);
+    }
+    teacher_free(t);
+    return rc;
+}
+
+/* Any byte that is wrong or missing is noticed, by the time its row is asked for. */
+static void test_teacher_cache_damaged(void **state)
+{
+    const struct teacher_cache_opts o = {.keep = TEACHER_SAMPLED, .k = 4, .model_hex = hex_a};
+    struct cache c;
+    struct map map;
+    struct err err = {0};
+
+    (void)state;
+    cache_make(&c, &o);
+    assert_int_equal(map_open(&map, c.path, &err), 0);
+    assert_int_equal(map.size, c.result.bytes);
+    uint8_t *bytes = malloc(map.size);
+    assert_non_null(bytes);
+    memcpy(bytes, map.data, map.size);
+    assert_int_equal(read_all(bytes, map.size, &c.f, &err), 0);
+    for (size_t i = 0; i < map.size; i++) {
+        err.msg[0] = '\0';
+        assert_int_not_equal(read_all(bytes, i, &c.f, &err), 0);
+        assert_true(err.msg[0] != '\0');
+        bytes[i] ^= 0x40;
+        assert_int_not_equal(read_all(bytes, map.size, &c.f, &err), 0);
+        bytes[i] ^= 0x40;
+    }
+    bytes[TEACHER_MAGIC_BYTES] = 9;
+    assert_int_equal(read_all(bytes, map.size, &c.f, &err), ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.msg, "version 9"));
+    bytes[TEACHER_MAGIC_BYTES] = TEACHER_VERSION;
+    bytes[TEACHER_HEAD_BYTES + 4 * 4 + 4 + 20] ^= 1; /* in the only chunk */
+    assert_int_equal(read_all(bytes, map.size, &c.f, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "chunk 0 (windows 0 to 3) is damaged"));
+    free(bytes);
+    map_release(&map);
+    cache_drop(&c);
+}
+
+/* Chunks of their own for windows that are long: any order, the last one short of windows. */
+static void test_teacher_cache_chunks(void **state)
+{
+    enum { MANY = 100 };
+    const struct teacher_cache_opts o = {.k = 3, .model_hex = hex_a};
+    struct cache c;
+    int32_t *ids = malloc(MANY * N * sizeof(*ids));
+    float want[N * VOCAB];
+    struct loss_target target[ROWS];
+    struct err err = {0};
+
+    (void)state;
+    assert_non_null(ids);
+    small_ids(ids, MANY * N, 9);
+    cache_make(&c, &o);
+    data_free(c.data);
+    assert_int_equal(data_of_ids(&c.data, ids, MANY * N, N, &err), 0);
+    struct teacher *t = live(&c.f, NULL, 0);
+    assert_int_equal(teacher_cache_write(&c.result, c.path, t, c.data, &o, &err), 0);
+    teacher_free(t);
+    t = cached(&c);
+    for (size_t i = 0; i < MANY; i++) {
+        const size_t w = i * 37 % MANY;
+        assert_int_equal(teacher_sequence(t, w, ids + w * N, NULL, N, &err), 0);
+        assert_int_equal(teacher_rows(target, t, N - 2, 2, &err), 0);
+        alone(want, &c.f, ids + w * N, N);
+        for (size_t r = 0; r < 2; r++)
+            (void)check_row(target[r].sparse, want + (N - 2 + r) * VOCAB, 3);
+    }
+    teacher_free(t);
+    free(ids);
+    cache_drop(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_teacher_live),         cmocka_unit_test(test_teacher_documents),
-        cmocka_unit_test(test_teacher_hidden),       cmocka_unit_test(test_teacher_refuses),
-        cmocka_unit_test(test_teacher_vocabularies), cmocka_unit_test(test_teacher_other_width),
+        cmocka_unit_test(test_teacher_live),
+        cmocka_unit_test(test_teacher_documents),
+        cmocka_unit_test(test_teacher_hidden),
+        cmocka_unit_test(test_teacher_refuses),
+        cmocka_unit_test(test_teacher_vocabularies),
+        cmocka_unit_test(test_teacher_cache),
+        cmocka_unit_test(test_teacher_draws),
+        cmocka_unit_test(test_teacher_cache_of_draws),
+        cmocka_unit_test(test_teacher_cache_of_another),
+        cmocka_unit_test(test_teacher_cache_damaged),
+        cmocka_unit_test(test_teacher_cache_chunks),
+        cmocka_unit_test(test_teacher_other_width),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
