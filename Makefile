@@ -46,7 +46,8 @@ LIBS    = $(shell pkg-config --libs $(PKGS)) -lmvec -lm -lpthread
 LAYERS := formats quant runtime eval distill recipes
 LEVELS := scalar $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
 REF_C  := $(sort $(wildcard quant/ref/*.c))
-LIB_C  := $(filter-out $(REF_C),$(sort $(foreach d,$(LAYERS),$(wildcard $(d)/*.c $(d)/*/*.c $(d)/*/*/*.c))))
+WIDE_C := $(sort $(wildcard distill/wide/*.c))
+LIB_C  := $(filter-out $(REF_C) $(WIDE_C),$(sort $(foreach d,$(LAYERS),$(wildcard $(d)/*.c $(d)/*/*.c $(d)/*/*/*.c))))
 TOOL_C := $(sort $(wildcard tools/*.c))
 UNIT_C := $(sort $(wildcard tests/unit/test_*.c))
 CHECK_C := $(sort $(wildcard tests/check/*.c))
@@ -59,6 +60,7 @@ obj  = $(patsubst %.c,$(B)/%.o,$(1))
 exe  = $(patsubst %.c,$(B)/%,$(1))
 LIB := $(B)/libpare.a
 CODECS_O = $(LEVELS:%=$(B)/quant/codecs_%.o)
+WIDE_O = $(LEVELS:%=$(B)/distill/wide_%.o)
 PARE := $(B)/pare
 
 all: $(PARE)
@@ -104,7 +106,22 @@ $(B)/quant/codecs_$(1).o: $(patsubst %.c,$(B)/%.$(1).o,$(REF_C))
 endef
 $(foreach l,$(LEVELS),$(eval $(call CODECS,$(l))))
 
-$(LIB): $(call obj,$(LIB_C)) $(CODECS_O)
+# Training's inner loops are made the same way, with FMA: levels differ in the last bits.
+WIDE_FAST   := $(if $(filter release clang,$(CONFIG)),-O3 -fno-math-errno -fno-trapping-math) -Wno-psabi
+WIDE_avx2   := -mavx2 -mfma -ffp-contract=fast
+WIDE_avx512 := $(WIDE_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+define WIDES
+$(B)/distill/wide/%.$(1).o: distill/wide/%.c $(B)/flags
+	@mkdir -p $$(@D)
+	$$(Q)$$(if $$(V),,echo "  CC    $$< ($(1))";) $$(CC) $$(FLAGS) $$(WIDE_FAST) $$(CFLAGS) \
+		$$(WIDE_$(1)) -DWIDE_TABLE=wide_table_$(1) -MMD -MP -c -o $$@ $$<
+
+$(B)/distill/wide_$(1).o: $(patsubst %.c,$(B)/%.$(1).o,$(WIDE_C))
+	$$(Q)ld -r -o $$@.all $$^ && objcopy --keep-global-symbol=wide_table_$(1) $$@.all $$@ && rm $$@.all
+endef
+$(foreach l,$(LEVELS),$(eval $(call WIDES,$(l))))
+
+$(LIB): $(call obj,$(LIB_C)) $(CODECS_O) $(WIDE_O)
 	@rm -f $@
 	$(Q)ar rcsD $@ $^
 
@@ -200,6 +217,6 @@ FORCE:
 .PHONY: all tests demo test lint fuzz fuzzers bench bench-quantize bench-eval install format docs clean help FORCE
 .SECONDARY:
 
--include $(foreach l,$(LEVELS),$(REF_C:%.c=$(B)/%.$(l).d))
+-include $(foreach l,$(LEVELS),$(REF_C:%.c=$(B)/%.$(l).d) $(WIDE_C:%.c=$(B)/%.$(l).d))
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_C) $(TOOL_C) $(UNIT_C) $(CHECK_C) $(GOLD_C) \
 	$(FUZZ_C) $(OOM_C) $(TEST_C)))

@@ -59,6 +59,7 @@ int net_watch(struct net *n, const size_t *layers, size_t n_layers, struct err *
 /* The rest of the way back. Rows that net_logits_back was not called for count as 0. */
 void net_backward(struct net *n);
 
+/* Most rows of one net_logits. */
 size_t net_head_rows(const struct net *n);
 /* Bytes it holds, without ps. */
 size_t net_bytes(const struct net *n);

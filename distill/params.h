@@ -28,8 +28,8 @@ struct params {
         *g; /* [n_values], aligned to 64 bytes; every param begins at a multiple of 16 values, the
                      gap before it is zeros in both */
     size_t n_values;
-    const struct param *
-        *by_role; /* [n_layer + 1, ROLE_COUNT], row 0 outside blocks; NULL: absent */
+    /* [n_layer + 1, ROLE_COUNT], row 0 outside blocks; NULL: absent */
+    const struct param **by_role;
     size_t n_layer;
     struct arena arena;
 };

@@ -297,9 +297,7 @@ static void place_span(void *arg, size_t i0, size_t i1)
 
 /* ---- scores -------------------------------------------------------------------- */
 
-/* ALiBi: 2^(-max (h + 1) / p) for the first p heads, p the power of two not above
- * n_head; the others lie between those of twice as many. */
-static float slope(double max, size_t h, size_t n_head)
+float alibi_slope(double max, size_t h, size_t n_head)
 {
     size_t p = 1;
 
@@ -323,7 +321,7 @@ static void head_piece(void *arg, size_t i, int thread)
     struct kern_attn how = a->how;
 
     if (s->m->traits.position == POS_ALIBI)
-        how.slope = slope(arch_num(s->m->params, ARCH_ALIBI_MAX, a->layer), h, l->n_head);
+        how.slope = alibi_slope(arch_num(s->m->params, ARCH_ALIBI_MAX, a->layer), h, l->n_head);
     how.rounded = s->m->traits.alibi_rounded ? how.scale : 0;
     if (l->w.vec[ROLE_ATTN_SINKS])
         how.sink = l->w.vec[ROLE_ATTN_SINKS] + h;

@@ -2,7 +2,7 @@
 #define RUNTIME_FORWARD_FORWARD_H
 
 /* The forward pass, in parts that each layer chooses by traits and parameters. Seen
- * by runtime only.
+ * by runtime, and by training, which goes by the same plan.
  *
  * Adding a mixer or feed-forward kind: a file with a `const struct part`, and a row
  * in parts.c. Nothing else names it: loading, shape checks, scratch, cache and state
@@ -227,6 +227,10 @@ void forward_head_part(const struct sess *s, float *logits, size_t ld, size_t fi
 int layer_input_check(const struct model *m, struct err *err) WARN_UNUSED;
 void layer_inputs(struct sess *s, const int32_t *ids, size_t n);
 void layer_input_run(struct sess *s, size_t layer, size_t n);
+
+/* ALiBi: 2^(-max (h + 1) / p) for the first p heads, p the power of two not above
+ * n_head; the others lie between those of twice as many. */
+float alibi_slope(double max, size_t h, size_t n_head);
 
 /* Fill rotate, ropes and every layer's rope. Errors: ERR_UNSUPPORTED, ERR_FORMAT. */
 int rope_init(struct model *m, struct err *err) WARN_UNUSED;
