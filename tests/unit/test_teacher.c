@@ -366,7 +366,8 @@ static double check_row(const struct loss_sparse *s, const float *z, size_t k)
         assert_false(kept[s->id[i]]);
         kept[s->id[i]] = true;
         assert_true(i == 0 || s->logp[i] <= s->logp[i - 1]);
-        assert_true(fabs((double)s->logp[i] - x) < 0.5 / (10 + 500 * exp(x / 2)) + 1e-3);
+        /* half a step, and what the sum of all is off */
+        assert_true(fabs((double)s->logp[i] - x) < 0.5 / (10 + 500 * exp(x / 2)) + 3e-3);
         mass += exp((double)s->logp[i]);
         kl += exp(x) * (x - (double)s->logp[i]);
     }
