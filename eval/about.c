@@ -99,24 +99,6 @@ static int check_told(const struct windows *told, const struct windows *text,
     return 0;
 }
 
-/* Tokenizers differ in what they make of other bytes, so figures would not be comparable. */
-static int check_utf8(const char *name, const char *text, size_t n, struct err *err)
-{
-    size_t line = 1, column = 1;
-
-    for (size_t i = 0, k; i < n; i += k) {
-        bool good;
-        k = utf8_step(&good, text + i, n - i);
-        if (!good)
-            return err_set(err, ERR_FORMAT,
-                           "%s: line %zu, column %zu: byte 0x%02x where UTF-8 was expected", name,
-                           line, column, (unsigned)(unsigned char)text[i]);
-        column = text[i] == '\n' ? 1 : column + 1;
-        line += text[i] == '\n';
-    }
-    return 0;
-}
-
 static int windows_of_file(struct windows *out, const struct model *m, const char *text, size_t n,
                            const struct eval_opts *opts, struct err *err)
 {
@@ -146,8 +128,6 @@ int eval_windows(struct windows *out, const struct model *m, const char *text, s
                                      .most = opts->n_chunks};
 
     *out = (struct windows){0};
-    if (text && check_utf8(opts->text_name, text, text_bytes, err))
-        return ERR_FORMAT;
     if (opts->logits)
         return windows_of_file(out, m, text, text_bytes, opts, err);
     if (opts->n_ctx < EVAL_CTX_MIN)

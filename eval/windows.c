@@ -1,5 +1,7 @@
 #include "eval/windows.h"
 
+#include "formats/base/utf8.h"
+
 #include <string.h>
 
 /* What the tokenizer puts before nothing is what it puts before every text. */
@@ -45,6 +47,24 @@ int windows_of(struct windows *w, const struct model *m, const struct tok_ids *i
     return rc;
 }
 
+/* Tokenizers differ in what they make of other bytes, so figures would not be comparable. */
+static int check_utf8(const char *name, const char *text, size_t n, struct err *err)
+{
+    size_t line = 1, column = 1;
+
+    for (size_t i = 0, k; i < n; i += k) {
+        bool good;
+        k = utf8_step(&good, text + i, n - i);
+        if (!good)
+            return err_set(err, ERR_FORMAT,
+                           "%s: line %zu, column %zu: byte 0x%02x where UTF-8 was expected", name,
+                           line, column, (unsigned)(unsigned char)text[i]);
+        column = text[i] == '\n' ? 1 : column + 1;
+        line += text[i] == '\n';
+    }
+    return 0;
+}
+
 int windows_cut(struct windows *w, const struct model *m, const char *text, size_t n,
                 const struct windows_opts *opts, struct err *err)
 {
@@ -55,6 +75,8 @@ int windows_cut(struct windows *w, const struct model *m, const char *text, size
     *w = (struct windows){.n_ctx = opts->n_ctx};
     if (rc)
         return rc;
+    if (check_utf8(opts->text_name, text, n, err))
+        return ERR_FORMAT;
     if (tokenize(w, tok, text, n, err))
         return err_wrap(err, "%s", path);
     if (w->ids.n < opts->least)

@@ -27,8 +27,9 @@ struct windows {
     size_t n_ctx, n;
 };
 
-/* To be released also after a failure. Errors: ERR_UNSUPPORTED (no tokenizer), ERR_FORMAT (text too short: how
- * many tokens, how many needed). */
+/* To be released also after a failure. Errors: ERR_UNSUPPORTED (no tokenizer),
+ * ERR_FORMAT (text too short: how many tokens, how many needed; bytes that are no UTF-8: line and
+ * column). */
 int windows_cut(struct windows *w, const struct model *m, const char *text, size_t n,
                 const struct windows_opts *opts, struct err *err) WARN_UNUSED;
 

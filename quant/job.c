@@ -233,6 +233,20 @@ int job_new(struct job **out, const struct source *s, const struct job_opts *opt
     return 0;
 }
 
+int job_check_rounded(const struct job *j, const char *how, struct err *err)
+{
+    const struct source *s = j->pipe.source;
+
+    for (size_t i = 0; i < source_n_tensors(s); i++) {
+        const struct source_tensor *t = source_tensor(s, i);
+        if (dtype_get(t->type)->block > 1 && j->types[i] != t->type)
+            return err_set(err, ERR_ARG,
+                           "%s: tensor %s is already quantized (%s): quantize the original, or %s",
+                           source_path(s), t->name, dtype_get(t->type)->name, how);
+    }
+    return 0;
+}
+
 const struct pipe_job *job_pipe(const struct job *j)
 {
     return &j->pipe;

@@ -47,4 +47,8 @@ void job_free(struct job *j); /* accepts NULL */
 /* For pipe_write and pipe_size; lives as long as the job. */
 const struct pipe_job *job_pipe(const struct job *j);
 
+/* Rounding what was rounded before loses twice. ERR_ARG: which tensor's type would change that is
+ * quantized already, "quantize the original, or <how>". */
+int job_check_rounded(const struct job *j, const char *how, struct err *err) WARN_UNUSED;
+
 #endif /* QUANT_JOB_H */

@@ -67,6 +67,35 @@ static int check_outputs(const struct branch *b, const char *recipe, struct err 
     return rc;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* No two steps may write one file. */
+static int check_apart(const struct engine *e, struct err *err)
+{
+    const char **path;
+    size_t n = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < e->n_steps; i++)
+        n += e->step[i]->n_files;
+    path = calloc(n + 1, sizeof(*path));
+    if (!path)
+        return err_nomem(err);
+    n = 0;
+    for (size_t i = 0; i < e->n_steps; i++)
+        for (size_t f = 0; f < e->step[i]->n_files; f++)
+            path[n++] = e->step[i]->file[f].path;
+    qsort(path, n, sizeof(*path), by_text);
+    for (size_t i = 1; !rc && i < n; i++)
+        if (!strcmp(path[i - 1], path[i]))
+            rc = err_set(err, ERR_FORMAT, "%s: two steps would write it", path[i]);
+    free(path);
+    return rc;
+}
+
 static int check_inputs(const struct recipe *r, struct err *err)
 {
     const struct recipe_path *const in[] = {&r->model, &r->text, &r->calibration, &r->imatrix};
@@ -79,7 +108,7 @@ static int check_inputs(const struct recipe *r, struct err *err)
     for (size_t i = 0; i < r->n_gates; i++)
         if (r->gate[i].baseline && access(r->gate[i].baseline, R_OK)) {
             (void)err_errno(err, r->gate[i].baseline);
-            return err_wrap(err, "gate \"%.100s\"", r->gate[i].text);
+            return err_wrap(err, "%s: gate", r->gate_where[i]);
         }
     return 0;
 }
@@ -160,7 +189,7 @@ static int open_all(struct engine *e, const char *file, struct err *err)
         rc = open_stores(e, err);
     for (size_t i = 0; !rc && i < e->recipes.n; i++)
         rc = open_branch(&e->branch[i], e, &e->recipes.at[i], file, err);
-    return rc;
+    return rc ? rc : check_apart(e, err);
 }
 
 /* Threads are used best by one step after another where there are few; steps also wait for the

@@ -115,6 +115,7 @@ struct engine_ops {
 
 /* ---- engine_kinds.c; a row each, in the file of that kind ---- */
 
+/* The row of a kind. */
 const struct engine_ops *engine_ops(enum engine_kind kind);
 
 extern const struct engine_ops engine_calibrate_ops; /* engine_calibrate.c */

@@ -52,6 +52,7 @@ static int new_job(struct job **out, struct branch *b, const struct variant *v, 
                      .embedding_type = v->quant->embedding_type,
                      .overrides = v->quant->overrides,
                      .n_overrides = v->quant->n_overrides,
+                     .recode = v->quant->requantize,
                      .have_importance = weighed},
         .importance = weighed ? b->importance : NULL,
         .foreseen_imatrix = weighed ? engine_importance_path(b) : NULL,
@@ -66,7 +67,16 @@ static int new_job(struct job **out, struct branch *b, const struct variant *v, 
         .log = &b->e->log
     };
 
-    return job_new(out, v->from->source, &jo, err);
+    int rc = job_new(out, v->from->source, &jo, err);
+    if (!rc && !v->quant->requantize) {
+        rc = job_check_rounded(*out, "write allow_requantize: true", err);
+        if (rc)
+            job_free(*out);
+    }
+    if (rc != ERR_ARG)
+        return rc;
+    err->code = ERR_FORMAT; /* the recipe asks for it, not the command line */
+    return err_wrap(err, "%s", v->quant->name);
 }
 
 static uint64_t tensor_bytes(const struct pipe_job *p)
@@ -136,8 +146,6 @@ static int make(struct branch *b, struct engine_step *s, const struct par *par, 
         rc = engine_hash_files(b, s, err);
     if (!rc)
         rc = take_digest(v, err);
-    if (rc == ERR_ARG) /* the recipe asks for it, not the command line */
-        rc = err_wrap(err, "%s", s->name);
     if (rc)
         return rc;
     m->name = v->quant->name;
@@ -204,6 +212,7 @@ static int key_of(struct branch *b, struct variant *v, struct err *err)
     hash_u64(h, q->embedding_type);
     hash_u64(h, q->effort);
     hash_u64(h, q->keep_split);
+    hash_u64(h, q->requantize);
     hash_u64(h, q->n_overrides);
     for (size_t i = 0; i < q->n_overrides; i++) {
         hash_str(h, q->overrides[i].pattern);

@@ -34,6 +34,7 @@ struct recipe_quant {
     size_t n_overrides;
     enum codec_effort effort;
     bool no_importance; /* although the recipe calibrates */
+    bool requantize;    /* what is quantized already */
     bool keep_split;    /* as many files as the model has */
 };
 
@@ -60,7 +61,8 @@ struct recipe {
     bool kernels_both; /* also the fast ones */
     bool allow_overlap;
     struct recipe_reports report;
-    struct gate *gate; /* baselines are ready to open */
+    struct gate *gate;       /* baselines are ready to open */
+    const char **gate_where; /* each was written */
     size_t n_gates;
 };
 

@@ -47,7 +47,10 @@ static int add(struct reader *r, struct gates *to, const char *model, const char
             return node_bad(r->err, v, ERR_FORMAT, "%s", why.msg);
         return err_nomem(r->err);
     }
-    to->at[to->recipe->n_gates++] = v;
+    to->at[to->recipe->n_gates] = v;
+    to->recipe->gate_where[to->recipe->n_gates++] = node_place(r->arena, v);
+    if (!to->recipe->gate_where[to->recipe->n_gates - 1])
+        return err_nomem(r->err);
     return place_baseline(r, g, v);
 }
 
@@ -92,8 +95,9 @@ int read_gates(struct reader *r, struct recipe *out, const struct yaml_node *v)
         return node_bad(r->err, v, ERR_FORMAT,
                         "gate: expected a list of conditions, or models and theirs");
     out->gate = arena_array(r->arena, n + 1, sizeof(*out->gate));
+    out->gate_where = arena_array(r->arena, n + 1, sizeof(*out->gate_where));
     to.at = arena_array(r->arena, n + 1, sizeof(*to.at));
-    if (!out->gate || !to.at)
+    if (!out->gate || !out->gate_where || !to.at)
         return err_nomem(r->err);
     for (const struct yaml_node *m = v->first; !rc && m; m = m->next)
         if (v->kind == YAML_MAP)

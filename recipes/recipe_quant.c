@@ -1,5 +1,6 @@
 /* quantize: */
 
+#include "quant/patterns.h"
 #include "recipes/recipe_read.h"
 
 #include <string.h>
@@ -85,6 +86,25 @@ static int quant_keep_split(struct reader *r, void *to, const struct yaml_node *
     return read_bool(r, &((struct recipe_quant *)to)->keep_split, v);
 }
 
+static int quant_requantize(struct reader *r, void *to, const struct yaml_node *v)
+{
+    return read_bool(r, &((struct recipe_quant *)to)->requantize, v);
+}
+
+static int check_pattern(struct reader *r, const char *text, const struct yaml_node *v)
+{
+    struct patterns *one;
+    struct err why = {0};
+    int rc = patterns_new(&one, 1, r->err);
+
+    if (rc)
+        return rc;
+    if (patterns_add(one, text, &why))
+        rc = node_bad(r->err, v, ERR_FORMAT, "tensor_type: %s", why.msg);
+    patterns_free(one);
+    return rc;
+}
+
 /* "PATTERN=TYPE"; the last '=' divides. */
 static int override_text(struct reader *r, struct mix_override *o, const struct yaml_node *v)
 {
@@ -117,30 +137,34 @@ static int quant_tensor_type(struct reader *r, void *to, const struct yaml_node 
     if (!o)
         return err_nomem(r->err);
     q->overrides = o;
-    for (const struct yaml_node *v = list->first; !rc && v; v = v->next, q->n_overrides++, o++)
+    for (const struct yaml_node *v = list->first; !rc && v; v = v->next, q->n_overrides++, o++) {
         if (list->kind == YAML_LIST) {
             rc = override_text(r, o, v);
         } else {
             o->pattern = v->key;
             rc = read_dtype(r, &o->type, v);
         }
+        if (!rc)
+            rc = check_pattern(r, o->pattern, v);
+    }
     return rc;
 }
 
 static const struct reader_key quant_keys[] = {
-    {"name",           quant_name       },
-    {"mix",            quant_mix        },
-    {"type",           quant_type       },
-    {"pure",           quant_pure       },
-    {"output_type",    quant_output     },
-    {"embedding_type", quant_embedding  },
-    {"tensor_type",    quant_tensor_type},
-    {"effort",         quant_effort     },
-    {"imatrix",        quant_imatrix    },
-    {"keep_split",     quant_keep_split },
-    {"method",         NULL             },
-    {"target_bpw",     NULL             },
-    {"target_size",    NULL             },
+    {"name",             quant_name       },
+    {"mix",              quant_mix        },
+    {"type",             quant_type       },
+    {"pure",             quant_pure       },
+    {"output_type",      quant_output     },
+    {"embedding_type",   quant_embedding  },
+    {"tensor_type",      quant_tensor_type},
+    {"effort",           quant_effort     },
+    {"imatrix",          quant_imatrix    },
+    {"keep_split",       quant_keep_split },
+    {"allow_requantize", quant_requantize },
+    {"method",           NULL             },
+    {"target_bpw",       NULL             },
+    {"target_size",      NULL             },
 };
 
 static int read_quant(struct reader *r, struct recipe_quant *q, const struct yaml_node *v)

@@ -93,12 +93,26 @@ int read_path(struct reader *r, struct recipe_path *to, const struct yaml_node *
     return to->path ? 0 : err_nomem(r->err);
 }
 
+/* A plain path: each part a name, the first not that of the run's own folder. */
+static bool is_inside(const char *path)
+{
+    for (const char *p = path;; p++) {
+        const size_t n = strcspn(p, "/");
+        if (!n || (n == 1 && *p == '.') || (n == 2 && !strncmp(p, "..", 2)))
+            return false;
+        p += n;
+        if (!*p)
+            return strncmp(path, ".cache/", 7) != 0 && strcmp(path, ".cache") != 0;
+    }
+}
+
 int read_output(struct reader *r, const char **to, const struct yaml_node *v)
 {
     int rc = read_text(r, to, v);
 
-    if (!rc && (v->text[0] == '/' || strstr(v->text, "..")))
-        rc = node_bad(r->err, v, ERR_FORMAT, "%s: expected a path inside the output folder (--out)",
+    if (!rc && !is_inside(v->text))
+        rc = node_bad(r->err, v, ERR_FORMAT,
+                      "%s: expected a plain path inside the output folder (--out), not in .cache",
                       title(v));
     return rc;
 }

@@ -90,20 +90,6 @@ static int read_importance(struct quantize *q, const struct source *s, struct er
     return rc;
 }
 
-/* Rounding what was rounded before loses twice; say so instead of doing it. */
-static int check_source(const struct source *s, const enum dtype *types, struct err *err)
-{
-    for (size_t i = 0; i < source_n_tensors(s); i++) {
-        const struct source_tensor *t = source_tensor(s, i);
-        if (dtype_get(t->type)->block > 1 && types[i] != t->type)
-            return err_set(err, ERR_ARG,
-                           "%s: tensor %s is already quantized (%s): quantize the original, or "
-                           "say --allow-requantize",
-                           source_path(s), t->name, dtype_get(t->type)->name);
-    }
-    return 0;
-}
-
 static uint64_t count_values(const struct source *s)
 {
     uint64_t n = 0;
@@ -134,7 +120,7 @@ static int write_file(struct quantize *q, const struct source *s, struct err *er
     q->opts.tensor_report = !q->dry_run;
     int rc = job_new(&job, s, &q->opts, err);
     if (!rc && !q->allow_requantize)
-        rc = check_source(s, job_pipe(job)->types, err);
+        rc = job_check_rounded(job, "say --allow-requantize", err);
     if (!rc && q->dry_run)
         rc = pipe_size(&r.bytes, job_pipe(job), err);
     else if (!rc)

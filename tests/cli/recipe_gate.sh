@@ -44,5 +44,5 @@ wrong '20: gate' '{Q8_0: {kld: "about 3"}}' | sed 's/: gate//'
 wrong '20: gate "Q9_0: kld <= 3": there is no model' '{Q9_0: {kld: "<= 3"}}'
 wrong '20: gate: expected a condition' '{Q8_0: {kld: [1]}}' | sed 's/: gate//'
 recipe '["not worse than none.json"]'
-fails 1 "$d/none.json: No such file" run "$d/r.yaml" --out "$d/to/n" && [ ! -e "$d/to/n" ]
+fails 1 "r.yaml: line 6, column 8: gate: $d/none.json: No such file" run "$d/r.yaml" --out "$d/to/n" && [ ! -e "$d/to/n" ]
 ok $? "a baseline that is not there"

@@ -111,6 +111,7 @@ wrong 'line 2, column 37: matrix: exclude: "x": expected one of' 'model: ck\nmat
 wrong 'line 2, column 83: matrix: expected at most 256 combinations' "model: ck\nmatrix: {mix: [Q8_0], a: [$(seq -s, 1 20)], b: [$(seq -s, 1 20)]}\nname: \${matrix.a}-\${matrix.b}\n"
 wrong 'line 5, column 3: two variants named "Q8_0"' 'model: ck\nquantize:\n- {mix: Q8_0, name: x}\n- Q8_0\n- Q8_0\n'
 wrong 'line 2, column 38: tensor_type: "Q9" is no type' 'model: ck\nquantize: [{mix: Q8_0, tensor_type: ["x=Q9"]}]\n'
+wrong 'line 2, column 38: tensor_type: pattern "[": missing terminating ]' 'model: ck\nquantize: [{mix: Q8_0, tensor_type: ["[=Q4_0"]}]\n'
 wrong 'line 2, column 38: tensor_type: expected PATTERN=TYPE' 'model: ck\nquantize: [{mix: Q8_0, tensor_type: ["Q8_0"]}]\n'
 wrong 'line 2, column 32: effort: ' 'model: ck\nquantize: [{mix: Q8_0, effort: much}]\n'
 wrong 'line 2, column 32: method is not supported yet' 'model: ck\nquantize: [{mix: Q8_0, method: feedback}]\n'
@@ -119,3 +120,16 @@ wrong 'line 3, column 12: calibrate: expected either text: or imatrix:' 'model: 
 wrong 'line 2, column 52: tasks: no file is named' 'model: ck\nevaluate: {text: text, ctx: 32, chunks: 1, tasks: [none*.jsonl]}\n'
 wrong 'line 2, column 33: kernels: expected bf16' 'model: ck\nevaluate: {text: text, kernels: f16}\n'
 wrong 'line 2, column 8: model: expected one' 'name: x\nmodel: [ck, ck2]\nquantize: [Q8_0]\n'
+for path in ../x ./x a//b a/ a/../b .cache/lock .; do
+    wrong 'line 3, column 16: json: expected a plain path' "model: ck\n$text\nreport: {json: $path}\n"
+done
+recipe w "name: w\nmodel: ck\nquantize: [Q8_0]\n$text\nreport: {json: w-Q8_0.gguf.json}\n"
+fails 1 "w.out/w-Q8_0.gguf.json: two steps would write it" run "$d/w.yaml" --plan
+ok $? "a report in place of what a variant writes"
+pare quantize $demo "$d/q.gguf" Q4_0
+recipe w 'model: q.gguf\nquantize: [Q8_0]\n'
+fails 1 "q.gguf: tensor token_embd.weight is already quantized" run "$d/w.yaml" --out "$d/to/w"
+ok $? "a quantized model is not quantized again"
+recipe w 'model: q.gguf\nquantize: [{mix: Q8_0, allow_requantize: true}]\n'
+pare run "$d/w.yaml" --out "$d/to/w"
+ok $? "but with allow_requantize"

@@ -144,6 +144,12 @@ status=$?
 [ $status = 1 ] && grep -q 'too short a text: 0 tokens' "$d/err" && [ ! -e "$d/x/report.html" ]
 ok $? "a text that is too short"
 
+printf 'line\nbad \377 here\n' >"$d/bytes"
+"$PARE" run $demo --out "$d/x" --set "calibrate.text=$d/bytes" --set 'quantize=[Q4_0]' >"$d/out" 2>"$d/err"
+status=$?
+[ $status = 1 ] && tail -1 "$d/err" | grep -q 'bytes: line 2, column 5: byte 0xff where UTF-8 was expected'
+ok $? "a calibration text that is no UTF-8"
+
 if command -v flock >/dev/null; then
     mkdir -p "$d/lock/.cache"
     flock "$d/lock/.cache/lock" "$PARE" run $demo --out "$d/lock" >"$d/out" 2>"$d/err"
