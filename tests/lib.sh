@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What the bad_*.sh tests share; sourced, no test by itself. After it: $d is an empty folder
+# What the command-line tests share; sourced, no test by itself. After it: $d is an empty folder
 # that goes away, $demo a small real checkpoint, $m.gguf the same converted.
 set -u
 PARE=${PARE:-build/release/pare}
@@ -17,6 +17,16 @@ ok() {
     if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
 }
 
+# check NAME COMMAND...: the command succeeds
+check() {
+    name=$1
+    shift
+    "$@" >"$d/log" 2>&1
+    good=$?
+    [ $good = 0 ] || sed 's/^/# /' "$d/log"
+    ok $good "$name"
+}
+
 # pare ARGUMENTS...: in bounded time and memory; stdout to $d/out, stderr to $d/err
 pare() {
     (
@@ -25,10 +35,10 @@ pare() {
     )
 }
 
-# Only warnings and one line that names the command, which `run` may have preceded by its steps.
+# Only warnings and one line that names the command; those of steps that `run` did don't count.
 one_line() {
     grep -av ": warning: " "$d/err" >"$d/line"
-    [ "$1" != run ] || tail -n 1 "$d/err" >"$d/line"
+    [ "$1" != run ] || { grep -avE "^[a-z]+  +[^ ]" "$d/line" >"$d/last"; mv "$d/last" "$d/line"; }
     [ "$(wc -l <"$d/line")" = 1 ] && grep -aq "^pare $1: ." "$d/line"
 }
 
@@ -42,6 +52,12 @@ fails() {
     echo "# pare $*: exit $got, expected $status and \"$words\", in one line: $(head -c 600 "$d/err")" |
         tr '\n' '|' && echo
     return 1
+}
+
+# refused STATUS WORDS COMMAND ARGUMENTS...: `fails` as a line of its own
+refused() {
+    fails "$@"
+    ok $? "$3: ${2#"$d"/}"
 }
 
 # survives COMMAND ARGUMENTS...: done, or refused in one line; nothing else

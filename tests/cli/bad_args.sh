@@ -8,11 +8,6 @@ m=$d/m.gguf
 pare convert "$d/ck" "$m"
 mkfifo "$d/pipe"
 
-# no SHELL-STATUS WORDS COMMAND...
-no() {
-    fails "$@"
-    ok $? "$3: $2"
-}
 for c in inspect convert quantize imatrix eval run generate tokenize logits codec bench; do
     bad=0
     fails 2 "usage: pare $c" $c || bad=1
@@ -23,31 +18,31 @@ for c in inspect convert quantize imatrix eval run generate tokenize logits code
     pare $c --help && [ -s "$d/out" ] || bad=1
     ok $bad "$c: misuse"
 done
-no 2 "--ctx wants a whole number" eval "$m" --text "$d/text" --ctx 1
-no 2 "--ctx wants a whole number" eval "$m" --text "$d/text" --ctx 1e9
-no 2 "--chunks wants a whole number" eval "$m" --text "$d/text" --chunks -1
-no 2 "--kernels" eval "$m" --text "$d/text" --kernels f64
-no 2 "--temp wants a number" generate "$m" -p x --temp nan
-no 2 "--top-p wants a number" generate "$m" -p x --top-p 0
-no 2 "-n wants a whole number" generate "$m" -p x -n -5
-no 2 "unknown mix" quantize "$m" "$d/to/o" Q9_K
-no 2 "is no type" quantize "$m" "$d/to/o" Q8_0 --tensor-type x=y
-no 2 "PATTERN=TYPE" quantize "$m" "$d/to/o" Q8_0 --tensor-type x
-no 2 "" quantize "$m" "$d/to/o" Q8_0 --tensor-type '(=F16'
-no 2 "" quantize "$m" "$d/to/o" Q8_0 --split-max-size 0x
-no 2 "--columns" codec encode Q8_0 "$d/text" "$d/to/o" --columns 1e3
-no 2 "no whole number of Q8_0 blocks" codec encode Q8_0 "$d/text" "$d/to/o" --columns 31
-no 1 "expected a multiple of" codec encode Q8_0 "$d/text" "$d/to/o" --columns 1073741824
-no 1 "" eval "$m" --text "$d/text" --ctx 10000000
-no 1 "" eval "$m" --text /dev/null
+refused 2 "--ctx wants a whole number" eval "$m" --text "$d/text" --ctx 1
+refused 2 "--ctx wants a whole number" eval "$m" --text "$d/text" --ctx 1e9
+refused 2 "--chunks wants a whole number" eval "$m" --text "$d/text" --chunks -1
+refused 2 "--kernels" eval "$m" --text "$d/text" --kernels f64
+refused 2 "--temp wants a number" generate "$m" -p x --temp nan
+refused 2 "--top-p wants a number" generate "$m" -p x --top-p 0
+refused 2 "-n wants a whole number" generate "$m" -p x -n -5
+refused 2 "unknown mix" quantize "$m" "$d/to/o" Q9_K
+refused 2 "is no type" quantize "$m" "$d/to/o" Q8_0 --tensor-type x=y
+refused 2 "PATTERN=TYPE" quantize "$m" "$d/to/o" Q8_0 --tensor-type x
+refused 2 "" quantize "$m" "$d/to/o" Q8_0 --tensor-type '(=F16'
+refused 2 "" quantize "$m" "$d/to/o" Q8_0 --split-max-size 0x
+refused 2 "--columns" codec encode Q8_0 "$d/text" "$d/to/o" --columns 1e3
+refused 2 "no whole number of Q8_0 blocks" codec encode Q8_0 "$d/text" "$d/to/o" --columns 31
+refused 1 "expected a multiple of" codec encode Q8_0 "$d/text" "$d/to/o" --columns 1073741824
+refused 1 "" eval "$m" --text "$d/text" --ctx 10000000
+refused 1 "" eval "$m" --text /dev/null
 for big in "eval $m --text $d/text --ctx 32 --chunks 1" "generate $m -p x -n 2" "convert $demo $d/to/o" "quantize $m $d/to/o Q4_K_M"; do
     # shellcheck disable=SC2086  # a list of words
     survives $big -t 1024
     ok $? "${big%% *}: -t 1024"
 done
 if [ $kib != unlimited ]; then # caches of gigabytes are refused, not waited for
-    no 1 "out of memory" generate "$m" -p x -n 16777216
-    no 1 "out of memory" bench "$m" -p 16777216 -n 0 --runs 1
+    refused 1 "out of memory" generate "$m" -p x -n 16777216
+    refused 1 "out of memory" bench "$m" -p 16777216 -n 0 --runs 1
 fi
 rm -f "$d"/to/*
 
@@ -72,7 +67,7 @@ pare generate "$m" -p "" -n 2
 [ $? -le 2 ]
 ok $? "an empty prompt"
 printf '{"text": "a"}\n{"text": 1}\n' >"$d/l"
-no 1 "l: line 2: " tokenize "$m" --jsonl "$d/l"
+refused 1 "l: line 2: " tokenize "$m" --jsonl "$d/l"
 
 # ---- inputs that are no files ------------------------------------------------------------
 for f in "$d/pipe" /dev/zero; do
@@ -172,6 +167,6 @@ recipe 'name: x\nmodel: m.gguf\nquantize: [Q8_0]\ngate: {Q8_0: {kld: 1}}\n' 'gat
 recipe 'a: &a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b]\n' 'r.yaml: '
 recipe 'name: "x\\0y"\nmodel: m.gguf\n' 'r.yaml: '
 perl -e 'print "a: ", "[" x 50000' >"$d/r.yaml"
-no 1 "r.yaml: " run "$d/r.yaml" --out "$d/to"
+refused 1 "r.yaml: " run "$d/r.yaml" --out "$d/to"
 printf 'name: x\nmodel: m.gguf\nquantize: [Q8_0]\n' >"$d/r.yaml"
-no 2 "nonsense" run "$d/r.yaml" --set nonsense --out "$d/to"
+refused 2 "nonsense" run "$d/r.yaml" --set nonsense --out "$d/to"

@@ -1,29 +1,9 @@
 #!/bin/sh
 # pare compare: the same report twice, a smaller file beside a larger one, what is written,
 # and what it refuses.
-set -u
-PARE=${PARE:-build/release/pare}
-d=$(mktemp -d) || exit 1
-trap 'rm -rf "$d"' EXIT
-demo=recipes/demo
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 text=$demo/evaluation.txt
-
-# ok CONDITION-STATUS WHAT
-ok() {
-    if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
-}
-
-# fails STATUS WORDS ARGUMENTS...: that exit status, one line on stderr with the words
-fails() {
-    want=$1 words=$2
-    shift 2
-    "$PARE" compare "$@" >"$d/out" 2>"$d/err"
-    status=$?
-    [ $status = "$want" ] && [ "$(wc -l <"$d/err")" = 1 ] && grep -qF -- "$words" "$d/err"
-    good=$?
-    [ $good = 0 ] || echo "# compare $*: exit $status: $(head -c 300 "$d/err")"
-    ok $good "compare: ${words#"$d"/}"
-}
 
 # report NAME MODELS... [-- OPTIONS...]
 report() {
@@ -75,28 +55,28 @@ head -c 4000 $text >"$d/other.txt"
 "$PARE" eval "$d/small.gguf" --against $demo --text "$d/other.txt" --ctx 64 --chunks 3 --json "$d/other.json" >/dev/null
 "$PARE" eval "$d/small.gguf" --against "$d/large.gguf" --text $text --ctx 64 --chunks 3 --json "$d/orig.json" >/dev/null
 "$PARE" eval "$d/small.gguf" --text $text --ctx 64 --chunks 3 --json "$d/alone.json" >/dev/null
-fails 1 "can't be compared: measured with different contexts: 64 and 32" "$d/small.json" "$d/ctx.json"
-fails 1 "can't be compared: measured with different kernels: bf16 and fast" "$d/small.json" "$d/fast.json"
-fails 1 "can't be compared: measured on different texts: $text" "$d/small.json" "$d/other.json"
-fails 1 "can't be compared: different originals: demo" "$d/small.json" "$d/orig.json"
-fails 1 "was measured against an original (demo), the other against none" "$d/small.json" "$d/alone.json"
+refused 1 "can't be compared: measured with different contexts: 64 and 32" compare "$d/small.json" "$d/ctx.json"
+refused 1 "can't be compared: measured with different kernels: bf16 and fast" compare "$d/small.json" "$d/fast.json"
+refused 1 "can't be compared: measured on different texts: $text" compare "$d/small.json" "$d/other.json"
+refused 1 "can't be compared: different originals: demo" compare "$d/small.json" "$d/orig.json"
+refused 1 "was measured against an original (demo), the other against none" compare "$d/small.json" "$d/alone.json"
 sed '/"tokenizer"/s/": "[0-9a-f]/": "x/; /"tokenizer"/s/x/0/' "$d/small.json" | sed '/"tokenizer"/s/": "\(..\)../": "\1ff/' >"$d/tok.json"
-fails 1 "can't be compared: different tokenizers" "$d/small.json" "$d/tok.json"
+refused 1 "can't be compared: different tokenizers" compare "$d/small.json" "$d/tok.json"
 
-fails 1 "$d/none.json: No such file" "$d/none.json" "$d/small.json"
-fails 1 "$d/text.json: line 1, column 1: not valid JSON" "$d/small.json" "$(cp $text "$d/text.json" && echo "$d/text.json")"
+refused 1 "$d/none.json: No such file" compare "$d/none.json" "$d/small.json"
+refused 1 "$d/text.json: line 1, column 1: not valid JSON" compare "$d/small.json" "$(cp $text "$d/text.json" && echo "$d/text.json")"
 sed '0,/"version": 2/s//"version": 1/' "$d/small.json" >"$d/v1.json"
-fails 1 "v1.json: line 3, column 14: version: a report of version 1; this pare reads version 2" "$d/v1.json" "$d/small.json"
+refused 1 "v1.json: line 3, column 14: version: a report of version 1; this pare reads version 2" compare "$d/v1.json" "$d/small.json"
 perl -pe 'if (/"kld"/) { $k = 1 } if ($k == 1 && s/("value": 0\.0)/${1}0/) { $k = 2 }' "$d/small.json" >"$d/edited.json"
-fails 1 "models.0.against.kld.mean.value: expected 0.0" "$d/edited.json" "$d/small.json"
+refused 1 "models.0.against.kld.mean.value: expected 0.0" compare "$d/edited.json" "$d/small.json"
 grep -qE 'edited.json: line [0-9]+, column [0-9]+: models' "$d/err"
 ok $? "with line and column"
-fails 1 "no models of the same name" "$d/small.json" "$(sed 's/"small.gguf"/"x.gguf"/' "$d/both.json" | sed 's/"large.gguf"/"y.gguf"/' >"$d/xy.json" && echo "$d/xy.json")"
+refused 1 "no models of the same name" compare "$d/small.json" "$(sed 's/"small.gguf"/"x.gguf"/' "$d/both.json" | sed 's/"large.gguf"/"y.gguf"/' >"$d/xy.json" && echo "$d/xy.json")"
 
-fails 2 "usage: pare compare"
-fails 2 "one report alone: --models X,Y says" "$d/both.json"
-fails 2 "--models wants two names" "$d/both.json" --models large.gguf
-fails 2 "--models X,Y is of one report" "$d/both.json" "$d/both.json" --models large.gguf,small.gguf
-fails 2 "both.json holds no model \"other\"" "$d/both.json" --models other,small.gguf
-fails 2 "is read" "$d/both.json" --models large.gguf,small.gguf --json "$d/both.json"
-fails 1 "/dev/full: No space left" "$d/both.json" --models large.gguf,small.gguf --json /dev/full
+refused 2 "usage: pare compare" compare
+refused 2 "one report alone: --models X,Y says" compare "$d/both.json"
+refused 2 "--models wants two names" compare "$d/both.json" --models large.gguf
+refused 2 "--models X,Y is of one report" compare "$d/both.json" "$d/both.json" --models large.gguf,small.gguf
+refused 2 "both.json holds no model \"other\"" compare "$d/both.json" --models other,small.gguf
+refused 2 "is read" compare "$d/both.json" --models large.gguf,small.gguf --json "$d/both.json"
+refused 1 "/dev/full: No space left" compare "$d/both.json" --models large.gguf,small.gguf --json /dev/full

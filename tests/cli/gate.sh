@@ -1,26 +1,18 @@
 #!/bin/sh
 # Gates of pare eval and pare compare: lines, exit status 3, JUnit XML, and what is misuse.
-set -u
-PARE=${PARE:-build/release/pare}
-d=$(mktemp -d) || exit 1
-trap 'rm -rf "$d"' EXIT
-demo=recipes/demo
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 text=$demo/evaluation.txt
-
-# ok CONDITION-STATUS WHAT
-ok() {
-    if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
-}
 
 # expect STATUS WORDS ARGUMENTS...: pare's exit status, and the words in what it prints
 expect() {
     want=$1 words=$2
     shift 2
-    "$PARE" "$@" >"$d/out" 2>"$d/err"
-    status=$?
-    [ $status = "$want" ] && cat "$d/out" "$d/err" | grep -qF -- "$words"
+    pare "$@"
+    got=$?
+    [ $got = "$want" ] && cat "$d/out" "$d/err" | grep -qF -- "$words"
     good=$?
-    [ $good = 0 ] || echo "# $*: exit $status: $(cat "$d/out" "$d/err" | tail -n 3 | tr '\n' '|')"
+    [ $good = 0 ] || echo "# $*: exit $got: $(cat "$d/out" "$d/err" | tail -n 3 | tr '\n' '|')"
     ok $good "gate: $words"
 }
 

@@ -1,46 +1,14 @@
 #!/bin/sh
 # pare inspect: what it prints of good files, and that no broken one makes it crash.
-set -u
-PARE=${PARE:-build/release/pare}
-d=$(mktemp -d) || exit 1
-trap 'rm -rf "$d"' EXIT
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 
-# ok CONDITION-STATUS WHAT
-ok() {
-    if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
-}
-
-# le BYTES NUMBER: little endian
-le() {
-    left=$1 v=$2
-    while [ "$left" -gt 0 ]; do
-        # shellcheck disable=SC2059  # the format is the escape
-        printf "\\$(printf %03o $((v % 256)))"
-        v=$((v / 256)) left=$((left - 1))
-    done
-}
 str() {
     le 8 ${#1}
     printf %s "$1"
 }
 zeros() {
     head -c "$1" /dev/zero
-}
-
-# fails FILE...: exit 1 and exactly one line on stderr
-fails() {
-    "$PARE" inspect "$@" >"$d/out" 2>"$d/err"
-    status=$?
-    [ $status = 1 ] && [ "$(wc -l <"$d/err")" = 1 ] && return 0
-    echo "# inspect $*: exit $status, $(wc -l <"$d/err") lines on stderr: $(head -c 200 "$d/err")"
-    return 1
-}
-
-# says WORDS: the message of the last failure holds them
-says() {
-    grep -qF -- "$1" "$d/err" && return 0
-    echo "# expected \"$1\" in: $(cat "$d/err")"
-    return 1
 }
 
 # ---- a small GGUF: 3 keys, 2 tensors ------------------------------------------------
@@ -86,14 +54,14 @@ ok $? "--verify with a report that agrees"
 cp "$d/m.gguf" "$d/changed.gguf"
 cp "$d/m.gguf.json" "$d/changed.gguf.json"
 printf '\001' | dd of="$d/changed.gguf" bs=1 seek=$((head_bytes + pad + 7)) conv=notrunc 2>/dev/null
-fails "$d/changed.gguf" --verify && says "tensor token_embd.weight: sha256"
+fails 1 "tensor token_embd.weight: sha256" inspect "$d/changed.gguf" --verify
 ok $? "--verify finds one changed byte, and names the tensor"
 
 # ---- broken files; the unit tests cut at every byte and flip every bit -----------------
 bad=0 n=0
 while [ $n -lt "$last" ]; do
     head -c $n "$d/m.gguf" >"$d/cut.gguf"
-    fails "$d/cut.gguf" || bad=1
+    fails 1 "" inspect "$d/cut.gguf" || bad=1
     n=$((n + 7))
 done
 ok $bad "cut at every 7th of $last bytes"
@@ -120,7 +88,7 @@ ok $bad "a bit flipped in every third of $head_bytes header bytes"
 wrong() {
     cp "$d/m.gguf" "$d/wrong.gguf"
     le "$2" "$3" | dd of="$d/wrong.gguf" bs=1 seek="$1" conv=notrunc 2>/dev/null
-    fails "$d/wrong.gguf" && says "$4"
+    fails 1 "$4" inspect "$d/wrong.gguf"
     ok $? "refused: $4"
 }
 wrong 4 4 7 "GGUF version 7, expected 2 or 3"
@@ -134,11 +102,11 @@ wrong $((head_bytes - 12)) 4 99 "tensor output_norm.weight: tensor type number 9
 wrong $((head_bytes - 20)) 8 33 "tensor output_norm.weight: rows of 33 values"
 
 : >"$d/empty.gguf"
-fails "$d/empty.gguf" && says "empty"
+fails 1 "empty" inspect "$d/empty.gguf"
 ok $? "an empty file"
-fails "$d/absent.gguf" && says "absent.gguf: No such file"
+fails 1 "absent.gguf: No such file" inspect "$d/absent.gguf"
 ok $? "an absent file"
-fails "$d" && says "config.json: No such file"
+fails 1 "config.json: No such file" inspect "$d"
 ok $? "a folder without config.json"
 
 # ---- a checkpoint -------------------------------------------------------------------
@@ -157,16 +125,16 @@ bad=0 n=0
 st_bytes=$(wc -c <"$d/good.safetensors")
 while [ $n -lt "$st_bytes" ]; do
     head -c $n "$d/good.safetensors" >"$d/ckpt/model.safetensors"
-    fails "$d/ckpt" || bad=1
+    fails 1 "" inspect "$d/ckpt" || bad=1
     n=$((n + 5))
 done
 ok $bad "safetensors cut at every 5th of $st_bytes bytes"
 rm "$d/ckpt/model.safetensors"
 echo '{"weight_map": {"a": "model-2.safetensors"}}' >"$d/ckpt/model.safetensors.index.json"
-fails "$d/ckpt" && says "model-2.safetensors: No such file"
+fails 1 "model-2.safetensors: No such file" inspect "$d/ckpt"
 ok $? "a missing shard"
 echo '{"model_type": }' >"$d/ckpt/config.json"
-fails "$d/ckpt" && says "config.json: line 1, column"
+fails 1 "config.json: line 1, column" inspect "$d/ckpt"
 ok $? "a broken config.json"
 
 # ---- misuse and full disks ----------------------------------------------------------
@@ -176,7 +144,7 @@ ok $? "no model: exit 2"
 "$PARE" inspect "$d/m.gguf" --nonsense >/dev/null 2>"$d/err"
 [ $? = 2 ]
 ok $? "an unknown option: exit 2"
-fails "$d/m.gguf" --json /dev/full && says "No space left"
+fails 1 "No space left" inspect "$d/m.gguf" --json /dev/full
 ok $? "--json on a full disk"
 "$PARE" inspect "$d/m.gguf" >/dev/full 2>"$d/err"
 [ $? = 1 ] && [ "$(wc -l <"$d/err")" = 1 ]

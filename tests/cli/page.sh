@@ -1,16 +1,8 @@
 #!/bin/sh
 # The pages of reports and comparisons in a browser: no console errors, nothing wider than the
 # window at desktop and phone width, readable contrast in dark and light, tables that sort.
-set -u
-PARE=${PARE:-build/release/pare}
-d=$(mktemp -d) || exit 1
-trap 'rm -rf "$d"' EXIT
-demo=recipes/demo
-
-# ok CONDITION-STATUS WHAT
-ok() {
-    if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
-}
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 
 "$PARE" quantize $demo "$d/a.gguf" Q4_K_M >"$d/log" 2>&1 &&
     "$PARE" quantize $demo "$d/b<b>&.gguf" Q2_K >>"$d/log" 2>&1 &&

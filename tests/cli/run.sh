@@ -1,22 +1,15 @@
 #!/bin/sh
 # pare run: plan, first run, second run, what makes a step run again, bad recipes,
 # interruption.
-set -u
-PARE=${PARE:-build/release/pare}
-d=$(mktemp -d) || exit 1
-trap 'rm -rf "$d"' EXIT
-demo=recipes/demo/demo.yaml
-
-# ok CONDITION-STATUS WHAT
-ok() {
-    if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
-}
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
+yaml=$demo/demo.yaml
 
 # run OUT-FOLDER ARGUMENTS...: a small run of the demo; stdout in $d/out, stderr in $d/err
 run() {
     out=$1
     shift
-    "$PARE" run $demo --out "$out" --set 'quantize=[Q8_0, Q4_0]' --set evaluate.chunks=2 \
+    "$PARE" run $yaml --out "$out" --set 'quantize=[Q8_0, Q4_0]' --set evaluate.chunks=2 \
         --set evaluate.ctx=32 --set calibrate.chunks=3 "$@" >"$d/out" 2>"$d/err"
 }
 
@@ -98,61 +91,49 @@ touch "$d/model/model.safetensors"
 own && [ "$(cached)" = 3 ]
 ok $? "a touched one is not"
 
-# fails STATUS WORDS ARGUMENTS...: that exit status, one line on stderr with the words
-fails() {
-    want=$1 words=$2
-    shift 2
-    "$PARE" run "$@" >"$d/out" 2>"$d/err"
-    status=$?
-    [ $status = "$want" ] && [ "$(wc -l <"$d/err")" = 1 ] && grep -qF -- "$words" "$d/err"
-    good=$?
-    [ $good = 0 ] || echo "# run $*: exit $status: $(head -c 300 "$d/err")"
-    ok $good "run: ${words#"$d"/}"
-}
-
 # recipe TEXT: $d/r.yaml
 recipe() {
     # shellcheck disable=SC2059  # the format is the text
     printf "$1" >"$d/r.yaml"
 }
 
-fails 2 "usage: pare run"
-fails 1 "$d/none.yaml: No such file" "$d/none.yaml"
+refused 2 "usage: pare run" run
+refused 1 "$d/none.yaml: No such file" run "$d/none.yaml"
 recipe 'model: [m\n'
-fails 1 "r.yaml: line 2, column 1: " "$d/r.yaml" --out "$d/x"
+refused 1 "r.yaml: line 2, column 1: " run "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantise: [Q8_0]\n'
-fails 1 'r.yaml: line 2, column 11: unknown key "quantise" (known: name, model, quantize, evaluate, report, calibrate, gate, allow_overlap, matrix, include)' \
+refused 1 'r.yaml: line 2, column 11: unknown key "quantise" (known: name, model, quantize, evaluate, report, calibrate, gate, allow_overlap, matrix, include)' run \
     "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantize: [Q8_0]\ngate:\n  Q8_0: {kld: "<= 0.1"}\n'
-fails 1 "r.yaml: line 4, column 3: gate: needs evaluate:" "$d/r.yaml" --out "$d/x"
+refused 1 "r.yaml: line 4, column 3: gate: needs evaluate:" run "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantize: [Q8_0]\n'
-fails 1 "$d/m: No such file" "$d/r.yaml" --out "$d/x"
-fails 2 "--set wants key=value" "$d/r.yaml" --out "$d/x" --set x
+refused 1 "$d/m: No such file" run "$d/r.yaml" --out "$d/x"
+refused 2 "--set wants key=value" run "$d/r.yaml" --out "$d/x" --set x
 [ ! -e "$d/x" ]
 ok $? "a bad recipe leaves no folder"
-fails 1 "$d/none: No such file" $demo --out "$d/x" --set "evaluate.text=$d/none"
+refused 1 "$d/none: No such file" run $yaml --out "$d/x" --set "evaluate.text=$d/none"
 recipe 'model: r.yaml\nquantize: [Q8_0]\n'
 "$PARE" run "$d/r.yaml" --out "$d/x" >"$d/out" 2>"$d/err"
 status=$?
 [ $status = 1 ] && tail -1 "$d/err" | grep -q 'r.yaml: not a GGUF file'
 ok $? "a model that is none"
 : >"$d/empty"
-fails 1 "/dev/null/x" $demo --out /dev/null/x
+refused 1 "/dev/null/x" run $yaml --out /dev/null/x
 
-"$PARE" run $demo --out "$d/x" --set "evaluate.text=$d/empty" --set 'quantize=[]' >"$d/out" 2>"$d/err"
+"$PARE" run $yaml --out "$d/x" --set "evaluate.text=$d/empty" --set 'quantize=[]' >"$d/out" 2>"$d/err"
 status=$?
 [ $status = 1 ] && grep -q 'too short a text: 0 tokens' "$d/err" && [ ! -e "$d/x/report.html" ]
 ok $? "a text that is too short"
 
 printf 'line\nbad \377 here\n' >"$d/bytes"
-"$PARE" run $demo --out "$d/x" --set "calibrate.text=$d/bytes" --set 'quantize=[Q4_0]' >"$d/out" 2>"$d/err"
+"$PARE" run $yaml --out "$d/x" --set "calibrate.text=$d/bytes" --set 'quantize=[Q4_0]' >"$d/out" 2>"$d/err"
 status=$?
 [ $status = 1 ] && tail -1 "$d/err" | grep -q 'bytes: line 2, column 5: byte 0xff where UTF-8 was expected'
 ok $? "a calibration text that is no UTF-8"
 
 if command -v flock >/dev/null; then
     mkdir -p "$d/lock/.cache"
-    flock "$d/lock/.cache/lock" "$PARE" run $demo --out "$d/lock" >"$d/out" 2>"$d/err"
+    flock "$d/lock/.cache/lock" "$PARE" run $yaml --out "$d/lock" >"$d/out" 2>"$d/err"
     status=$?
     [ $status = 1 ] && grep -q 'another run is using this folder' "$d/err"
     ok $? "two runs in one folder are refused"
@@ -160,7 +141,7 @@ else
     echo "ok - two runs in one folder # SKIP no flock"
 fi
 
-"$PARE" run $demo --out "$d/int" >"$d/out" 2>"$d/err" &
+"$PARE" run $yaml --out "$d/int" >"$d/out" 2>"$d/err" &
 pid=$!
 while [ ! -s "$d/int/pebble-Q4_K_M.gguf" ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done
 kill -INT $pid
@@ -169,6 +150,6 @@ status=$?
 [ $status = 1 ] && tail -1 "$d/err" | grep -q 'interrupted' && [ ! -e "$d/int/report.html" ] &&
     [ -z "$(find "$d/int" -name '*.part')" ]
 ok $? "SIGINT ends it with one line and no partial file"
-"$PARE" run $demo --out "$d/int" --set evaluate.chunks=1 --set evaluate.ctx=16 >"$d/out" 2>"$d/err"
+"$PARE" run $yaml --out "$d/int" --set evaluate.chunks=1 --set evaluate.ctx=16 >"$d/out" 2>"$d/err"
 [ "$(cached)" -ge 4 ]
 ok $? "the next run goes on where it stopped"

@@ -1,36 +1,16 @@
 #!/bin/sh
 # pare eval --task on the embedded demo model: the shipped files, what is printed and written,
 # that threads and other items change nothing, and what it says of bad files.
-set -u
-PARE=${PARE:-build/release/pare}
-d=$(mktemp -d) || exit 1
-trap 'rm -rf "$d"' EXIT
-demo=recipes/demo
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 shipped="--task tasks/story-endings.jsonl --task tasks/story-words.jsonl --task tasks/story-who.jsonl"
-
-# ok CONDITION-STATUS WHAT
-ok() {
-    if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
-}
-
-# fails STATUS WORDS ARGUMENTS...: that exit status, one line on stderr with the words
-fails() {
-    want=$1 words=$2
-    shift 2
-    "$PARE" eval "$@" >"$d/out" 2>"$d/err"
-    status=$?
-    [ $status = "$want" ] && [ "$(wc -l <"$d/err")" = 1 ] && grep -qF -- "$words" "$d/err"
-    good=$?
-    [ $good = 0 ] || echo "# eval $*: exit $status: $(head -c 300 "$d/err")"
-    ok $good "eval: ${words#"$d"/}"
-}
 
 # bad WORDS LINE...: a file of these lines is refused in the place
 bad() {
     words=$1
     shift
     printf '%s\n' "$@" >"$d/bad.jsonl"
-    fails 1 "bad.jsonl: $words" $demo --task "$d/bad.jsonl"
+    refused 1 "bad.jsonl: $words" eval $demo --task "$d/bad.jsonl"
 }
 
 # shellcheck disable=SC2086  # options in words
@@ -81,15 +61,15 @@ printf '{"context": "%s", "choices": ["a", "b"]}\n{"context": "x", "choices": ["
     grep -q '"truncated": 1' "$d/long.json"
 ok $? "items longer than the context lose their beginning, and are counted"
 
-fails 1 "$d/none.jsonl" $demo --task "$d/none.jsonl"
-fails 2 "two tasks named \"story-who\"" $demo --task tasks/story-who.jsonl --task ./tasks/story-who.jsonl
-fails 2 "--items is of tasks" $demo --text $demo/evaluation.txt --items 3
-fails 2 "--samples is of tasks" $demo --text $demo/evaluation.txt --samples "$d/x"
+refused 1 "$d/none.jsonl" eval $demo --task "$d/none.jsonl"
+refused 2 "two tasks named \"story-who\"" eval $demo --task tasks/story-who.jsonl --task ./tasks/story-who.jsonl
+refused 2 "--items is of tasks" eval $demo --text $demo/evaluation.txt --items 3
+refused 2 "--samples is of tasks" eval $demo --text $demo/evaluation.txt --samples "$d/x"
 cp tasks/story-who.jsonl "$d/own.jsonl"
-fails 2 "$d/own.jsonl" $demo --task "$d/own.jsonl" --samples "$d/own.jsonl"
+refused 2 "$d/own.jsonl" eval $demo --task "$d/own.jsonl" --samples "$d/own.jsonl"
 cmp -s tasks/story-who.jsonl "$d/own.jsonl"
 ok $? "a task file is not overwritten"
-fails 1 "/dev/full: No space left" $demo --task "$d/own.jsonl" --samples /dev/full
+refused 1 "/dev/full: No space left" eval $demo --task "$d/own.jsonl" --samples /dev/full
 
 item='{"context": "a", "choices": ["b", "c"], "answer": 1}'
 bad "line 1, column 1: expected items" ""
@@ -102,4 +82,4 @@ bad 'line 1, column 29: expected a list of 2 to 256 as "choices", found []' '{"c
 bad 'line 2, column 1: expected "choices" in an item of choices' "$item" '{"context": "a"}'
 bad 'line 1, column 13: expected a text as "context", found 5' '{"context": 5, "choices": ["b", "c"]}'
 printf '{"text": "a \377 b"}\n' >"$d/bytes.jsonl"
-fails 1 "bytes.jsonl: line 1, column 13: expected UTF-8, found byte 0xff" $demo --task "$d/bytes.jsonl"
+refused 1 "bytes.jsonl: line 1, column 13: expected UTF-8, found byte 0xff" eval $demo --task "$d/bytes.jsonl"
