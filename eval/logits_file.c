@@ -36,8 +36,10 @@ static bool row_bytes(size_t *out, size_t n_vocab)
 struct logits_file {
     char *path; /* owned */
     struct map map;
+    const uint8_t *data; /* [size] the whole file */
+    size_t size;
     struct logits_shape shape;
-    const uint8_t *ids, *rows; /* in the map */
+    const uint8_t *ids, *rows; /* in data */
     size_t row;                /* bytes */
 };
 
@@ -57,7 +59,7 @@ static int check_ids(const struct logits_file *f, struct err *err)
 static int check_size(struct logits_file *f, struct err *err)
 {
     const struct logits_shape *s = &f->shape;
-    size_t ids, n_rows, rows, all;
+    size_t ids = 0, n_rows, rows, all;
 
     if (s->n_ctx < 4 || !s->n_vocab || !s->n_windows)
         return err_set(err, ERR_FORMAT, "%zu windows of %zu tokens, in a vocabulary of %zu",
@@ -65,19 +67,19 @@ static int check_size(struct logits_file *f, struct err *err)
     if (!mul_ok(&ids, s->n_ctx, s->n_windows) || !mul_ok(&ids, ids, sizeof(int32_t)) ||
         !row_bytes(&f->row, s->n_vocab) || !mul_ok(&n_rows, scored(s->n_ctx), s->n_windows) ||
         !mul_ok(&rows, n_rows, f->row) || !add_ok(&all, ids, rows) || !add_ok(&all, all, HEAD) ||
-        all != f->map.size)
+        all != f->size)
         return err_set(err, ERR_FORMAT,
                        "%zu bytes do not hold %zu windows of %zu tokens in a vocabulary of %zu%s",
-                       f->map.size, s->n_windows, s->n_ctx, s->n_vocab,
-                       f->map.size < HEAD + ids ? "" : ": was its writing ended early?");
-    f->ids = f->map.data + HEAD;
+                       f->size, s->n_windows, s->n_ctx, s->n_vocab,
+                       f->size < HEAD + ids ? "" : ": was its writing ended early?");
+    f->ids = f->data + HEAD;
     f->rows = f->ids + ids;
     return 0;
 }
 
 static int read_head(struct logits_file *f, struct err *err)
 {
-    struct rd r = rd_init(f->map.data, f->map.size);
+    struct rd r = rd_init(f->data, f->size);
     const uint8_t *start = rd_bytes(&r, MAGIC);
 
     if (!start || memcmp(start, magic, MAGIC) != 0)
@@ -92,26 +94,50 @@ static int read_head(struct logits_file *f, struct err *err)
     return rc ? rc : check_ids(f, err);
 }
 
-int logits_file_open(struct logits_file **out, const char *path, struct err *err)
+static int file_new(struct logits_file **out, const char *path, struct err *err)
 {
     struct logits_file *f = calloc(1, sizeof(*f));
-    int rc = 0;
 
-    *out = NULL;
+    *out = f;
     if (f)
         f->path = strdup(path);
-    if (!f || !f->path)
-        rc = err_nomem(err);
-    if (!rc)
-        rc = map_open(&f->map, path, err);
-    if (!rc && read_head(f, err))
-        rc = err_wrap(err, "%s", path);
+    return f && f->path ? 0 : err_nomem(err);
+}
+
+/* Keep it, or not. */
+static int file_done(struct logits_file **out, int rc)
+{
     if (rc) {
-        logits_file_free(f);
-        return rc;
+        logits_file_free(*out);
+        *out = NULL;
     }
-    *out = f;
-    return 0;
+    return rc;
+}
+
+int logits_file_open(struct logits_file **out, const char *path, struct err *err)
+{
+    int rc = file_new(out, path, err);
+
+    if (!rc)
+        rc = map_open(&(*out)->map, path, err);
+    if (!rc) {
+        (*out)->data = (*out)->map.data;
+        (*out)->size = (*out)->map.size;
+        rc = read_head(*out, err) ? err_wrap(err, "%s", path) : 0;
+    }
+    return file_done(out, rc);
+}
+
+int logits_file_parse(struct logits_file **out, const void *data, size_t size, struct err *err)
+{
+    int rc = file_new(out, "", err);
+
+    if (!rc) {
+        (*out)->data = data;
+        (*out)->size = size;
+        rc = read_head(*out, err);
+    }
+    return file_done(out, rc);
 }
 
 void logits_file_free(struct logits_file *f)

@@ -16,9 +16,12 @@ struct logits_file;
 /* Errors: ERR_IO; ERR_FORMAT: not such a file, sizes that don't fit it, a token beyond the
  * vocabulary. */
 int logits_file_open(struct logits_file **out, const char *path, struct err *err) WARN_UNUSED;
+/* The same of bytes, which must outlive *out. */
+int logits_file_parse(struct logits_file **out, const void *data, size_t size,
+                      struct err *err) WARN_UNUSED;
 void logits_file_free(struct logits_file *f); /* accepts NULL */
 
-/* As it was opened. */
+/* As it was opened; "": bytes. */
 const char *logits_file_path(const struct logits_file *f);
 /* Of a window; in the vocabulary. */
 size_t logits_file_n_ctx(const struct logits_file *f);
