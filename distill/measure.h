@@ -22,7 +22,7 @@ int measure_layers(double *influence, uint32_t *at, size_t n, const struct measu
                    struct err *err) WARN_UNUSED;
 
 /* Choose what p keeps of its widths, by mean size of activations over all tokens (Minitron, arXiv 2407.14679):
- * channels by |output of the norms| in all layers, neurons by |input of the down projection|, heads by the
+ * channels by |what a block's norms give|, neurons by |input of the down projection|, heads by the
  * norm of their attention output, key-value heads with theirs. */
 int measure_width(struct prune *p, const struct measure *how, struct err *err) WARN_UNUSED;
 

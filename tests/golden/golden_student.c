@@ -147,6 +147,19 @@ static void one(struct tap *t, const json_val *entry, const char *dir, const cha
     (void)snprintf(list, sizeof(list), "0,%d", (int)about.layers - 1);
     const struct student_spec depth = {.layers = about.layers > 2 ? list : "0-0"};
     try_cut(t, name, teacher.m, &depth, "first and last layer", out);
+    const struct student_spec depth_1 = {.layers = "1"};
+    try_cut(t, name, teacher.m, &depth_1, "the layer of most influence", out);
+    const struct student_spec ffn = {.ffn = about.ffn / 2};
+    try_cut(t, name, teacher.m, &ffn, "half the feed-forward", out);
+    const struct student_spec kv = {.kv_heads = (about.kv_heads + 1) / 2};
+    try_cut(t, name, teacher.m, &kv, "half the heads", out);
+    const struct student_spec hidden = {.hidden = about.hidden / 2};
+    try_cut(t, name, teacher.m, &hidden, "half the channels", out);
+    const struct student_spec both = {.hidden = about.hidden / 2,
+                                      .ffn = about.ffn / 2,
+                                      .kv_heads = (about.kv_heads + 1) / 2,
+                                      .layers = "1"};
+    try_cut(t, name, teacher.m, &both, "half of everything", out);
     student_about_release(&about);
     run_free(&teacher);
 }
