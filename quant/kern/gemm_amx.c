@@ -7,15 +7,15 @@
  * Tile shapes: activations [16 rows, 32 values]; weights [16 value pairs, 16 rows of
  * 2]; sums [16 activation rows, 16 weight rows], stored straight to y. */
 
+#include "quant/kern/amx.h"
 #include "quant/kern/kern_isa.h"
 
-#include <immintrin.h>
 #include <string.h>
 
 enum {
     TERMS = 3,
-    TILE = 1024,     /* bytes of a tile */
-    STEP = 32,       /* columns of a tile */
+    TILE = AMX_TILE,
+    STEP = AMX_STEP,
     ROWS = 32,       /* weight rows of a strip and activation rows of a block */
     STRIPS = 2,      /* of a panel: more of each row of y is written at a time */
     PAIR = 2 * TILE, /* two tiles: the rows of a panel or block, one term */
@@ -52,22 +52,6 @@ static size_t act_bytes_1(size_t k)
 
 /* ---- splitting ------------------------------------------------------------------ */
 
-/* The float of each BF16 in h[16]. */
-static inline __m512 widen(__m256i h)
-{
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
-}
-
-/* 32 values a, b to their leading BF16 term, leaving what it lacks in a and b. */
-static inline __m512i take_term(__m512 *a, __m512 *b)
-{
-    const __m512i h = (__m512i)_mm512_cvtne2ps_pbh(*b, *a);
-
-    *a = _mm512_sub_ps(*a, widen(_mm512_castsi512_si256(h)));
-    *b = _mm512_sub_ps(*b, widen(_mm512_extracti64x4_epi64(h, 1)));
-    return h;
-}
-
 /* The first n of STEP values at x, the others zero. */
 static inline void load_step(__m512 *a, __m512 *b, const float *x, size_t n)
 {
@@ -91,7 +75,7 @@ static void pack_act_terms(uint8_t *act, const float *x, size_t ld_x, size_t m, 
 
             load_step(&a, &b, r < m ? x + r * ld_x + s * STEP : x, r < m ? k - s * STEP : 0);
             for (int t = 0; t < terms; t++)
-                _mm512_store_si512(tile + (size_t)t * term_ld, take_term(&a, &b));
+                _mm512_store_si512(tile + (size_t)t * term_ld, amx_take_term(&a, &b));
         }
     }
 }
@@ -108,34 +92,6 @@ static void pack_act_1(void *act, const float *x, size_t ld_x, size_t m, size_t 
 
 /* ---- weights -------------------------------------------------------------------- */
 
-/* Rows g, g + 4, g + 8, g + 12 of 16: their 16 bytes at `at`, side by side. */
-static inline __m512i quarters(const uint8_t *const *row, size_t g, size_t at)
-{
-#define PART(r) _mm_loadu_si128((const __m128i *)(const void *)(row[r] + at))
-    const __m512i one = _mm512_castsi128_si512(PART(g));
-    const __m512i two = _mm512_inserti32x4(one, PART(g + 4), 1);
-    const __m512i three = _mm512_inserti32x4(two, PART(g + 8), 2);
-
-    return _mm512_inserti32x4(three, PART(g + 12), 3);
-#undef PART
-}
-
-/* 16 rows of 64 bytes at row[r] + at, as 32-bit units, transposed to a tile. */
-static inline void transpose(uint8_t *tile, const uint8_t *const *row, size_t at)
-{
-    for (size_t c = 0; c < 4; c++, at += 16, tile += 256) {
-        const __m512i r0 = quarters(row, 0, at), r1 = quarters(row, 1, at);
-        const __m512i r2 = quarters(row, 2, at), r3 = quarters(row, 3, at);
-        const __m512i a = _mm512_unpacklo_epi32(r0, r1), b = _mm512_unpackhi_epi32(r0, r1);
-        const __m512i d = _mm512_unpacklo_epi32(r2, r3), e = _mm512_unpackhi_epi32(r2, r3);
-
-        _mm512_store_si512(tile, _mm512_unpacklo_epi64(a, d));
-        _mm512_store_si512(tile + 64, _mm512_unpackhi_epi64(a, d));
-        _mm512_store_si512(tile + 128, _mm512_unpacklo_epi64(b, e));
-        _mm512_store_si512(tile + 192, _mm512_unpackhi_epi64(b, e));
-    }
-}
-
 /* 16 BF16 rows; n of them are there, the others repeat the last and are never used. */
 static void pack_bf16(uint8_t *tile, const uint8_t *const *row, size_t k)
 {
@@ -144,13 +100,13 @@ static void pack_bf16(uint8_t *tile, const uint8_t *const *row, size_t k)
     size_t s = 0;
 
     for (; s < k / STEP; s++)
-        transpose(tile + s * PAIR, row, s * 64);
+        amx_transpose(tile + s * PAIR, row, s * 64);
     if (k % STEP == 0)
         return;
     memset(last, 0, sizeof(last));
     for (size_t r = 0; r < 16; r++)
         tail[r] = memcpy(last[r], row[r] + s * 64, k % STEP * sizeof(uint16_t));
-    transpose(tile + s * PAIR, tail, 0);
+    amx_transpose(tile + s * PAIR, tail, 0);
 }
 
 /* STEP columns of 16 decoded rows, CHUNK apart, to `terms` tiles. seen: the bits of
@@ -166,7 +122,7 @@ static inline void pack_step(uint8_t *tile, size_t term_ld, int terms, const flo
 
         load_step(&a, &b, x + r * CHUNK, n);
         for (int t = 0; t < terms; t++) {
-            const __m512i h = take_term(&a, &b);
+            const __m512i h = amx_take_term(&a, &b);
 
             seen[t] = _mm512_or_si512(seen[t], h);
             _mm512_store_si512(part[t][r], h);
@@ -175,7 +131,7 @@ static inline void pack_step(uint8_t *tile, size_t term_ld, int terms, const flo
     for (int t = 0; t < terms; t++) {
         for (size_t r = 0; r < 16; r++)
             row[r] = part[t][r];
-        transpose(tile + (size_t)t * term_ld, row, 0);
+        amx_transpose(tile + (size_t)t * term_ld, row, 0);
     }
 }
 
@@ -238,23 +194,7 @@ static void pack_2(void *panel, const struct kern *kern, enum dtype t, const uin
 
 /* ---- products ---------------------------------------------------------------------- */
 
-struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t bytes[16]; /* of a row */
-    uint8_t rows[16];
-};
-
-/* Tiles 0 .. 3: sums; 4, 5: activations; 6, 7: weights. All 16 rows of 64 bytes. */
-static void tiles_on(void)
-{
-    struct tile_config c = {.palette = 1};
-
-    for (int i = 0; i < 8; i++) {
-        c.bytes[i] = 64;
-        c.rows[i] = 16;
-    }
-    _tile_loadconfig(&c);
-}
+/* Tiles 0 .. 3: sums; 4, 5: activations; 6, 7: weights. */
 
 /* Rows of y on their way into the cache while their sums are computed: left for the
  * stores to fetch, they cost as much time as the products. */
@@ -338,7 +278,7 @@ static inline __attribute__((always_inline)) void mul_terms(float *y, size_t ld_
     const size_t n_steps = steps(k), ld = n_steps * PAIR;
     const size_t strip = ld * (x_terms == 1 ? 2 : 3); /* as packed: see panel_bytes */
 
-    tiles_on();
+    amx_on();
     for (size_t i = 0; i < m; i += ROWS, act += ld * (size_t)x_terms) {
         for (size_t j = 0; j < n; j += ROWS) {
             struct dest to = {y + i * ld_y + j, ld_y, m - i < ROWS ? m - i : ROWS};
