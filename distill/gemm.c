@@ -7,7 +7,6 @@
 #include "distill/gemm_kern.h"
 #include "formats/base/cpu.h"
 
-#include <cblas.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -190,23 +189,13 @@ static void by_kernel(struct work *w, const size_t mnk[3])
         }
 }
 
-static void by_blas(struct gemm *g, float *c, size_t ld_c, const struct gemm_side *a,
-                    const struct gemm_side *b, const size_t mnk[3], bool add)
-{
-    openblas_set_num_threads(g->par.n_threads);
-    cblas_sgemm(CblasRowMajor, a->transposed ? CblasTrans : CblasNoTrans,
-                b->transposed ? CblasTrans : CblasNoTrans, (blasint)mnk[0], (blasint)mnk[1],
-                (blasint)mnk[2], 1.0f, a->x, (blasint)a->ld, b->x, (blasint)b->ld,
-                add ? 1.0f : 0.0f, c, (blasint)ld_c);
-}
-
 void gemm(struct gemm *g, float *c, size_t ld_c, const struct gemm_side *a,
           const struct gemm_side *b, const size_t mnk[3], bool add)
 {
     struct work w = {.g = g, .c = c, .ld_c = ld_c, .a_shared = mnk[0] <= mnk[1], .add = add};
 
     if (!g->kern) {
-        by_blas(g, c, ld_c, a, b, mnk, add);
+        gemm_blas(&g->par, c, ld_c, a, b, mnk, add);
         return;
     }
     w.a = (struct gemm_piece){.x = a->x, .ld = a->ld, .strided = a->transposed, .n = mnk[0]};

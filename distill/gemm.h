@@ -1,8 +1,9 @@
 #ifndef DISTILL_GEMM_H
 #define DISTILL_GEMM_H
 
-/* Matrix products of training: in F32 by OpenBLAS, or by tiles where the processor has them; in BF16 (operands rounded, sums in F32) by kernels of
- * our own where the processor has them. The same operands give the same bits at any number of threads. */
+/* Matrix products of training: in F32 by OpenBLAS, or on tiles where the processor has them; in BF16
+ * (operands rounded, sums in F32) by kernels of our own where it has the instructions. The same operands
+ * give the same bits at any number of threads. */
 
 #include "formats/base/err.h"
 #include "formats/base/par.h"

@@ -41,4 +41,8 @@ extern const struct gemm_kern gemm_amx_f32, gemm_amx_bf16;
 /* Dot products of BF16 pairs. */
 extern const struct gemm_kern gemm_avx512_bf16;
 
+/* gemm in F32 for any processor. */
+void gemm_blas(const struct par *par, float *c, size_t ld_c, const struct gemm_side *a,
+               const struct gemm_side *b, const size_t mnk[3], bool add);
+
 #endif /* DISTILL_GEMM_KERN_H */
