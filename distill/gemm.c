@@ -70,7 +70,7 @@ int gemm_new(struct gemm **out, enum gemm_math math, unsigned cpu, const struct 
         const size_t a = k->a_bytes(k->k_most), b = k->b_bytes(k->k_most);
 
         g->own_each = GROUP * most(a, b);
-        g->shared = aligned(SHARED * most(a / k->m_block, b / k->n_block));
+        g->shared = aligned(most((SHARED / k->m_block + 1) * a, (SHARED / k->n_block + 1) * b));
         g->own = aligned((size_t)par->n_threads * g->own_each);
         if (!g->shared || !g->own) {
             gemm_free(g);

@@ -38,15 +38,22 @@ static size_t tiles(const struct product *p)
     return (p->m + p->tile_m - 1) / p->tile_m * ((p->n + p->tile_n - 1) / p->tile_n);
 }
 
-/* Halve the longer side of a tile until there are enough of them. */
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Halve the longer side of a tile until there are enough of them, or none can be halved. */
 static void cut(struct product *p)
 {
     p->tile_m = p->tile_n = TILE_MOST;
-    while (tiles(p) < TILES_WANTED && (p->tile_m > TILE_LEAST || p->tile_n > TILE_LEAST))
-        if ((p->tile_m < p->m ? p->tile_m : p->m) > (p->tile_n < p->n ? p->tile_n : p->n))
-            p->tile_m /= 2;
-        else
-            p->tile_n /= 2;
+    while (tiles(p) < TILES_WANTED) {
+        size_t *longer = least(p->tile_m, p->m) > least(p->tile_n, p->n) ? &p->tile_m : &p->tile_n;
+
+        if (*longer <= TILE_LEAST)
+            break;
+        *longer /= 2;
+    }
     p->across = (p->n + p->tile_n - 1) / p->tile_n;
 }
 

@@ -111,7 +111,10 @@ static void check(unsigned cpu, enum gemm_math math, const size_t mnk[3], unsign
         const struct gemm_side a = side(o.a, mnk[0], mnk[2], ta), b = side(o.b, mnk[2], mnk[1], tb);
 
         gemm(g, o.c, mnk[1], &a, &b, mnk, add);
-        assert_true(worst(&o, add ? before : NULL, ta, tb) < bound(math, mnk[2]));
+        const double most = worst(&o, add ? before : NULL, ta, tb);
+        if (!(most < bound(math, mnk[2])))
+            fail_msg("cpu %x math %d form %u of %zu, %zu, %zu: %g, at most %g", cpu, (int)math,
+                     form, mnk[0], mnk[1], mnk[2], most, bound(math, mnk[2]));
         gemm_free(g);
     }
     free(before);
