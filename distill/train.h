@@ -20,6 +20,7 @@ struct train_opts {
     enum gemm_math math;
     size_t n_seq;        /* sequences of a batch (memory) */
     size_t accumulate;   /* batches of a step */
+    size_t rows;         /* of logits at a time, no more than the teachers answer for; 0: 64 */
     uint64_t eval_every; /* steps; 0: at the end only */
     uint64_t save_every; /* steps; 0: at evaluations */
     unsigned
@@ -27,8 +28,9 @@ struct train_opts {
     const char *const
         *freeze; /* patterns of tensor names that stay as they are; ends with NULL; NULL: none */
     const char *only; /* a pattern: all others stay; NULL */
-    const size_t
-        *hidden_map; /* of hidden losses: [student's layers] teacher's layer; NULL: spread evenly */
+    /* Of hidden losses: the student's blocks that take part. The teacher watches as many, in this order. */
+    const size_t *hidden;
+    size_t n_hidden;
     uint64_t seed;
     unsigned cpu;
     struct par par;
@@ -60,10 +62,15 @@ struct train_result {
     uint64_t steps, tokens;
     double first_kl, best_kl, first_ppl, best_ppl, best_top1;
     uint64_t best_step;
-    const float *best; /* [ps->n_values] in the job's memory until train_free */
+    /* the best weights of the evaluations, or without them the last (of the moving average, when there
+     * is one) are in ps->w */
     bool stopped_early;
     double seconds;
 };
+
+/* teacher[n_student]: the blocks of a teacher that a student's are compared with, spread evenly, the last with
+ * the last. */
+void train_hidden_map(size_t *teacher, size_t n_student, size_t n_teacher);
 
 /* Errors: ERR_FORMAT (NaN or infinity: step and tensor; the last good checkpoint stays), ERR_IO, ERR_ARG,
  * ERR_INTERRUPTED as the log asks (after a checkpoint). */

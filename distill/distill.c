@@ -1,0 +1,464 @@
+#include "distill/distill.h"
+
+#include "formats/apart.h"
+#include "formats/base/hash.h"
+#include "formats/base/map.h"
+#include "formats/base/out.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Values of one chunk of logits by default; there are three such arrays. */
+static const size_t CHUNK = (size_t)3 << 20;
+
+struct distill {
+    const struct distill_opts *o;
+    struct distill_result *out;
+    struct train_opts train;
+    struct model *teacher, *plan; /* plan: the student's start */
+    struct data *data;
+    struct params ps;
+    struct teacher *live, *cached;
+    size_t *hidden, *watched; /* [layers] blocks of the student and of the teacher */
+    size_t n_hidden, rows;
+    char teacher_hex[HASH_HEX_BYTES];
+    char id[HASH_HEX_BYTES];
+    struct buf work, start, from; /* OUT.train, its start.gguf, its identity */
+};
+
+/* ---- names ------------------------------------------------------------------------- */
+
+static bool is_gguf(const char *path)
+{
+    const size_t n = strlen(path);
+
+    return n > 5 && !strcmp(path + n - 5, ".gguf");
+}
+
+static int make_names(struct distill *d, struct err *err)
+{
+    size_t n = strlen(d->o->out);
+
+    while (n > 1 && d->o->out[n - 1] == '/')
+        n--;
+    buf_put(&d->work, d->o->out, n);
+    buf_str(&d->work, ".train");
+    buf_fmt(&d->start, "%s/start.gguf", d->work.p ? d->work.p : "");
+    buf_fmt(&d->from, "%s/identity", d->work.p ? d->work.p : "");
+    int rc = buf_check(&d->work, err);
+    if (!rc)
+        rc = buf_check(&d->start, err);
+    return rc ? rc : buf_check(&d->from, err);
+}
+
+/* ---- what decides the result -------------------------------------------------------- */
+
+static void hash_num(struct hash *h, double v)
+{
+    uint64_t u;
+
+    memcpy(&u, &v, sizeof(u));
+    hash_u64(h, u);
+}
+
+static void hash_text(struct hash *h, const char *s)
+{
+    hash_str(h, s ? s : "");
+}
+
+static void hash_loss(struct hash *h, const struct loss *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        hash_u64(h, (uint64_t)l->term[i].kind);
+        hash_num(h, l->term[i].weight);
+        hash_num(h, l->term[i].param);
+    }
+    hash_num(h, l->temperature);
+    hash_u64(h, l->no_t2);
+}
+
+static void hash_optim(struct hash *h, const struct optim_opts *o)
+{
+    const double nums[] = {o->lr,  o->min_lr_ratio, o->beta1, o->beta2,
+                           o->eps, o->weight_decay, o->clip,  o->ema};
+    const uint64_t ints[] = {(uint64_t)o->schedule, o->warmup, o->total, o->decay};
+
+    for (size_t i = 0; i < sizeof(nums) / sizeof(nums[0]); i++)
+        hash_num(h, nums[i]);
+    for (size_t i = 0; i < sizeof(ints) / sizeof(ints[0]); i++)
+        hash_u64(h, ints[i]);
+}
+
+static void hash_options(struct hash *h, const struct distill *d)
+{
+    const struct student_spec *s = &d->o->student;
+    const struct train_opts *t = &d->train;
+    const uint64_t ints[] = {s->hidden,
+                             s->ffn,
+                             s->heads,
+                             s->kv_heads,
+                             s->seed,
+                             d->o->data.seed,
+                             t->n_seq,
+                             t->accumulate,
+                             t->eval_every,
+                             t->save_every,
+                             t->patience,
+                             t->math,
+                             (uint64_t)d->o->teacher_math,
+                             d->o->cache != NULL,
+                             d->o->cache ? (uint64_t)d->o->cache_keep : 0,
+                             d->o->cache ? d->o->cache_k : 0};
+
+    hash_text(h, s->layers);
+    hash_text(h, s->from);
+    for (size_t i = 0; i < sizeof(ints) / sizeof(ints[0]); i++)
+        hash_u64(h, ints[i]);
+    hash_loss(h, &t->loss);
+    hash_optim(h, &t->optim);
+    hash_text(h, t->only);
+    for (size_t i = 0; t->freeze && t->freeze[i]; i++)
+        hash_text(h, t->freeze[i]);
+}
+
+static int identify(struct distill *d, struct err *err)
+{
+    struct hash *h;
+    int rc = hash_new(&h, err);
+
+    if (rc)
+        return rc;
+    hash_str(h, d->teacher_hex);
+    hash_str(h, data_sha256(d->data));
+    hash_options(h, d);
+    rc = hash_hex(h, d->id, err);
+    hash_free(h);
+    return rc;
+}
+
+/* A folder that is there belongs to a run with these options, or to none. */
+static int claim_work(struct distill *d, struct err *err)
+{
+    struct map m = {0};
+    int rc = 0;
+
+    if (mkdir(d->work.p, 0777) && errno != EEXIST)
+        return err_errno(err, d->work.p);
+    if (access(d->from.p, F_OK))
+        return out_file(d->from.p, d->id, HASH_HEX_BYTES - 1, err);
+    rc = map_open(&m, d->from.p, err);
+    if (!rc && (m.size != HASH_HEX_BYTES - 1 || memcmp(m.data, d->id, m.size)))
+        rc = err_set(err, ERR_ARG,
+                     "%s: of a run with other options or inputs: give the same ones to go on, or "
+                     "remove the folder",
+                     d->work.p);
+    map_release(&m);
+    return rc;
+}
+
+/* ---- teacher and text --------------------------------------------------------------- */
+
+static int open_teacher(struct distill *d, struct err *err)
+{
+    const struct model_opts mo = {.cpu = d->o->train.cpu,
+                                  .math = d->o->teacher_math,
+                                  .pre = d->o->pre,
+                                  .log = d->o->train.log};
+    int rc = model_open(&d->teacher, d->o->teacher, &mo, err);
+
+    if (!rc && !model_tok(d->teacher))
+        rc = err_set(err, ERR_UNSUPPORTED, "%s: it has no vocabulary", d->o->teacher);
+    if (!rc)
+        rc = student_plan(&d->out->about, &d->o->student, model_source(d->teacher), err);
+    if (!rc && d->o->planned)
+        d->o->planned(d->o->arg, &d->out->about);
+    return rc;
+}
+
+static uint64_t divided(uint64_t a, uint64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Steps, and what is counted in them. */
+static void plan_steps(struct distill *d)
+{
+    struct train_opts *t = &d->train;
+    const uint64_t step = (uint64_t)t->n_seq * t->accumulate * d->o->data.n_tok;
+    const uint64_t all = (uint64_t)data_n_epoch(d->data) * d->o->data.n_tok;
+
+    if (!t->optim.total)
+        t->optim.total = divided(d->o->tokens ? d->o->tokens : all, step ? step : 1);
+    if (!t->eval_every)
+        t->eval_every = divided(t->optim.total, 10);
+    if (t->optim.warmup == UINT64_MAX)
+        t->optim.warmup = t->optim.total / 10 < 100 ? t->optim.total / 10 : 100;
+    d->out->steps = t->optim.total;
+    d->out->n_windows = data_n_windows(d->data);
+    d->out->n_held = data_n_held(d->data);
+}
+
+static int open_text(struct distill *d, struct err *err)
+{
+    struct data_opts o = d->o->data;
+    int rc;
+
+    o.par = d->o->train.par;
+    o.log = d->o->train.log;
+    rc = data_open(&d->data, model_tok(d->teacher), &o, err);
+    if (!rc)
+        rc = source_sha256(d->teacher_hex, model_source(d->teacher), &o.par, o.log, err);
+    if (rc)
+        return rc;
+    plan_steps(d);
+    return identify(d, err);
+}
+
+/* ---- student ------------------------------------------------------------------------ */
+
+/* Windows that importance is measured on: the first few, of some thousands of tokens. */
+enum { SAMPLE_TOKENS = 4096 };
+
+static int sample_of(int32_t **ids, struct student_sample *s, const struct distill *d,
+                     struct err *err)
+{
+    const size_t n_tok = data_n_tok(d->data), all = data_n_windows(d->data);
+    size_t n = (SAMPLE_TOKENS + n_tok - 1) / n_tok;
+
+    n = n < all ? n : all;
+    *ids = calloc(n * n_tok, sizeof(**ids));
+    if (!*ids)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        memcpy(*ids + i * n_tok, data_window(d->data, i).ids, n_tok * sizeof(**ids));
+    *s = (struct student_sample){*ids, n, n_tok};
+    return 0;
+}
+
+static int make_student(struct distill *d, struct err *err)
+{
+    struct student_about about = {0};
+    struct student_sample s;
+    int32_t *ids = NULL;
+    int rc = sample_of(&ids, &s, d, err);
+
+    if (!rc)
+        rc = student_make(&about, d->start.p, &d->o->student, d->teacher, &s, &d->o->train.par,
+                          d->o->train.log, err);
+    student_about_release(&about);
+    free(ids);
+    return rc;
+}
+
+static int open_student(struct distill *d, struct err *err)
+{
+    const struct model_opts mo = {.cpu = d->o->train.cpu, .math = KERN_F32, .log = d->o->train.log};
+    int rc = access(d->start.p, F_OK) ? make_student(d, err) : 0;
+
+    if (!rc)
+        rc = model_open(&d->plan, d->start.p, &mo, err);
+    return rc ? rc : params_read(&d->ps, model_source(d->plan), err);
+}
+
+/* ---- targets ------------------------------------------------------------------------ */
+
+static bool wants_hidden(const struct loss *l)
+{
+    return loss_has(l, LOSS_HIDDEN_MSE) || loss_has(l, LOSS_HIDDEN_COS);
+}
+
+/* Every block of the student has one of the teacher's to be like. */
+static int map_hidden(struct distill *d, struct err *err)
+{
+    const struct arch_params *s = source_params(model_source(d->plan));
+    const struct arch_params *t = source_params(model_source(d->teacher));
+    const size_t n = (size_t)arch_int(s, ARCH_N_LAYER, 0);
+    const size_t n_teacher = (size_t)arch_int(t, ARCH_N_LAYER, 0);
+
+    if (arch_int(s, ARCH_N_EMBD, 0) != arch_int(t, ARCH_N_EMBD, 0) || n > n_teacher)
+        return err_set(err, ERR_ARG,
+                       "a loss of residual streams needs a student as wide as its teacher and no "
+                       "deeper");
+    d->hidden = calloc(n, sizeof(*d->hidden));
+    d->watched = calloc(n, sizeof(*d->watched));
+    if (!d->hidden || !d->watched)
+        return err_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        d->hidden[i] = i;
+    train_hidden_map(d->watched, n, n_teacher);
+    d->n_hidden = n;
+    d->train.hidden = d->hidden;
+    d->train.n_hidden = n;
+    return 0;
+}
+
+static struct teacher_opts teacher_opts(const struct distill *d)
+{
+    return (struct teacher_opts){.student = source_vocab(model_source(d->plan)),
+                                 .n_vocab = model_n_vocab(d->plan),
+                                 .n_tok = data_n_tok(d->data),
+                                 .n_rows = d->rows,
+                                 .layers = d->watched,
+                                 .n_layers = d->n_hidden,
+                                 .par = d->o->train.par};
+}
+
+static int open_cache(struct distill *d, struct err *err)
+{
+    const struct teacher_opts to = teacher_opts(d);
+    const struct teacher_cache_opts co = {.keep = d->o->cache_keep,
+                                          .k = d->o->cache_k,
+                                          .seed = d->o->data.seed,
+                                          .model_hex = d->teacher_hex,
+                                          .log = d->o->train.log};
+    int rc = 0;
+
+    if (access(d->o->cache, F_OK))
+        rc = teacher_cache_write(&d->out->cache, d->o->cache, d->live, d->data, &co, err);
+    return rc ? rc : teacher_cached(&d->cached, d->o->cache, d->teacher_hex, d->data, &to, err);
+}
+
+static int open_targets(struct distill *d, struct err *err)
+{
+    const size_t n_tok = data_n_tok(d->data), by = CHUNK / model_n_vocab(d->plan);
+    struct teacher_opts to;
+    int rc = wants_hidden(&d->train.loss) ? map_hidden(d, err) : 0;
+
+    d->rows = by < 16 ? 16 : by;
+    d->rows = d->rows < n_tok ? d->rows : n_tok;
+    d->train.rows = d->rows;
+    to = teacher_opts(d);
+    if (!rc)
+        rc = teacher_live(&d->live, d->teacher, &to, err);
+    if (!rc && d->o->cache && loss_needs_teacher(&d->train.loss))
+        rc = open_cache(d, err);
+    return rc;
+}
+
+/* ---- the whole ---------------------------------------------------------------------- */
+
+static int train(struct distill *d, struct err *err)
+{
+    const struct train_job job = {.ps = &d->ps,
+                                  .plan = d->plan,
+                                  .teacher = d->cached ? d->cached : d->live,
+                                  .judge = d->live,
+                                  .data = d->data,
+                                  .dir = d->work.p,
+                                  .identity = d->id,
+                                  .row = d->o->row,
+                                  .arg = d->o->arg};
+
+    return train_run(&d->out->train, &job, &d->train, err);
+}
+
+static int write_student(struct distill *d, struct err *err)
+{
+    const struct source *start = model_source(d->plan);
+
+    return is_gguf(d->o->out)
+               ? student_write_gguf(d->o->out, start, &d->ps, d->ps.w, d->o->type, err)
+               : student_write_folder(d->o->out, start, &d->ps, d->ps.w, d->o->type,
+                                      &d->o->train.par, err);
+}
+
+/* The log is kept beside the student, the rest goes. */
+static int clean(struct distill *d, struct err *err)
+{
+    static const char *const names[] = {"start.gguf", "state", "best", "identity"};
+    struct buf b = {0}, log = {0};
+    int rc;
+
+    buf_fmt(&b, "%s/log.csv", d->work.p);
+    buf_put(&log, d->work.p, d->work.n - strlen(".train"));
+    buf_str(&log, ".log.csv");
+    rc = buf_check(&b, err);
+    if (!rc)
+        rc = buf_check(&log, err);
+    if (!rc && rename(b.p, log.p))
+        rc = err_errno(err, b.p);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !rc; i++) {
+        b.n = 0;
+        buf_fmt(&b, "%s/%s", d->work.p, names[i]);
+        rc = buf_check(&b, err);
+        if (!rc)
+            (void)unlink(b.p);
+    }
+    if (!rc)
+        (void)rmdir(d->work.p); /* not when the user put something there */
+    buf_release(&b);
+    buf_release(&log);
+    return rc;
+}
+
+static int check(const struct distill *d, struct err *err)
+{
+    struct stat st;
+    int rc = apart(d->o->out, d->o->teacher, false, err);
+
+    for (size_t i = 0; i < d->o->data.n_files && !rc; i++)
+        rc = apart(d->o->out, d->o->data.file[i].path, false, err);
+    if (!rc)
+        rc = apart(d->o->out, d->o->student.from, false, err);
+    if (!rc && !is_gguf(d->o->out) && !stat(d->o->out, &st) && rmdir(d->o->out))
+        rc = err_set(err, ERR_ARG, "%s: it is there, and no empty folder", d->o->out);
+    return rc;
+}
+
+static int stages(struct distill *d, struct err *err)
+{
+    int rc = make_names(d, err);
+
+    if (!rc)
+        rc = check(d, err);
+    if (!rc)
+        rc = open_teacher(d, err);
+    if (!rc)
+        rc = open_text(d, err);
+    if (!rc)
+        rc = claim_work(d, err);
+    if (!rc)
+        rc = open_student(d, err);
+    if (!rc)
+        rc = open_targets(d, err);
+    if (!rc && d->o->begun)
+        d->o->begun(d->o->arg, d->out);
+    if (!rc)
+        rc = train(d, err);
+    if (!rc)
+        rc = write_student(d, err);
+    return rc || d->o->keep ? rc : clean(d, err);
+}
+
+int distill_run(struct distill_result *out, const struct distill_opts *o, struct err *err)
+{
+    struct distill d = {.o = o, .out = out, .train = o->train};
+    int rc;
+
+    *out = (struct distill_result){0};
+    rc = stages(&d, err);
+    teacher_free(d.cached);
+    teacher_free(d.live);
+    params_release(&d.ps);
+    model_free(d.plan);
+    data_free(d.data);
+    model_free(d.teacher);
+    free(d.hidden);
+    free(d.watched);
+    buf_release(&d.work);
+    buf_release(&d.start);
+    buf_release(&d.from);
+    if (rc)
+        distill_result_release(out);
+    return rc;
+}
+
+void distill_result_release(struct distill_result *r)
+{
+    student_about_release(&r->about);
+    *r = (struct distill_result){0};
+}

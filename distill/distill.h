@@ -1,0 +1,48 @@
+#ifndef DISTILL_DISTILL_H
+#define DISTILL_DISTILL_H
+
+/* From a teacher and text to a written student, in one call; a run that was killed goes on when it is called
+ * again with the same options. */
+
+#include "distill/data.h"
+#include "distill/student.h"
+#include "distill/teacher.h"
+#include "distill/train.h"
+#include "quant/kern.h"
+
+struct distill_result {
+    struct student_about about;
+    struct train_result train;
+    struct teacher_cache_result cache; /* of what this call wrote; else zeros */
+    size_t n_windows, n_held;
+    uint64_t steps; /* that the run has */
+};
+
+struct distill_opts {
+    const char *teacher, *out; /* out: a .gguf, or a folder */
+    struct student_spec student;
+    struct data_opts data;   /* n_tok: of a window */
+    struct train_opts train; /* optim.total 0: as `tokens` wants; eval_every 0: ten times;
+                                      warmup UINT64_MAX: a tenth, 100 at most; rows, hidden: chosen */
+    uint64_t tokens;         /* trained on, all epochs together; 0: one epoch */
+    enum kern_math teacher_math;
+    const char *pre;   /* as source_opts */
+    enum dtype type;   /* of the matrices in the file */
+    const char *cache; /* read when it is there, else written; NULL: none */
+    enum teacher_keep cache_keep;
+    size_t cache_k;
+    bool keep; /* what it worked with, in OUT.train */
+    /* Before anything is measured: what the student will be. Then how much there is to do. */
+    void (*planned)(void *arg, const struct student_about *about);
+    void (*begun)(void *arg, const struct distill_result *so_far);
+    void (*row)(void *arg, const struct train_row *row);
+    void *arg;
+};
+
+/* Errors: those of its parts; ERR_ARG for a run with other options in OUT.train. The log of the steps ends
+ * as OUT.log.csv. */
+int distill_run(struct distill_result *out, const struct distill_opts *o,
+                struct err *err) WARN_UNUSED;
+void distill_result_release(struct distill_result *r);
+
+#endif /* DISTILL_DISTILL_H */

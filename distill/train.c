@@ -1,0 +1,404 @@
+#include "distill/train.h"
+
+#include "distill/train_impl.h"
+#include "formats/base/rd.h"
+#include "quant/patterns.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ROWS = 64 };
+
+static double now(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double train_seconds(const struct train *t)
+{
+    return t->mark.seconds + (now() - t->start);
+}
+
+void train_hidden_map(size_t *teacher, size_t n_student, size_t n_teacher)
+{
+    for (size_t i = 0; i < n_student; i++)
+        teacher[i] = ((i + 1) * n_teacher + n_student / 2) / n_student - 1;
+}
+
+/* ---- what is trained ---------------------------------------------------------------- */
+
+static int find(bool *found, struct patterns *p, size_t n, const char *name, struct err *err)
+{
+    size_t first;
+    const int rc = n ? patterns_find(&first, p, name, err) : 0;
+
+    *found = !rc && n && first < n;
+    return rc;
+}
+
+static int pick(struct train *t, struct patterns *freeze, size_t n, struct patterns *only,
+                struct err *err)
+{
+    const struct params *ps = t->job->ps;
+    bool frozen, wanted = true, any = false;
+    int rc = 0;
+
+    for (size_t i = 0; i < ps->n && !rc; i++) {
+        rc = find(&frozen, freeze, n, ps->p[i].t->name, err);
+        if (!rc && t->o->only)
+            rc = find(&wanted, only, 1, ps->p[i].t->name, err);
+        t->trained[i] = !rc && !frozen && wanted && !ps->p[i].fixed;
+        any |= t->trained[i];
+    }
+    if (!rc && n && patterns_unfound(freeze))
+        rc = err_set(err, ERR_ARG, "no tensor's name has '%s', which is to be frozen",
+                     patterns_unfound(freeze));
+    if (!rc && !any)
+        rc = err_set(err, ERR_ARG, "no tensor is left to train");
+    return rc;
+}
+
+static int pick_trained(struct train *t, struct err *err)
+{
+    struct patterns *freeze = NULL, *only = NULL;
+    size_t n = 0;
+    int rc;
+
+    while (t->o->freeze && t->o->freeze[n])
+        n++;
+    rc = patterns_new(&freeze, n + 1, err);
+    if (!rc)
+        rc = patterns_new(&only, 1, err);
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = patterns_add(freeze, t->o->freeze[i], err);
+    if (!rc && t->o->only)
+        rc = patterns_add(only, t->o->only, err);
+    if (!rc)
+        rc = pick(t, freeze, n, only, err);
+    patterns_free(freeze);
+    patterns_free(only);
+    return rc;
+}
+
+/* ---- making ------------------------------------------------------------------------- */
+
+static void *array(size_t a, size_t b, size_t each)
+{
+    size_t n;
+
+    return mul_ok(&n, a, b) ? calloc(n ? n : 1, each) : NULL;
+}
+
+static int make_arrays(struct train *t, struct err *err)
+{
+    const size_t most = t->rows > t->n_tok ? t->rows : t->n_tok;
+
+    t->ids = array(t->o->n_seq, t->n_tok, sizeof(*t->ids));
+    t->doc = array(t->o->n_seq, t->n_tok, sizeof(*t->doc));
+    t->window = array(t->o->n_seq, 1, sizeof(*t->window));
+    t->key = array(t->o->n_seq, 1, sizeof(*t->key));
+    t->z = array(t->rows, t->n_vocab, sizeof(*t->z));
+    t->d = array(t->rows, t->n_vocab, sizeof(*t->d));
+    t->target = array(t->rows, 1, sizeof(*t->target));
+    t->value = array(most, 1, sizeof(*t->value));
+    t->trained = array(t->job->ps->n, 1, sizeof(*t->trained));
+    return t->ids && t->doc && t->window && t->key && t->z && t->d && t->target && t->value &&
+                   t->trained
+               ? 0
+               : err_nomem(err);
+}
+
+static int check(const struct train *t, struct err *err)
+{
+    const struct train_opts *o = t->o;
+    const bool hidden = loss_has(&o->loss, LOSS_HIDDEN_MSE) || loss_has(&o->loss, LOSS_HIDDEN_COS);
+
+    if (!o->n_seq || !o->accumulate || !o->optim.total)
+        return err_set(err, ERR_ARG, "sequences of a batch, batches of a step, steps: none is 0");
+    if (!(o->loss.temperature > 0) || !isfinite(o->loss.temperature))
+        return err_set(err, ERR_ARG, "temperature %g: it is to be more than 0",
+                       o->loss.temperature);
+    if ((loss_needs_teacher(&o->loss) || hidden) && !t->job->teacher)
+        return err_set(err, ERR_ARG, "this loss needs a teacher");
+    if (hidden && (!o->n_hidden || !teacher_hidden(t->job->teacher, 0)))
+        return err_set(err, ERR_ARG,
+                       "a loss of residual streams needs a live teacher that watches its blocks");
+    return 0;
+}
+
+static int make(struct train *t, struct err *err)
+{
+    const struct net_opts no = {.math = t->o->math,
+                                .n_seq = t->o->n_seq,
+                                .n_tok = t->n_tok,
+                                .head_rows = t->rows,
+                                .cpu = t->o->cpu,
+                                .par = t->o->par};
+    int rc = check(t, err);
+
+    if (!rc)
+        rc = make_arrays(t, err);
+    if (!rc)
+        rc = pick_trained(t, err);
+    if (!rc)
+        rc = net_new(&t->net, t->job->plan, t->job->ps, &no, err);
+    if (!rc && t->o->n_hidden)
+        rc = net_watch(t->net, t->o->hidden, t->o->n_hidden, err);
+    if (!rc)
+        rc = optim_new(&t->optim, t->job->ps, &t->o->optim, t->trained, 0, SIZE_MAX, &t->o->par,
+                       err);
+    if (!rc && mkdir(t->job->dir, 0777) && errno != EEXIST)
+        rc = err_errno(err, t->job->dir);
+    return rc;
+}
+
+static void release(struct train *t)
+{
+    net_free(t->net);
+    optim_free(t->optim);
+    free(t->ids);
+    free(t->doc);
+    free(t->window);
+    free(t->key);
+    free(t->z);
+    free(t->d);
+    free(t->target);
+    free(t->value);
+    free(t->trained);
+    if (t->log_fd >= 0)
+        (void)close(t->log_fd);
+}
+
+/* ---- a step ------------------------------------------------------------------------- */
+
+static bool all_finite(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
+/* ERR_FORMAT for a step that went wrong: the first tensor that is not finite, if one is. */
+static int not_finite(const struct train *t, double loss, struct err *err)
+{
+    const struct params *ps = t->job->ps;
+    const char *what = isfinite(loss) ? "the gradient is" : "the loss is";
+
+    for (size_t i = 0; i < ps->n; i++) {
+        const struct param *p = &ps->p[i];
+        const bool w = all_finite(ps->w + p->at, p->n);
+
+        if (!w || !all_finite(ps->g + p->at, p->n))
+            return err_set(err, ERR_FORMAT,
+                           "step %" PRIu64
+                           ": %s not finite, first in the %s of %s: try a lower learning rate, or "
+                           "more warmup; the last checkpoint stays",
+                           t->mark.step + 1, what, w ? "gradient" : "weights", p->t->name);
+    }
+    return err_set(err, ERR_FORMAT, "step %" PRIu64 ": %s not finite; the last checkpoint stays",
+                   t->mark.step + 1, what);
+}
+
+static int gradients(double *loss, uint64_t *counted, struct train *t, struct err *err)
+{
+    const uint64_t n = (uint64_t)t->o->n_seq * t->o->accumulate, first = t->mark.step * n;
+    int rc = 0;
+
+    *counted = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        const struct data_window w = data_window(t->job->data, data_order(t->job->data, first + i));
+        *counted += train_counted(t, &w);
+    }
+    *loss = 0;
+    memset(t->job->ps->g, 0, t->job->ps->n_values * sizeof(float));
+    for (uint64_t at = first; at < first + n && *counted && !rc; at += t->n_seq) {
+        train_fill(t, at, first + n, false);
+        rc = train_batch(loss, t, 1 / (double)*counted, err);
+        if (!rc)
+            rc = log_stop(t->o->log, err);
+    }
+    return rc;
+}
+
+static int step(struct train *t, struct err *err)
+{
+    struct train_row row = {0};
+    uint64_t counted;
+    int rc = gradients(&row.loss, &counted, t, err);
+
+    if (rc)
+        return rc;
+    row.norm = sqrt(optim_norm2(t->optim));
+    if (!isfinite(row.loss) || !isfinite(row.norm))
+        return not_finite(t, row.loss, err);
+    t->mark.step++;
+    t->mark.tokens += (uint64_t)t->o->n_seq * t->o->accumulate * t->n_tok;
+    optim_step(t->optim, t->mark.step, row.norm);
+    row.step = t->mark.step;
+    row.tokens = t->mark.tokens;
+    row.lr = optim_lr(&t->o->optim, t->mark.step);
+    row.seconds = train_seconds(t);
+    return train_log_row(t, &row, err);
+}
+
+/* ---- evaluations and checkpoints ---------------------------------------------------- */
+
+static int judge(struct train *t, struct err *err)
+{
+    struct train_mark *m = &t->mark;
+    struct train_row row = {.step = m->step, .tokens = m->tokens};
+    int rc = train_evaluate(&row, t, err);
+    bool better;
+
+    if (rc)
+        return rc;
+    better = !m->evaluated || (t->job->judge ? row.kl < m->best_kl : row.ppl < m->best_ppl);
+    if (!m->evaluated) {
+        m->first_kl = row.kl;
+        m->first_ppl = row.ppl;
+    }
+    m->evaluated = true;
+    m->looked = m->step;
+    m->n_bad = better ? 0 : m->n_bad + 1;
+    if (better) {
+        m->best_kl = row.kl;
+        m->best_ppl = row.ppl;
+        m->best_top1 = row.top1;
+        m->best_step = m->step;
+        rc = train_save_best(t, err);
+    }
+    m->stopped = t->o->patience && m->n_bad >= t->o->patience;
+    row.seconds = train_seconds(t);
+    return rc ? rc : train_log_row(t, &row, err);
+}
+
+static bool every(uint64_t n, uint64_t step)
+{
+    return n && step % n == 0;
+}
+
+static bool over(const struct train *t)
+{
+    return t->mark.stopped || t->mark.step >= t->o->optim.total;
+}
+
+static int save(struct train *t, struct err *err)
+{
+    const struct params *ps = t->job->ps;
+
+    for (size_t i = 0; i < ps->n; i++)
+        if (!all_finite(ps->w + ps->p[i].at, ps->p[i].n))
+            return err_set(
+                err, ERR_FORMAT,
+                "step %" PRIu64
+                ": the weights of %s are not finite: try a lower learning rate; the last "
+                "checkpoint stays",
+                t->mark.step, ps->p[i].t->name);
+    return train_save(t, err);
+}
+
+/* Is held-back text to be looked at now? */
+static bool due(const struct train *t)
+{
+    const uint64_t s = t->mark.step;
+
+    return data_n_held(t->job->data) && !(t->mark.evaluated && t->mark.looked == s) &&
+           (!s || every(t->o->eval_every, s) || s == t->o->optim.total);
+}
+
+/* Evaluation and checkpoint, where they are due. */
+static int look(struct train *t, struct err *err)
+{
+    const uint64_t s = t->mark.step;
+    const bool evaluate = due(t);
+    int rc = evaluate ? judge(t, err) : 0;
+
+    if (!rc && s && (over(t) || (t->o->save_every ? every(t->o->save_every, s) : evaluate)))
+        rc = save(t, err);
+    return rc;
+}
+
+static int loop(struct train *t, struct err *err)
+{
+    int rc = due(t) ? look(t, err) : 0;
+
+    while (!rc && !over(t)) {
+        rc = step(t, err);
+        if (!rc)
+            rc = look(t, err);
+    }
+    return rc;
+}
+
+/* A run that was asked to stop keeps the steps that are done. */
+static int interrupted(struct train *t, uint64_t saved, struct err *err)
+{
+    struct err other = {0};
+
+    if (t->mark.step > saved && save(t, &other)) {
+        *err = other;
+        return other.code;
+    }
+    return ERR_INTERRUPTED;
+}
+
+/* The weights that the run is about end in ps->w. */
+static int take_best(struct train *t, struct err *err)
+{
+    const struct optim_state s = optim_state(t->optim);
+
+    if (t->mark.evaluated)
+        return train_load_best(t, err);
+    if (s.ema)
+        memcpy(t->job->ps->w, s.ema, s.n * sizeof(float));
+    return 0;
+}
+
+int train_run(struct train_result *out, const struct train_job *job, const struct train_opts *o,
+              struct err *err)
+{
+    struct train t = {.job = job, .o = o, .log_fd = -1, .start = now()};
+    uint64_t saved;
+    int rc;
+
+    kern_init(&t.kern, o->cpu);
+    t.n_tok = data_n_tok(job->data);
+    t.n_vocab = model_n_vocab(job->plan);
+    t.n_embd = (size_t)arch_int(source_params(model_source(job->plan)), ARCH_N_EMBD, 0);
+    t.rows = o->rows ? o->rows : ROWS;
+    rc = make(&t, err);
+    if (!rc)
+        rc = train_load(&t, err);
+    saved = t.mark.step;
+    if (!rc)
+        rc = train_log_open(&t, err);
+    if (!rc)
+        rc = loop(&t, err);
+    if (rc == ERR_INTERRUPTED)
+        rc = interrupted(&t, saved, err);
+    if (!rc)
+        rc = take_best(&t, err);
+    if (!rc)
+        *out = (struct train_result){.steps = t.mark.step,
+                                     .tokens = t.mark.tokens,
+                                     .first_kl = t.mark.first_kl,
+                                     .best_kl = t.mark.best_kl,
+                                     .first_ppl = t.mark.first_ppl,
+                                     .best_ppl = t.mark.best_ppl,
+                                     .best_top1 = t.mark.best_top1,
+                                     .best_step = t.mark.best_step,
+                                     .stopped_early = t.mark.stopped,
+                                     .seconds = train_seconds(&t)};
+    release(&t);
+    return rc;
+}
