@@ -41,6 +41,7 @@ cmd_fn cmd_codec;
 cmd_fn cmd_compare;
 cmd_fn cmd_convert;
 cmd_fn cmd_diff;
+cmd_fn cmd_distill;
 cmd_fn cmd_eval;
 cmd_fn cmd_export;
 cmd_fn cmd_generate;

@@ -26,6 +26,7 @@ static const struct cmd {
     {"imatrix",  cmd_imatrix,  "MODEL TEXT OUT.gguf",       "importance of every weight's columns"         },
     {"export",   cmd_export,   "MODEL.gguf OUT_DIR",        "GGUF back to a safetensors checkpoint"        },
     {"quantize", cmd_quantize, "MODEL OUT.gguf MIX|TYPE",   "the smaller file"                             },
+    {"distill",  cmd_distill,  "TEACHER OUT",               "a smaller model, trained to be like it"       },
     {"diff",     cmd_diff,     "FIRST SECOND",              "how far tensors of two models are apart"      },
     {"eval",     cmd_eval,     "MODEL...",                  "perplexity, and the loss against an original" },
     {"compare",  cmd_compare,  "A.json B.json",             "two reports: better, worse or no difference"  },
@@ -52,7 +53,7 @@ int cmd_options(struct cmd_common *out, const struct cmd_env *env, const struct 
                 size_t n_opts, int argc, char **argv, const char **operand, size_t *n_operands,
                 size_t min, size_t max, struct err *err)
 {
-    enum { ALL_MAX = 48 };
+    enum { ALL_MAX = 64 };
     struct opt all[ALL_MAX];
     int64_t threads = 0;
     bool want_help = false;

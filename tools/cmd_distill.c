@@ -1,0 +1,104 @@
+/* pare distill TEACHER OUT --text FILE: a smaller model that is trained to say what its teacher does. */
+
+#include "distill/distill.h"
+#include "formats/base/buf.h"
+#include "tools/cmd.h"
+#include "tools/distill_opts.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the callbacks print with. */
+struct show {
+    const struct log *log;
+    uint64_t steps, per_step;
+    double loss; /* of late */
+    char what[64];
+};
+
+static void print_planned(void *arg, const struct student_about *a)
+{
+    (void)arg;
+    printf("student: %" PRIu64 " layers, hidden %" PRIu64 ", ffn %" PRIu64 ", %" PRIu64
+           " heads of %" PRIu64 ", %" PRIu64 " for keys and values, vocabulary %" PRIu64 ": %.2f M "
+           "parameters (teacher: %.2f M)\n",
+           a->layers, a->hidden, a->ffn, a->heads, a->head_dim, a->kv_heads, a->vocab,
+           1e-6 * (double)a->n_params, 1e-6 * (double)a->n_params_teacher);
+    (void)fflush(stdout);
+}
+
+static void print_begun(void *arg, const struct distill_result *r)
+{
+    struct show *s = arg;
+
+    s->steps = r->steps;
+    printf("%zu windows to train on, %zu held back; %" PRIu64 " steps of %" PRIu64 " tokens\n",
+           r->n_windows, r->n_held, r->steps, s->per_step);
+    if (r->cache.n_tokens)
+        printf("cache: %" PRIu64
+               " tokens, %.1f bytes each, mean KL it introduces %.3g, mean mass of "
+               "the rest %.3g\n",
+               r->cache.n_tokens, (double)r->cache.bytes / (double)r->cache.n_tokens, r->cache.kl,
+               r->cache.rest);
+    (void)fflush(stdout);
+}
+
+static void print_row(void *arg, const struct train_row *row)
+{
+    struct show *s = arg;
+
+    if (!row->evaluated) {
+        s->loss = s->loss > 0 ? 0.9 * s->loss + 0.1 * row->loss : row->loss;
+        (void)snprintf(s->what, sizeof(s->what), "tokens/s, loss %.4f", s->loss);
+        log_progress(s->log, s->what, row->step * s->per_step, s->steps * s->per_step);
+        return;
+    }
+    log_progress(s->log, "", 1, 1);
+    printf("step %" PRIu64 ": ", row->step);
+    if (isfinite(row->kl))
+        printf("KL %.4f, top-1 %.1f %%, ", row->kl, 100 * row->top1);
+    printf("PPL %.3f\n", row->ppl);
+    (void)fflush(stdout);
+}
+
+static void print_result(const struct distill_result *r, const char *out)
+{
+    const struct train_result *t = &r->train;
+
+    printf("%s: ", out);
+    if (r->n_held)
+        printf("KL %.4f -> %.4f, PPL %.3f -> %.3f, top-1 %.1f %%, step %" PRIu64 " of %" PRIu64
+               "%s, ",
+               t->first_kl, t->best_kl, t->first_ppl, t->best_ppl, 100 * t->best_top1, t->best_step,
+               t->steps, t->stopped_early ? " (stopped early)" : "");
+    printf("%" PRIu64 " tokens, %.1f s, %.0f tokens/s\n", t->tokens, t->seconds,
+           t->seconds > 0 ? (double)t->tokens / t->seconds : 0.0);
+}
+
+int cmd_distill(struct cmd_env *env, int argc, char **argv, struct err *err)
+{
+    struct show show = {.log = &env->log};
+    struct distill_cmd cmd;
+    struct distill_result r;
+    int rc = distill_cmd_read(&cmd, env, argc, argv, err);
+
+    if (rc || cmd.common.done)
+        goto done;
+    show.per_step = (uint64_t)cmd.o.train.n_seq * cmd.o.train.accumulate * cmd.o.data.n_tok;
+    cmd.o.planned = print_planned;
+    cmd.o.begun = print_begun;
+    cmd.o.row = print_row;
+    cmd.o.arg = &show;
+    rc = distill_run(&r, &cmd.o, err);
+    log_progress(&env->log, "", 1, 1);
+    if (!rc) {
+        print_result(&r, cmd.o.out);
+        distill_result_release(&r);
+    }
+done:
+    distill_cmd_release(&cmd);
+    return rc;
+}
