@@ -297,5 +297,8 @@ int prune_meta(struct meta *meta, const struct prune *p, const struct log *log, 
         if (of_family(was->kv[i].key, a))
             meta_remove(meta, was->kv[i].key);
     rc = arch_params_to_meta(meta, a, &p->q, err);
-    return rc ? rc : check_said(meta, p, log, err);
+    if (rc)
+        return err_wrap(err, "hidden %" PRIu64 " with %" PRIu64 " heads", p->want.hidden,
+                        p->want.heads);
+    return check_said(meta, p, log, err);
 }
