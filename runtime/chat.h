@@ -1,0 +1,66 @@
+#ifndef RUNTIME_CHAT_H
+#define RUNTIME_CHAT_H
+
+/* Chat templates: the text a model expects for a list of messages, as a checkpoint's template
+ * (Jinja) spells it. The subset that templates use: docs of Jinja 3.1, with the settings and the
+ * additions of transformers' apply_chat_template (trim_blocks, lstrip_blocks, {% break %},
+ * {% continue %}, {% generation %}, raise_exception, tojson as json.dumps). Parsed once,
+ * constant; any number of threads may render. Steps, depth, memory and output of a template
+ * are bounded: it comes with a model, from anywhere. */
+
+#include "formats/base/buf.h"
+#include "formats/base/err.h"
+#include "formats/base/json.h"
+#include "formats/vocab.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct chat;
+
+/* Errors: ERR_FORMAT or ERR_UNSUPPORTED with line and column of the template. */
+int chat_new(struct chat **out, const char *text, size_t n, struct err *err) WARN_UNUSED;
+/* The template that goes with a vocabulary. Errors also: ERR_UNSUPPORTED (it has none). */
+int chat_of_vocab(struct chat **out, const struct vocab *v, struct err *err) WARN_UNUSED;
+void chat_free(struct chat *c); /* accepts NULL */
+
+/* Does it mark with {% generation %} what the model writes? */
+bool chat_marks(const struct chat *c);
+
+/* What a template is given. */
+struct chat_vars {
+    const json_val *messages;   /* a list of objects */
+    size_t n_messages;          /* only the first so many; 0: all */
+    const json_val *tools;      /* NULL: none */
+    const json_val *more;       /* an object of further variables; NULL */
+    bool add_generation_prompt; /* end with the beginning of an answer */
+    const struct vocab *vocab;  /* for bos_token and the like; NULL: they are not defined */
+    bool has_now;
+    int64_t now; /* seconds since 1970, UTC: strftime_now is there only with has_now */
+};
+
+struct chat_span {
+    size_t at, n; /* bytes */
+};
+
+struct chat_text {
+    struct buf text;
+    struct chat_span *span; /* [n_spans] what {% generation %} marks, in order; owned */
+    size_t n_spans, cap;
+};
+
+/* *out is to be released also after a failure. Errors: ERR_FORMAT with line and column (what
+ * the template refuses by raise_exception, too), ERR_NOMEM. */
+int chat_render(struct chat_text *out, const struct chat *c, const struct chat_vars *v,
+                struct err *err) WARN_UNUSED;
+void chat_text_release(struct chat_text *t);
+
+/* chat_render, the spans being what the assistant's messages say and the token that ends them: what
+ * the template marks; of one that marks nothing, for each message of role "assistant" what its text goes
+ * beyond the text of those before it with the beginning of an answer. Errors also: ERR_UNSUPPORTED (the
+ * text of fewer messages is not a prefix of that of more: which message). */
+int chat_answers(struct chat_text *out, const struct chat *c, const struct chat_vars *v,
+                 struct err *err) WARN_UNUSED;
+
+#endif /* RUNTIME_CHAT_H */
