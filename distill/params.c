@@ -1,5 +1,6 @@
 #include "distill/params.h"
 
+#include "formats/base/map.h"
 #include "formats/base/rd.h"
 #include "quant/rows.h"
 
@@ -52,6 +53,19 @@ static int allocate(struct params *ps, const struct source *s, struct err *err)
     return ps->p && ps->by_role ? 0 : err_nomem(err);
 }
 
+/* The values; what lies in the file is not needed again. */
+static int read_values(struct params *ps, const struct param *p, struct err *err)
+{
+    const int rc = rows_read(ps->w + p->at, p->t, 0, p->rows, err);
+
+    for (size_t i = 0; i < p->t->n_parts; i++) {
+        const struct source_part *part = &p->t->part[i];
+        if (part->map)
+            map_forget(part->map, (size_t)(part->data - part->map->data), part->bytes);
+    }
+    return rc;
+}
+
 int params_read(struct params *out, const struct source *s, struct err *err)
 {
     struct params ps = {0};
@@ -72,7 +86,7 @@ int params_read(struct params *out, const struct source *s, struct err *err)
         goto fail;
     }
     for (size_t i = 0; !rc && i < ps.n; i++)
-        rc = rows_read(ps.w + ps.p[i].at, ps.p[i].t, 0, ps.p[i].rows, err);
+        rc = read_values(&ps, &ps.p[i], err);
     if (rc)
         goto fail;
     *out = ps;
