@@ -140,24 +140,44 @@ static int identify(struct distill *d, struct err *err)
     return rc;
 }
 
+/* Does the folder hold a checkpoint? Without one there is nothing in it to be kept. */
+static int has_state(bool *there, const struct distill *d, struct err *err)
+{
+    struct buf b = {0};
+    int rc;
+
+    buf_fmt(&b, "%s/state", d->work.p);
+    rc = buf_check(&b, err);
+    *there = !rc && !access(b.p, F_OK);
+    buf_release(&b);
+    return rc;
+}
+
 /* A folder that is there belongs to a run with these options, or to none. */
 static int claim_work(struct distill *d, struct err *err)
 {
     struct map m = {0};
+    bool same = false, there = false;
     int rc = 0;
 
     if (mkdir(d->work.p, 0777) && errno != EEXIST)
         return err_errno(err, d->work.p);
-    if (access(d->from.p, F_OK))
-        return out_file(d->from.p, d->id, HASH_HEX_BYTES - 1, err);
-    rc = map_open(&m, d->from.p, err);
-    if (!rc && (m.size != HASH_HEX_BYTES - 1 || memcmp(m.data, d->id, m.size)))
+    if (!access(d->from.p, F_OK)) {
+        rc = map_open(&m, d->from.p, err);
+        same = !rc && m.size == HASH_HEX_BYTES - 1 && !memcmp(m.data, d->id, m.size);
+        map_release(&m);
+    }
+    if (!rc && !same)
+        rc = has_state(&there, d, err);
+    if (!rc && there)
         rc = err_set(err, ERR_ARG,
                      "%s: of a run with other options or inputs: give the same ones to go on, or "
                      "remove the folder",
                      d->work.p);
-    map_release(&m);
-    return rc;
+    if (rc || same)
+        return rc;
+    (void)unlink(d->start.p);
+    return out_file(d->from.p, d->id, HASH_HEX_BYTES - 1, err);
 }
 
 /* ---- teacher and text --------------------------------------------------------------- */

@@ -38,7 +38,7 @@ static int check(const struct optim_opts *o, struct err *err)
         const char *name;
         double v, least, below;
     } all[] = {
-        {"learning rate",       o->lr,           0, 1e6             },
+        {"learning rate",       o->lr,           0, (double)INFINITY},
         {"least learning rate", o->min_lr_ratio, 0, 1.0000001       },
         {"beta1",               o->beta1,        0, 1               },
         {"beta2",               o->beta2,        0, 1               },

@@ -142,7 +142,7 @@ int distill_cmd_read(struct distill_cmd *c, const struct cmd_env *env, int argc,
     size_t n;
 
     *c = (struct distill_cmd){0};
-    o->data.held_back = 0.02;
+    o->data.held_back = 0.05;
     *p = (struct optim_opts){.lr = 3e-4,
                              .min_lr_ratio = 0.1,
                              .beta1 = 0.9,
@@ -166,7 +166,7 @@ int distill_cmd_read(struct distill_cmd *c, const struct cmd_env *env, int argc,
         {"apart",         NULL,       "documents do not see each other",                                  OPT_FLAG, &o->data.apart,   0,    0    },
         {"answers-only",  NULL,       "of messages, only the assistant's count",                          OPT_FLAG,
          &o->data.answers_only,                                                                                                       0,    0    },
-        {"held-back",     "SHARE",    "of the documents, for evaluation (0.02; 0: none)",                 OPT_NUM,
+        {"held-back",     "SHARE",    "of the documents, for evaluation (0.05; 0: none)",                 OPT_NUM,
          &o->data.held_back,                                                                                                          0,    0.9  },
         {"held-tokens",   "N",        "most of them (8192)",                                              OPT_STR,  &t.held_tokens,   0,    0    },
         {"tokens",        "N",        "to train on, such as 2M (one epoch)",                              OPT_STR,  &t.tokens,        0,    0    },
@@ -177,7 +177,7 @@ int distill_cmd_read(struct distill_cmd *c, const struct cmd_env *env, int argc,
         {"loss",          "SUM",      "such as 0.5*ce + 0.5*forward_kl (forward_kl)",                     OPT_STR,  &t.loss,          0,    0    },
         {"temperature",   "T",        "of both softmaxes (1)",                                            OPT_NUM,  &t.temperature,   1e-3, 1e3  },
         {"no-t2",         NULL,       "divergences are not multiplied by T^2",                            OPT_FLAG, &t.no_t2,         0,    0    },
-        {"lr",            "RATE",     "learning rate (3e-4)",                                             OPT_NUM,  &p->lr,           0,    1e6  },
+        {"lr",            "RATE",     "learning rate (3e-4)",                                             OPT_NUM,  &p->lr,           0,    1e30 },
         {"min-lr",        "SHARE",    "of it at the end (0.1)",                                           OPT_NUM,  &p->min_lr_ratio, 0,    1    },
         {"schedule",      "HOW",      "cosine, wsd or constant",                                          OPT_STR,  &t.schedule,      0,    0    },
         {"warmup",        "STEPS",    "with a rising rate (a tenth, at most 100)",                        OPT_INT,  &t.warmup,        0,

@@ -1,0 +1,174 @@
+#!/bin/sh
+# pare distill: a student is trained and written, the same bytes whatever stopped it on the way;
+# what can't be done is said in one line.
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
+
+# student OUT OPTIONS...: a small run
+student() {
+    to=$1
+    shift
+    set -- distill $demo "$to" --text $demo/calibration.txt --layers 2 --ctx 48 --batch 2 --steps 8 \
+        --eval-every 3 --save-every 2 --held-tokens 200 --ema 0.5 --lr 1e-3 --seed 3 --type f32 "$@"
+    "$PARE" "$@" >"$d/out" 2>"$d/err" </dev/null
+}
+
+# ---- what comes out -------------------------------------------------------------------
+student "$d/whole.gguf"
+ok $? "a student: $(tail -1 "$d/out" | sed "s|$d||")"
+grep -q '^student: 2 layers, hidden 256.*1.84 M parameters (teacher: 2.62 M)$' "$d/out"
+ok $? "its size is said first"
+[ ! -e "$d/whole.gguf.train" ] && [ "$(wc -l <"$d/whole.gguf.log.csv")" = 13 ]
+ok $? "a log of 8 steps and 4 evaluations stays, the rest is gone"
+first=$(sed -n 's/^step 0: KL \([0-9.]*\).*/\1/p' "$d/out") last=$(sed -n 's/^step 8: KL \([0-9.]*\).*/\1/p' "$d/out")
+perl -e 'exit !($ARGV[1] < 0.95 * $ARGV[0])' "$first" "$last"
+ok $? "KL falls: $first to $last"
+pare inspect "$d/whole.gguf" --verify && pare generate "$d/whole.gguf" -p "Once upon" -n 4
+ok $? "the student runs"
+student "$d/folder" && pare convert "$d/folder" "$d/again.gguf" --type f32 && pare inspect "$d/again.gguf" --verify
+ok $? "a folder that converts"
+student "$d/to/o.gguf" -t 1 && cmp "$d/to/o.gguf" "$d/whole.gguf"
+ok $? "the same bytes with one thread"
+student "$d/to/o.gguf" --batch 1 --accumulate 2 &&
+    perl -e 'sub c { open F, "<", $_[0]; my @r = grep { (split /,/)[2] } <F>; (split /,/, $r[8])[2] }
+        $a = c($ARGV[0]); $b = c($ARGV[1]); exit !(abs($a - $b) < 1e-5 * $a)' \
+        "$d/to/o.gguf.log.csv" "$d/whole.gguf.log.csv"
+ok $? "two batches of one are one of two"
+for loss in "0.5*ce + 0.5*jsd(0.3)" "forward_kl + 0.01*hidden_mse + hidden_cos" "ce"; do
+    student "$d/to/o.gguf" --loss "$loss" --temperature 2 --steps 2 --freeze token_embd --math bf16
+    ok $? "loss $loss"
+done
+
+# ---- killed, and gone on with ---------------------------------------------------------
+rm -rf "$d/to" && mkdir "$d/to"
+begun=$(date +%s%N)
+student "$d/to/o.gguf"
+took=$((($(date +%s%N) - begun) / 1000000))
+for signal in KILL INT; do
+    rm -rf "$d/to" && mkdir "$d/to"
+    bad=0 hit=0
+    for i in 2 3 4 5 6 7; do
+        student "$d/to/o.gguf" &
+        pid=$!
+        ms $((took * i / 8))
+        # the program is the child of a shell
+        # shellcheck disable=SC2046
+        kill -$signal $(ps -o pid= --ppid $pid) 2>/dev/null && hit=$((hit + 1))
+        wait $pid 2>"$d/shell"
+        got=$?
+        [ $got != 0 ] || break
+        [ $signal = KILL ] || { [ $got = 1 ] && one_line distill && grep -q interrupted "$d/err"; } || [ $got -gt 128 ] || bad=1
+        [ ! -e "$d/to/o.gguf" ] || bad=1
+    done
+    [ $got = 0 ] || student "$d/to/o.gguf" || bad=1
+    cmp "$d/to/o.gguf" "$d/whole.gguf" || bad=1
+    sed 's/^\([^,]*,[^,]*,[^,]*,[^,]*,[^,]*\),[^,]*/\1/' "$d/to/o.gguf.log.csv" >"$d/a"
+    sed 's/^\([^,]*,[^,]*,[^,]*,[^,]*,[^,]*\),[^,]*/\1/' "$d/whole.gguf.log.csv" | cmp - "$d/a" || bad=1
+    [ ! -e "$d/to/o.gguf.train" ] || bad=1
+    ok $bad "SIG$signal $hit times: the same bytes, the same log"
+done
+
+# ---- a run of its own -------------------------------------------------------------------
+rm -rf "$d/to" && mkdir "$d/to"
+student "$d/to/o.gguf" --keep && rm "$d/to/o.gguf" && student "$d/to/o.gguf" --keep && cmp "$d/to/o.gguf" "$d/whole.gguf"
+ok $? "a run that is over is written again"
+again() { student "$d/to/o.gguf" --keep "$@"; }
+# said WORDS: the last run failed with this one line
+said() {
+    got=$?
+    [ $got != 0 ] && one_line distill && grep -qF -e "$1" "$d/err"
+    bad=$?
+    [ $bad = 0 ] || sed 's/^/# /' "$d/err"
+    ok $bad "$1"
+}
+again --lr 1e-4
+said "of a run with other options or inputs"
+cp "$d/to/o.gguf.train/state" "$d/state"
+printf 'x' | put "$d/to/o.gguf.train/state" 100000
+again
+said "its checksum does not fit"
+head -c 100000 "$d/state" >"$d/to/o.gguf.train/state"
+again
+said "has not the size"
+printf 'something else' >"$d/to/o.gguf.train/state"
+again
+said "not a checkpoint"
+rm "$d/to/o.gguf.train/state"
+again && cmp "$d/to/o.gguf" "$d/whole.gguf"
+ok $? "without its checkpoint it begins anew"
+
+# ---- the teacher's targets as a file ----------------------------------------------------
+rm -rf "$d/to" && mkdir "$d/to"
+student "$d/to/a.gguf" --cache "$d/cache" --cache-k 32 && grep -q '^cache: .* bytes each' "$d/out" &&
+    student "$d/to/b.gguf" --cache "$d/cache" --cache-k 32 && cmp "$d/to/a.gguf" "$d/to/b.gguf"
+ok $? "a cache made, and used: the same bytes"
+"$PARE" quantize $demo "$d/other.gguf" Q4_0 >"$d/log" 2>&1
+"$PARE" distill "$d/other.gguf" "$d/to/o.gguf" --text $demo/calibration.txt --layers 2 --ctx 48 --held-tokens 200 --cache "$d/cache" >"$d/out" 2>"$d/err"
+said "$d/cache"
+student "$d/to/o.gguf" --cache "$d/cache" --ctx 32
+said "$d/cache"
+student "$d/to/o.gguf" --cache $demo/config.json
+said "$demo/config.json"
+
+# ---- what can't be done -------------------------------------------------------------------
+rm -rf "$d/to" && mkdir "$d/to"
+student "$d/to/o.gguf" --warmup 0 --clip 0 --lr 1e30
+said "is not finite"
+grep -q "step [2-9]: the [a-z]* is not finite, first in the .* of [a-z]" "$d/err"
+ok $? "which step, which tensor"
+rm -rf "$d/to" && mkdir "$d/to"
+t="--text $demo/calibration.txt"
+# no COMMAND-LINE WORDS
+no() {
+    # shellcheck disable=SC2086
+    set -- "$2" $1
+    words=$1
+    shift
+    pare distill "$@"
+    said "$words"
+}
+no "$demo $d/to/o" "expected a text to train on"
+no "$demo $d/to/o $t --loss kl" "loss 'kl'"
+no "$demo $d/to/o $t --loss jsd(3)" "loss 'jsd(3)'"
+no "$demo $d/to/o $t --schedule up" "expected one of cosine, wsd, constant"
+no "$demo $d/to/o $t --math f64" "expected one of f32, bf16"
+no "$demo $d/to/o $t --type Q4_0" "expected one of bf16, f32, f16"
+no "$demo $d/to/o $t --tokens many" "--tokens"
+no "$demo $d/to/o $t=-1" "weight"
+no "$demo $d/to/o $t --layers 9" "layers 9"
+no "$demo $d/to/o $t --layers x" "layers"
+no "$demo $d/to/o $t --hidden 100000" "hidden"
+no "$demo $d/to/o $t --only nothing" "no tensor is left to train"
+no "$demo $d/to/o $t --freeze nothing --layers 2 --ctx 48 --steps 1" "no tensor's name has 'nothing'"
+no "$demo $d/to/o $t --freeze ( --layers 2 --ctx 48 --steps 1" "("
+no "$demo $demo $t" "$demo"
+no "$d/none $d/to/o $t" "$d/none"
+no "$demo $d/to/o --text $d/none" "$d/none"
+printf 'Once upon a time' >"$d/short"
+: >"$d/empty"
+no "$demo $d/to/o --text $d/short" "window"
+no "$demo $d/to/o --text $d/empty" "an empty file"
+no "$demo $d/to/o $t --hidden 128 --loss hidden_mse --ctx 48 --steps 1" "as wide as its teacher"
+[ -z "$(find "$d/to" -name '*.gguf' ! -path '*.train/*')" ]
+ok $? "nothing was written"
+
+# ---- no room ------------------------------------------------------------------------------
+rm -rf "$d/to" && mkdir "$d/to"
+student "$d/to/o.gguf" &
+pid=$!
+ms $((took * 3 / 4))
+# shellcheck disable=SC2046
+kill -KILL $(ps -o pid= --ppid $pid) 2>/dev/null
+wait $pid 2>"$d/shell"
+(
+    ulimit -f 30000
+    trap '' XFSZ
+    student "$d/to/o.gguf"
+)
+got=$?
+[ $got = 1 ] && one_line distill && grep -qE "(checkpoint|weights|log).*o.gguf.train" "$d/err"
+bad=$?
+[ $bad = 0 ] || sed "s/^/# $got /" "$d/err"
+ok $bad "no room for a checkpoint"
+student "$d/to/o.gguf" && cmp "$d/to/o.gguf" "$d/whole.gguf"
+ok $? "and on from the one before"
