@@ -48,7 +48,7 @@ static int find(bool *found, struct patterns *p, size_t n, const char *name, str
 static int pick(struct train *t, struct patterns *freeze, size_t n, struct patterns *only,
                 struct err *err)
 {
-    const struct params *ps = t->job->ps;
+    const struct params *ps = t->own;
     bool frozen, wanted = true, any = false;
     int rc = 0;
 
@@ -110,7 +110,7 @@ static int make_arrays(struct train *t, struct err *err)
     t->d = array(t->rows, t->n_vocab, sizeof(*t->d));
     t->target = array(t->rows, 1, sizeof(*t->target));
     t->value = array(most, 1, sizeof(*t->value));
-    t->trained = array(t->job->ps->n, 1, sizeof(*t->trained));
+    t->trained = array(t->own->n, 1, sizeof(*t->trained));
     return t->ids && t->doc && t->window && t->key && t->z && t->d && t->target && t->value &&
                    t->trained
                ? 0
@@ -154,8 +154,7 @@ static int make(struct train *t, struct err *err)
     if (!rc && t->o->n_hidden)
         rc = net_watch(t->net, t->o->hidden, t->o->n_hidden, err);
     if (!rc)
-        rc = optim_new(&t->optim, t->job->ps, &t->o->optim, t->trained, 0, SIZE_MAX, &t->o->par,
-                       err);
+        rc = optim_new(&t->optim, t->own, &t->o->optim, t->trained, 0, SIZE_MAX, &t->o->par, err);
     if (!rc && mkdir(t->job->dir, 0777) && errno != EEXIST)
         rc = err_errno(err, t->job->dir);
     return rc;
@@ -191,7 +190,7 @@ static bool all_finite(const float *x, size_t n)
 /* ERR_FORMAT for a step that went wrong: the first tensor that is not finite, if one is. */
 static int not_finite(const struct train *t, double loss, struct err *err)
 {
-    const struct params *ps = t->job->ps;
+    const struct params *ps = t->own;
     const char *what = isfinite(loss) ? "the gradient is" : "the loss is";
 
     for (size_t i = 0; i < ps->n; i++) {
@@ -212,7 +211,7 @@ static int not_finite(const struct train *t, double loss, struct err *err)
 static int gradients(double *loss, uint64_t *counted, struct train *t, struct err *err)
 {
     const uint64_t n = (uint64_t)t->o->n_seq * t->o->accumulate, first = t->mark.step * n;
-    int rc = 0;
+    int rc = t->job->qad ? qad_use(t->job->qad, NULL, err) : 0;
 
     *counted = 0;
     for (uint64_t i = 0; i < n; i++) {
@@ -227,6 +226,8 @@ static int gradients(double *loss, uint64_t *counted, struct train *t, struct er
         if (!rc)
             rc = log_stop(t->o->log, err);
     }
+    if (!rc && t->job->qad)
+        qad_gather(t->job->qad);
     return rc;
 }
 
@@ -294,7 +295,7 @@ static bool over(const struct train *t)
 
 static int save(struct train *t, struct err *err)
 {
-    const struct params *ps = t->job->ps;
+    const struct params *ps = t->own;
 
     for (size_t i = 0; i < ps->n; i++)
         if (!all_finite(ps->w + ps->p[i].at, ps->p[i].n))
@@ -360,7 +361,7 @@ static int take_best(struct train *t, struct err *err)
     if (t->mark.evaluated)
         return train_load_best(t, err);
     if (s.ema)
-        memcpy(t->job->ps->w, s.ema, s.n * sizeof(float));
+        memcpy(t->own->w, s.ema, s.n * sizeof(float));
     return 0;
 }
 
@@ -371,6 +372,7 @@ int train_run(struct train_result *out, const struct train_job *job, const struc
     uint64_t saved;
     int rc;
 
+    t.own = job->qad ? qad_params(job->qad) : job->ps;
     kern_init(&t.kern, o->cpu);
     t.n_tok = data_n_tok(job->data);
     t.n_vocab = model_n_vocab(job->plan);

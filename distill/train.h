@@ -8,6 +8,7 @@
 #include "distill/loss.h"
 #include "distill/net.h"
 #include "distill/optim.h"
+#include "distill/qad.h"
 #include "distill/teacher.h"
 
 #include <stdbool.h>
@@ -48,6 +49,7 @@ struct train_row {
 /* What it works on; all outlive the run. */
 struct train_job {
     struct params *ps;
+    struct qad *qad; /* of ps: what it has is trained instead; NULL: ps itself */
     const struct model *plan;
     struct teacher *teacher; /* NULL: labels only */
     struct teacher *judge;   /* of held-back windows, live; NULL: KL is not measured */
@@ -63,7 +65,7 @@ struct train_result {
     double first_kl, best_kl, first_ppl, best_ppl, best_top1;
     uint64_t best_step;
     /* the best weights of the evaluations, or without them the last (of the moving average, when there
-     * is one) are in ps->w */
+     * is one) are in ps->w, with a qad in qad_params' */
     bool stopped_early;
     double seconds;
 };

@@ -104,7 +104,7 @@ static int look_batch(struct sums *s, struct look *l, struct err *err)
 static void swap(struct train *t)
 {
     const struct optim_state s = optim_state(t->optim);
-    float *w = t->job->ps->w;
+    float *w = t->own->w;
 
     for (size_t i = 0; s.ema && i < s.n; i++) {
         const float x = w[i];
@@ -121,6 +121,8 @@ int train_evaluate(struct train_row *out, struct train *t, struct err *err)
     int rc = l.seen ? 0 : err_nomem(err);
 
     swap(t);
+    if (!rc && t->job->qad)
+        rc = qad_use(t->job->qad, NULL, err);
     for (uint64_t at = 0; at < n && !rc; at += t->n_seq) {
         log_progress(t->o->log, "evaluation windows", at, n);
         train_fill(t, at, n, true);

@@ -19,6 +19,7 @@ struct train_mark {
 struct train {
     const struct train_job *job;
     const struct train_opts *o;
+    struct params *own; /* what is trained: job->ps, or what stands for them */
     struct net *net;
     struct optim *optim;
     struct kern kern;

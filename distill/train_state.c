@@ -151,7 +151,7 @@ int train_save(struct train *t, struct err *err)
     buf_u64(&head, s.ema != NULL);
     rc = begin(&f, "state", &head, err);
     if (!rc)
-        rc = put_floats(&f, t->job->ps->w, s.n, err);
+        rc = put_floats(&f, t->own->w, s.n, err);
     if (!rc)
         rc = put_floats(&f, s.m, s.n, err);
     if (!rc)
@@ -175,7 +175,7 @@ int train_save_best(struct train *t, struct err *err)
     buf_u64(&head, s.n);
     rc = begin(&f, "best", &head, err);
     if (!rc)
-        rc = put_floats(&f, s.ema ? s.ema : t->job->ps->w, s.n, err);
+        rc = put_floats(&f, s.ema ? s.ema : t->own->w, s.n, err);
     rc = end(&f, rc, err);
     buf_release(&head);
     return rc ? err_wrap(err, "best weights of step %llu", (unsigned long long)t->mark.step) : 0;
@@ -243,7 +243,7 @@ static int read_floats(float *const *to, struct rd *r, const struct map *m, size
 int train_load(struct train *t, struct err *err)
 {
     const struct optim_state s = optim_state(t->optim);
-    float *const to[] = {t->job->ps->w, s.m, s.v, s.ema, NULL};
+    float *const to[] = {t->own->w, s.m, s.v, s.ema, NULL};
     struct train_mark mark = {0};
     struct map m = {0};
     struct rd r;
@@ -268,7 +268,7 @@ done:
 
 int train_load_best(struct train *t, struct err *err)
 {
-    float *const to[] = {t->job->ps->w, NULL};
+    float *const to[] = {t->own->w, NULL};
     struct map m = {0};
     struct rd r;
     bool there;
@@ -278,11 +278,11 @@ int train_load_best(struct train *t, struct err *err)
         rc = rc ? rc : err_set(err, ERR_IO, "%s/best: it is gone", t->job->dir);
         goto done;
     }
-    if (rd_u64(&r) != t->mark.best_step || rd_u64(&r) != t->job->ps->n_values)
+    if (rd_u64(&r) != t->mark.best_step || rd_u64(&r) != t->own->n_values)
         rc = err_set(err, ERR_FORMAT, "not the weights of step %llu",
                      (unsigned long long)t->mark.best_step);
     else
-        rc = read_floats(to, &r, &m, t->job->ps->n_values, err);
+        rc = read_floats(to, &r, &m, t->own->n_values, err);
     if (rc)
         rc = err_wrap(err, "%s/best", t->job->dir);
 done:

@@ -9,7 +9,7 @@ student() {
     to=$1
     shift
     set -- distill $demo "$to" --text $demo/calibration.txt --layers 2 --ctx 48 --batch 2 --steps 8 \
-        --eval-every 3 --save-every 2 --held-tokens 200 --ema 0.5 --lr 1e-3 --seed 3 --type f32 "$@"
+        --eval-every 3 --save-every 2 --held-tokens 200 --ema 0.5 --lr 2e-4 --seed 3 --type f32 "$@"
     "$PARE" "$@" >"$d/out" 2>"$d/err" </dev/null
 }
 
