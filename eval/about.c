@@ -1,51 +1,9 @@
 #include "eval/about.h"
 
-#include "formats/base/utf8.h"
+#include "eval/token_text.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- texts ------------------------------------------------------------------- */
-
-/* What is no UTF-8, and NUL, becomes U+FFFD. A code point that begins before `most` bytes
- * and ends beyond is left out. */
-static void put_valid(struct buf *to, const char *s, size_t n, size_t most)
-{
-    while (n) {
-        bool good;
-        const size_t k = utf8_step(&good, s, n);
-        const char *from = good && *s ? s : "\xef\xbf\xbd";
-        const size_t bytes = from == s ? k : 3;
-        if (bytes > most - to->n)
-            return;
-        buf_put(to, from, bytes);
-        s += k;
-        n -= k;
-    }
-}
-
-int eval_ids_text(const char **out, struct arena *arena, const struct tok *tok, const int32_t *ids,
-                  size_t n, size_t most, struct err *err)
-{
-    struct buf raw = {0}, text = {0};
-    int rc = 0;
-
-    for (size_t i = 0; !rc && i < n && raw.n < most; i++)
-        rc = tok_decode(&raw, tok, ids[i], true, err);
-    if (!rc && raw.n)
-        put_valid(&text, raw.p, raw.n, most);
-    if (!rc)
-        rc = buf_check(&raw, err);
-    if (!rc)
-        rc = buf_check(&text, err);
-    if (!rc) {
-        *out = arena_strn(arena, text.p ? text.p : "", text.n);
-        rc = *out ? 0 : err_nomem(err);
-    }
-    buf_release(&raw);
-    buf_release(&text);
-    return rc;
-}
 
 /* ---- tokenizer ----------------------------------------------------------------- */
 
@@ -145,8 +103,7 @@ static int windows_texts(struct eval_about *a, const struct tok *tok, const stru
     if (!a->window)
         return err_nomem(err);
     for (size_t i = 0; !rc && i < w->n; i++)
-        rc = eval_ids_text(&a->window[i], &a->arena, tok, w->ids.id + i * w->n_ctx, w->n_ctx,
-                           EVAL_ABOUT_BYTES, err);
+        rc = token_text(&a->window[i], &a->arena, tok, w->ids.id + i * w->n_ctx, w->n_ctx, err);
     if (!rc)
         a->n_windows = w->n;
     return rc;

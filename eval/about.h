@@ -16,8 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { EVAL_ABOUT_BYTES = 160 }; /* most of a window's text that is kept */
-
 struct eval_about {
     char tokenizer[HASH_HEX_BYTES]; /* "": not known */
     const char **window;            /* [n_windows] beginnings, valid UTF-8 without NUL */
@@ -40,9 +38,5 @@ void eval_about_release(struct eval_about *a);
  * also after a failure. Errors: ERR_FORMAT saying what was expected. */
 void eval_about_put(struct json_out *j, const struct eval_about *a);
 int eval_about_get(struct eval_about *out, const json_val *v, struct err *err) WARN_UNUSED;
-
-/* The text of n ids in valid UTF-8 without NUL, at most `most` bytes of it, in the arena. */
-int eval_ids_text(const char **out, struct arena *arena, const struct tok *tok, const int32_t *ids,
-                  size_t n, size_t most, struct err *err) WARN_UNUSED;
 
 #endif /* EVAL_ABOUT_H */

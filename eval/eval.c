@@ -3,6 +3,7 @@
 #include "eval/about.h"
 #include "eval/fused.h"
 #include "eval/score.h"
+#include "eval/token_text.h"
 #include "formats/base/rd.h"
 #include "runtime/session.h"
 
@@ -12,6 +13,9 @@
 
 /* Tokens of a window that are evaluated at a time; rows whose logits are saved at a time. */
 enum { BATCH = 1024, SAVED = 32 };
+
+/* Bytes, and so tokens, that a character has at most. */
+enum { CHARACTER = 4 };
 
 struct run {
     const struct eval_opts *opts;
@@ -255,13 +259,13 @@ static int run_window(struct run *r, size_t w, struct err *err)
 static int name_worst(struct eval_result *to, const struct run *r, struct err *err)
 {
     const struct tok *tok = model_tok(r->model[r->n_lanes - 1]);
+    const size_t first = r->first + 1, before = first < CHARACTER ? first : CHARACTER - 1;
     int rc = 0;
 
-    for (size_t i = 0; i < to->n_worst; i++) {
+    for (size_t i = 0; !rc && i < to->n_worst; i++) {
         const struct eval_worst *w = &to->worst[i];
-        const int32_t *next = r->text.ids.id + w->window * r->opts->n_ctx + r->first + 1;
-        for (size_t k = 0; !rc && k < r->each; k++)
-            rc = eval_ids_text(&w->token[k], &to->arena, tok, next + k, 1, EVAL_ABOUT_BYTES, err);
+        const int32_t *next = r->text.ids.id + w->window * r->opts->n_ctx + first;
+        rc = token_texts(w->token, &to->arena, tok, next - before, before, r->each, err);
     }
     return rc;
 }

@@ -20,7 +20,7 @@
 enum {
     EVAL_CTX = 512,   /* usual n_ctx */
     EVAL_CTX_MIN = 8, /* leaves three scored positions a window */
-    EVAL_VERSION = 2, /* part of cached results' keys: raise it when figures change */
+    EVAL_VERSION = 3, /* part of cached results' keys: raise it when figures change */
     EVAL_WORST = 3    /* windows shown token by token */
 };
 
@@ -46,7 +46,8 @@ struct eval_opts {
 struct eval_worst {
     size_t window;
     double kld;         /* mean over the window */
-    const char **token; /* [n_positions] texts, valid UTF-8 without NUL */
+    const char **token; /* [n_positions] texts, valid UTF-8 without NUL; "": part of a character
+                            that a later one ends */
     double *token_kld;  /* [n_positions] */
     double *token_nll;
 };

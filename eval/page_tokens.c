@@ -58,7 +58,10 @@ static void put_token(struct page *p, const struct eval_worst *w, size_t i, doub
     else
         buf_str(p->out, "<b");
     buf_fmt(p->out, " title=\"KLD %.3g, NLL %.3g\">", w->token_kld[i], w->token_nll[i]);
-    put_text(p->out, w->token[i], true, false);
+    if (*w->token[i])
+        put_text(p->out, w->token[i], true, false);
+    else
+        buf_str(p->out, "<i>\xC2\xB7</i>");
     buf_str(p->out, "</b>");
 }
 
@@ -83,6 +86,18 @@ static void put_context(struct page *p, const struct eval_worst *w, size_t at)
         put_text(p->out, w->token[i], false, false);
 }
 
+/* A token alone; of one that only begins a character, that character. */
+static void put_alone(struct buf *b, const struct eval_worst *w, size_t n, size_t at)
+{
+    size_t end = at;
+
+    while (end + 1 < n && !*w->token[end])
+        end++;
+    if (end != at)
+        buf_str(b, "<span class=\"soft\">part of</span> ");
+    put_text(b, w->token[end], false, true);
+}
+
 static void put_worst(struct page *p, const struct eval_worst *w, size_t n)
 {
     size_t at = next_worst(w, n, n);
@@ -97,7 +112,7 @@ static void put_worst(struct page *p, const struct eval_worst *w, size_t n)
                 p->r->n_ctx / 2 + at + 1);
         put_context(p, w, at);
         buf_str(p->out, "</td><th scope=\"row\" class=\"l\">");
-        put_text(p->out, w->token[at], false, true);
+        put_alone(p->out, w, n, at);
         buf_fmt(p->out, "</th><td data-v=\"%.9g\">%.4f</td><td data-v=\"%.9g\">%.3f</td></tr>\n",
                 w->token_kld[at], w->token_kld[at], w->token_nll[at], w->token_nll[at]);
     }

@@ -194,6 +194,28 @@ static void test_page_little(void **state)
     buf_release(&b);
 }
 
+/* A token that only begins a character. */
+static void test_page_parts(void **state)
+{
+    struct report_model m[] = {make("o", 1 << 20, NULL), make("b", 1 << 10, scores)};
+    const struct report r = report_of(m, 2);
+    struct buf b = {0};
+    struct err err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < m[1].result.n_worst; i++) {
+        m[1].result.worst[i].token[0] = "";
+        m[1].result.worst[i].token[1] = "\xc3\xa9";
+    }
+    assert_int_equal(html_report(&b, &r, NULL, &err), 0);
+    check_page(b.p);
+    assert_non_null(strstr(b.p, "\"><i>\xc2\xb7</i></b><b"));
+    assert_non_null(strstr(b.p, "<span class=\"soft\">part of</span> \xc3\xa9</th>"));
+    assert_non_null(strstr(b.p, "class=\"l\">\xc3\xa9</th>"));
+    release(m, 2);
+    buf_release(&b);
+}
+
 static void test_page_gates(void **state)
 {
     struct report_model m[] = {make("o", 1 << 20, NULL), make("b", 1 << 10, scores)};
@@ -280,9 +302,10 @@ static void test_page_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page_report),   cmocka_unit_test(test_page_little),
-        cmocka_unit_test(test_page_gates),    cmocka_unit_test(test_page_levels),
-        cmocka_unit_test(test_page_compared), cmocka_unit_test(test_page_formats),
+        cmocka_unit_test(test_page_report),  cmocka_unit_test(test_page_little),
+        cmocka_unit_test(test_page_parts),   cmocka_unit_test(test_page_gates),
+        cmocka_unit_test(test_page_levels),  cmocka_unit_test(test_page_compared),
+        cmocka_unit_test(test_page_formats),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
