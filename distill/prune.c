@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- what a dimension is made of ----------------------------------------------- */
 
@@ -258,18 +257,6 @@ static int give_rows(void *arg, float *dst, size_t i, uint64_t r0, uint64_t n, s
     return rc;
 }
 
-/* Would other readers make the same of it? */
-static int check_written(const char *path, struct err *err)
-{
-    struct source *s = NULL;
-    const int rc = source_open(&s, path, NULL, err);
-
-    source_free(s);
-    if (rc)
-        (void)unlink(path);
-    return rc;
-}
-
 int prune_write(const char *path, const struct prune *p, const struct log *log, struct err *err)
 {
     struct cuts c = {.p = p};
@@ -284,7 +271,7 @@ int prune_write(const char *path, const struct prune *p, const struct log *log, 
     if (!rc)
         rc = student_file_write(&file, err);
     if (!rc)
-        rc = check_written(path, err);
+        rc = student_file_check(path, err);
     meta_release(&meta);
     arena_release(&c.arena);
     return rc;

@@ -90,7 +90,7 @@ static int read_layers(struct layers *out, const char *text, size_t n, struct er
 
 /* ---- the plan ------------------------------------------------------------------------- */
 
-static void describe(struct student_about *out, const struct arch_params *q)
+void student_describe(struct student_about *out, const struct arch_params *q)
 {
     out->layers = arch_int(q, ARCH_N_LAYER, 0);
     out->hidden = arch_int(q, ARCH_N_EMBD, 0);
@@ -109,7 +109,7 @@ static int describe_source(struct student_about *out, const struct source *s, st
 {
     if (!source_params(s))
         return err_set(err, ERR_UNSUPPORTED, "%s: an unknown architecture", source_path(s));
-    describe(out, source_params(s));
+    student_describe(out, source_params(s));
     out->n_params = prune_count(s);
     return 0;
 }
@@ -162,7 +162,7 @@ static int plan_pruned(struct student_about *out, const struct student_spec *spe
     if (!rc)
         rc = prune_init(&p, teacher, layers.at, layers.n, &want, err);
     if (!rc) {
-        describe(out, &p.q);
+        student_describe(out, &p.q);
         out->n_params = prune_n_params(&p);
         rc = check_meta(&p, err);
         prune_release(&p);

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CHUNK_VALUES = 256 * 1024 }; /* of a tensor at once, or one row where that is longer */
 
@@ -72,6 +73,17 @@ int student_file_write(const struct student_file *f, struct err *err)
     gguf_writer_free(w);
     free(bytes);
     free(x);
+    return rc;
+}
+
+int student_file_check(const char *path, struct err *err)
+{
+    struct source *s = NULL;
+    const int rc = source_open(&s, path, NULL, err);
+
+    source_free(s);
+    if (rc)
+        (void)unlink(path);
     return rc;
 }
 

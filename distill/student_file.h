@@ -27,6 +27,9 @@ struct student_file {
 /* Atomic. Errors: those of the writer and of `rows`, ERR_FORMAT (a value that is not finite: tensor, row). */
 int student_file_write(const struct student_file *f, struct err *err) WARN_UNUSED;
 
+/* Open it as any reader would; a file that cannot be opened is removed. */
+int student_file_check(const char *path, struct err *err) WARN_UNUSED;
+
 /* *out = what a student's file says of itself: `from` without what was said of the file that it came
  * from (digests, importance, sizes), and the type of its matrices. `out` is empty before. */
 int student_file_meta(struct meta *out, const struct meta *from, const struct arch *arch,
