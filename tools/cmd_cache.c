@@ -1,5 +1,6 @@
 #include "eval/figure.h"
 #include "formats/base/out.h"
+#include "formats/base/size.h"
 #include "recipes/store_gc.h"
 #include "tools/cache_dir.h"
 #include "tools/cmd.h"
@@ -101,7 +102,7 @@ static int collect(const struct cache_cmd *c, const struct store *s, struct err 
         .most = UINT64_MAX, .oldest = INT64_MIN, .now = (int64_t)time(NULL), .dry = c->dry};
     char freed[FIGURE_BYTES], left[FIGURE_BYTES];
     int64_t age = 0;
-    int rc = c->most ? opt_bytes(&gc.most, c->most, err) : 0;
+    int rc = c->most ? size_parse(&gc.most, c->most, err) : 0;
 
     if (rc)
         return err_wrap(err, "--max-size");

@@ -1,6 +1,7 @@
 #include "eval/verify.h"
 #include "formats/apart.h"
 #include "formats/base/cpu.h"
+#include "formats/base/size.h"
 #include "formats/gguf_split.h"
 #include "quant/job.h"
 #include "runtime/tok_check.h"
@@ -123,7 +124,7 @@ int cmd_convert(struct cmd_env *env, int argc, char **argv, struct err *err)
         return rc;
     rc = read_type(&c, err);
     if (!rc && c.split)
-        rc = opt_bytes(&c.split_bytes, c.split, err);
+        rc = size_parse(&c.split_bytes, c.split, err);
     if (!rc)
         rc = apart(operand[1], operand[0], c.split, err);
     if (!rc && !ckpt_is(operand[0]))

@@ -1,3 +1,4 @@
+#include "formats/base/size.h"
 #include "quant/export.h"
 
 #include "formats/checkpoint.h"
@@ -21,7 +22,7 @@ static int read_options(struct options *x, struct err *err)
     if (x->type && x->o.type == DTYPE_NONE)
         return err_set(err, ERR_ARG, "--type wants f32, f16 or bf16, not \"%s\"", x->type);
     x->o.shard_bytes = 5000000000U;
-    return x->shard ? opt_bytes(&x->o.shard_bytes, x->shard, err) : 0;
+    return x->shard ? size_parse(&x->o.shard_bytes, x->shard, err) : 0;
 }
 
 int cmd_export(struct cmd_env *env, int argc, char **argv, struct err *err)

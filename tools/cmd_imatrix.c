@@ -4,6 +4,7 @@
 #include "formats/apart.h"
 #include "formats/base/map.h"
 #include "formats/base/out.h"
+#include "formats/base/size.h"
 #include "formats/imatrix.h"
 #include "tools/cmd.h"
 
@@ -33,7 +34,7 @@ static int check(struct imatrix_cmd *c, struct err *err)
     int rc = model_math(&c->math, c->kernels, err);
 
     if (!rc)
-        rc = opt_bytes(&c->memory_bytes, c->memory, err);
+        rc = size_parse(&c->memory_bytes, c->memory, err);
     if (!rc && c->full && !strcmp(c->full, c->out))
         rc = err_set(err, ERR_ARG, "%s: given for both outputs", c->out);
     if (!rc)

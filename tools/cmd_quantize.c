@@ -1,4 +1,5 @@
 #include "formats/apart.h"
+#include "formats/base/size.h"
 #include "formats/imatrix.h"
 #include "quant/importance.h"
 #include "quant/job.h"
@@ -70,7 +71,7 @@ static int read_options(struct quantize *q, const char *mix, struct err *err)
     if (!rc && q->split && q->keep_split)
         rc = err_set(err, ERR_ARG, "--keep-split and --split-max-size: expected one of them");
     if (!rc && q->split)
-        rc = opt_bytes(&q->opts.split_bytes, q->split, err);
+        rc = size_parse(&q->opts.split_bytes, q->split, err);
     if (!rc && !q->dry_run)
         rc = apart(q->to, q->from, q->split || q->keep_split, err);
     if (!rc && !q->dry_run)

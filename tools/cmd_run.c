@@ -1,5 +1,6 @@
 #include "eval/figure.h"
 #include "formats/base/out.h"
+#include "formats/base/size.h"
 #include "formats/base/version.h"
 #include "recipes/engine.h"
 #include "recipes/history.h"
@@ -263,7 +264,7 @@ int cmd_run(struct cmd_env *env, int argc, char **argv, struct err *err)
         .on_step = on_step
     };
     if (r.memory) {
-        rc = opt_bytes(&eo.memory, r.memory, err);
+        rc = size_parse(&eo.memory, r.memory, err);
         if (rc)
             return err_wrap(err, "--memory");
     }

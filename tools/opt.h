@@ -38,9 +38,6 @@ struct opt {
 int opt_parse(const struct opt *opts, size_t n_opts, int argc, char **argv, const char **operand,
               size_t *n_operands, size_t min, size_t max, struct err *err) WARN_UNUSED;
 
-/* "4GiB" (2^30), "300M" (10^6), "1500000", "1.5G". Errors: ERR_ARG. */
-int opt_bytes(uint64_t *out, const char *text, struct err *err) WARN_UNUSED;
-
 /* One line per option on stdout. */
 void opt_help(const struct opt *opts, size_t n_opts);
 

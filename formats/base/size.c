@@ -1,10 +1,10 @@
-#include "tools/opt.h"
+#include "formats/base/size.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-int opt_bytes(uint64_t *out, const char *text, struct err *err)
+int size_parse(uint64_t *out, const char *text, struct err *err)
 {
     static const char units[] = "KMGT";
     char *end;
