@@ -6,6 +6,7 @@
 #include "formats/base/utf8.h"
 #include "runtime/tok/tok_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void data_tokens_release(struct data_tokens *t)
@@ -26,11 +27,16 @@ int data_coder_init(struct data_coder *c, const struct tok *t, const struct data
     c->bare = !empty.n;
     c->end = v->eos >= 0 ? v->eos : v->eot;
     tok_ids_release(&empty);
-    return rc;
+    if (rc)
+        return rc;
+    /* it may never be needed: an error is kept until it is */
+    const int chat = chat_of_vocab(&c->chat, v, &c->no_chat);
+    return chat == ERR_NOMEM ? err_nomem(err) : 0;
 }
 
 void data_coder_release(struct data_coder *c)
 {
+    chat_free(c->chat);
     *c = (struct data_coder){0};
 }
 
@@ -39,11 +45,12 @@ static int encode_text(struct data_tokens *out, const struct data_coder *c, stru
 {
     int rc = tok_encode_more(&out->ids, m, text, n, TOK_ADD_SPECIAL, err);
 
-    if (rc || !(c->bare || ended) || c->end < 0)
-        return rc;
-    if (out->ids.n && out->ids.id[out->ids.n - 1] == c->end)
-        return 0;
-    return tok_push(&out->ids, c->end, err);
+    if (!rc && (c->bare || ended) && c->end >= 0 &&
+        !(out->ids.n && out->ids.id[out->ids.n - 1] == c->end))
+        rc = tok_push(&out->ids, c->end, err);
+    while (!rc && c->answers && out->answer.n < out->ids.n && !out->answer.bad)
+        buf_put(&out->answer, "\1", 1); /* plain text counts */
+    return rc ? rc : buf_check(&out->answer, err);
 }
 
 /* ---- lines ------------------------------------------------------------------------------- */
@@ -67,23 +74,35 @@ static int check_utf8(const char *p, size_t n, size_t line, struct err *err)
     return 0;
 }
 
+static int expected(const struct line *in, const char *path, const char *what, struct err *err)
+{
+    return err_set(err, ERR_FORMAT, "line %zu, column %zu: expected %s", in->number,
+                   json_where(in->p, in->n, path) + 1, what);
+}
+
 static int encode_value(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,
                         const json_val *v, const struct line *in, struct err *err)
 {
-    const json_val *text = json_get(v, "text");
+    const json_val *text = json_get(v, "text"), *messages = json_get(v, "messages");
+    size_t i = 0;
+    char path[40];
 
     if (!json_is_object(v))
-        return err_set(err, ERR_FORMAT,
-                       "line %zu, column %zu: expected an object on every line (JSON Lines)",
-                       in->number, json_where(in->p, in->n, NULL) + 1);
-    if (!text)
-        return err_set(err, ERR_FORMAT,
-                       "line %zu, column %zu: expected \"text\" or \"messages\" in an object",
-                       in->number, json_where(in->p, in->n, NULL) + 1);
-    if (!json_is_string(text))
-        return err_set(err, ERR_FORMAT, "line %zu, column %zu: expected a string as \"text\"",
-                       in->number, json_where(in->p, in->n, "text") + 1);
-    return encode_text(out, c, m, json_str(text), strlen(json_str(text)), false, err);
+        return expected(in, NULL, "an object on every line (JSON Lines)", err);
+    if (!text && !messages)
+        return expected(in, NULL, "\"text\" or \"messages\" in an object", err);
+    if (text && !json_is_string(text))
+        return expected(in, "text", "a string as \"text\"", err);
+    if (text)
+        return encode_text(out, c, m, json_str(text), strlen(json_str(text)), false, err);
+    if (!json_is_array(messages) || !json_first(messages))
+        return expected(in, "messages", "a list of messages", err);
+    for (const json_val *e = json_first(messages); e; e = json_next(e), i++)
+        if (!json_str(json_get(e, "role"))) {
+            (void)snprintf(path, sizeof(path), "messages.%zu", i);
+            return expected(in, path, "a message: an object with \"role\"", err);
+        }
+    return data_encode_chat(out, c, m, v, in->number, err);
 }
 
 static int encode_line(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,

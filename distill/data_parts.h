@@ -7,6 +7,7 @@
 #include "distill/data.h"
 #include "formats/base/hash.h"
 #include "formats/base/map.h"
+#include "runtime/chat.h"
 
 /* ---- documents in files ---------------------------------------------------------------- */
 
@@ -53,14 +54,20 @@ void data_tokens_release(struct data_tokens *t);
 /* How documents are turned into tokens: constant, shared by threads. */
 struct data_coder {
     const struct tok *t;
-    bool bare;    /* the tokenizer adds neither BOS nor EOS */
-    int32_t end;  /* EOS; -1: none */
-    bool answers; /* tell which tokens are the assistant's */
+    bool bare;         /* the tokenizer adds neither BOS nor EOS */
+    int32_t end;       /* EOS; -1: none */
+    bool answers;      /* tell which tokens are the assistant's */
+    struct chat *chat; /* NULL: no_chat says why; owned */
+    struct err no_chat;
 };
 
 int data_coder_init(struct data_coder *c, const struct tok *t, const struct data_opts *o,
                     struct err *err) WARN_UNUSED;
 void data_coder_release(struct data_coder *c);
+
+/* Append the tokens of messages through the template. Errors name the line. */
+int data_encode_chat(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,
+                     const json_val *object, size_t line, struct err *err) WARN_UNUSED;
 
 /* Append the tokens of `doc`. m: the thread's. Errors name file and line. */
 int data_encode(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,

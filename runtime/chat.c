@@ -192,26 +192,48 @@ int chat_span_add(struct chat_text *t, size_t at, size_t n, struct err *err)
     return 0;
 }
 
-/* Where the text of the first n messages ends in `all`, which it must begin. */
-static int prefix_of(size_t *end, const struct chat_text *all, const struct chat *c,
-                     const struct chat_vars *v, size_t n, bool prompt, struct err *err)
+/* How far the text of the first n messages goes along with `all`, and how long it is. */
+static int along(size_t *same, size_t *length, const struct chat_text *all, const struct chat *c,
+                 const struct chat_vars *v, size_t n, bool prompt, struct err *err)
 {
     struct chat_vars own = *v;
     struct chat_text part;
+    size_t i = 0;
     int rc;
 
     own.n_messages = n;
     own.add_generation_prompt = prompt;
     rc = chat_render(&part, c, &own, err);
-    *end = part.text.n;
-    if (!rc && (part.text.n > all->text.n ||
-                (part.text.n && memcmp(part.text.p, all->text.p, part.text.n) != 0)))
-        rc = err_set(err, ERR_UNSUPPORTED,
-                     "chat template: without {%% generation %%}, and the text of %zu messages "
-                     "does not begin that of all: what the assistant says cannot be told",
-                     n);
+    while (!rc && i < part.text.n && i < all->text.n && part.text.p[i] == all->text.p[i])
+        i++;
+    *same = i;
+    *length = part.text.n;
     chat_text_release(&part);
     return rc;
+}
+
+/* What message i, the assistant's, says. */
+static int answer_of(struct chat_text *all, const struct chat *c, const struct chat_vars *v,
+                     size_t i, struct err *err)
+{
+    size_t before = 0, from, to, n_before = 0, n_from, n_to;
+    int rc = i ? along(&before, &n_before, all, c, v, i, false, err) : 0;
+
+    if (!rc && i) /* a prompt may go on otherwise than the message does: <think> */
+        rc = along(&from, &n_from, all, c, v, i, true, err);
+    else
+        from = 0;
+    if (!rc)
+        rc = along(&to, &n_to, all, c, v, i + 1, false, err);
+    if (rc)
+        return rc;
+    if (before < n_before || to < n_to || from < before)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the chat template marks nothing with {%% generation %%}, and the text of "
+                       "the first %zu messages is not how that of all begins: what the assistant "
+                       "says cannot be told",
+                       before < n_before ? i : i + 1);
+    return to > from ? chat_span_add(all, from, to - from, err) : 0;
 }
 
 int chat_answers(struct chat_text *out, const struct chat *c, const struct chat_vars *v,
@@ -224,14 +246,8 @@ int chat_answers(struct chat_text *out, const struct chat *c, const struct chat_
         return rc;
     for (const json_val *m = json_first(v->messages); !rc && m; m = json_next(m), i++) {
         const char *role = json_str(json_get(m, "role"));
-        size_t from, to;
-        if (!role || strcmp(role, "assistant") != 0 || !i)
-            continue;
-        rc = prefix_of(&from, out, c, v, i, true, err);
-        if (!rc)
-            rc = prefix_of(&to, out, c, v, i + 1, false, err);
-        if (!rc && to > from)
-            rc = chat_span_add(out, from, to - from, err);
+        if (role && !strcmp(role, "assistant"))
+            rc = answer_of(out, c, v, i, err);
     }
     return rc;
 }

@@ -56,10 +56,10 @@ int chat_render(struct chat_text *out, const struct chat *c, const struct chat_v
                 struct err *err) WARN_UNUSED;
 void chat_text_release(struct chat_text *t);
 
-/* chat_render, the spans being what the assistant's messages say and the token that ends them: what
- * the template marks; of one that marks nothing, for each message of role "assistant" what its text goes
- * beyond the text of those before it with the beginning of an answer. Errors also: ERR_UNSUPPORTED (the
- * text of fewer messages is not a prefix of that of more: which message). */
+/* chat_render, the spans being what the assistant's messages say: what the template marks. Of one that marks
+ * nothing, for each message of role "assistant" all that its text has beyond the text of those before it
+ * with the beginning of an answer: the token that ends a turn, too. Errors also: ERR_UNSUPPORTED (the text of
+ * fewer messages does not begin that of more). */
 int chat_answers(struct chat_text *out, const struct chat *c, const struct chat_vars *v,
                  struct err *err) WARN_UNUSED;
 

@@ -359,11 +359,8 @@ static int filter(struct chat_node **n, struct chat_parser *p)
     rc = join(n, p, CHAT_N_FILTER, name->at, NULL);
     if (rc)
         return rc;
-    (*n)->func = chat_filter(name->text);
-    if (!(*n)->func)
-        return chat_bad(p->err, ERR_UNSUPPORTED, p->chat->text, name->at,
-                        "no filter named \"%.*s\"", (int)(name->text.n < 40 ? name->text.n : 40),
-                        name->text.p);
+    (*n)->text = name->text;
+    (*n)->func = chat_filter(name->text); /* one that is never reached may be unknown */
     return chat_skip_op(p, "(") ? arguments(&(*n)->list, p) : 0;
 }
 
