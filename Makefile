@@ -41,7 +41,9 @@ PKGS   := libcjson yaml-0.1 libpcre2-8 libutf8proc libcrypto zlib sqlite3 openbl
 FLAGS  := -std=c11 -g $(FLAGS_$(CONFIG)) $(WARN) -fno-common -fvisibility=hidden \
 	-ffp-contract=off -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -include tests/lint/banned.h
 CFLAGS ?=
-LIBS    = $(shell pkg-config --libs $(PKGS)) -lmvec -lm -lpthread
+# Several machines: where OpenMPI is installed. MPI= leaves it out.
+MPI    := $(if $(filter release clang,$(CONFIG)),$(shell pkg-config --exists ompi-c 2>/dev/null && echo ompi-c))
+LIBS    = $(shell pkg-config --libs $(PKGS) $(MPI)) -lmvec -lm -lpthread
 
 LAYERS := formats quant runtime eval distill recipes
 LEVELS := scalar $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
@@ -80,6 +82,12 @@ $(B)/%_amx.o:    ISA := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mav
 # operations, so the numbers stay the same.
 $(B)/quant/pipe/%.o $(B)/quant/half.o $(B)/quant/codec.o $(B)/quant/coded.o \
 $(B)/quant/coded/%.o $(B)/quant/rows.o $(B)/distill/loss_%.o $(B)/distill/optim.o: ISA := -O3 -fno-math-errno -fno-trapping-math
+
+$(B)/distill/comm.o: ISA := $(if $(MPI),-DPARE_MPI $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(MPI))))
+$(B)/distill/comm.o: $(B)/mpi
+$(B)/mpi: FORCE
+	@mkdir -p $(B)
+	@echo '$(MPI)' | cmp -s - $@ || echo '$(MPI)' >$@
 
 # A change of compiler or flags rebuilds everything, a no-op rebuilds nothing.
 $(B)/flags: FORCE

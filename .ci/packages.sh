@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the Debian packages that are missing: packages.sh build [test] [browser] [fuzz] [lint]
+# Install the Debian packages that are missing: packages.sh build [test] [browser] [mpi] [fuzz] [lint]
 set -eu
 want=
 for kind in "$@"; do
@@ -7,6 +7,7 @@ for kind in "$@"; do
     build) want="$want pkg-config libcjson-dev libyaml-dev libpcre2-dev libutf8proc-dev libssl-dev zlib1g-dev libsqlite3-dev libopenblas-dev" ;;
     test) want="$want libcmocka-dev clang-14 clang-format-14 libasan8 libubsan1" ;;
     browser) want="$want chromium" ;;
+    mpi) want="$want libopenmpi-dev openmpi-bin" ;;
     fuzz) want="$want libclang-rt-14-dev" ;;
     *) echo "packages.sh: unknown kind $kind" >&2; exit 2 ;;
     esac
