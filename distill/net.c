@@ -181,38 +181,48 @@ static int plan_ends(struct net *n, struct err *err)
 
 /* ---- rotation ----------------------------------------------------------------------------- */
 
-/* The table of one kind for the places of a sequence, and that of the opposite angles. */
-static int table(float **cs, float **back, struct net *n, const struct rope *r, bool far,
-                 struct err *err)
+/* From the runtime's pairs of cosine and sine to struct wide_turns' rows; `of` is scratch. */
+static void spread(float *cs, const float *of, size_t n_rot, size_t n_tok, bool halves)
+{
+    const size_t half = n_rot / 2;
+
+    for (size_t t = 0; t < n_tok; t++, cs += 2 * n_rot, of += n_rot)
+        for (size_t i = 0; i < half; i++)
+            for (size_t twin = 0; twin < 2; twin++) {
+                const size_t at = halves ? i + twin * half : 2 * i + twin;
+                cs[at] = of[2 * i];
+                cs[n_rot + at] = halves || twin ? of[2 * i + 1] : -of[2 * i + 1];
+            }
+}
+
+/* The table of one kind for the places of a sequence. */
+static int table(float **cs, struct net *n, const struct rope *r, bool far, struct err *err)
 {
     const size_t values = n->most_tok * r->n_rot;
-    int rc = floats(cs, n, values, 1, err);
+    float *pairs = calloc(values + 1, sizeof(*pairs));
+    int rc = pairs ? floats(cs, n, values, 2, err) : err_nomem(err);
 
-    if (!rc)
-        rc = floats(back, n, values, 1, err);
-    if (rc)
-        return rc;
-    rope_table(*cs, r, far, n->most_tok);
-    for (size_t i = 0; i < values; i++)
-        (*back)[i] = i % 2 ? -(*cs)[i] : (*cs)[i];
-    return 0;
+    if (!rc) {
+        rope_table(pairs, r, far, n->most_tok);
+        spread(*cs, pairs, r->n_rot, n->most_tok, n->m->traits.position == POS_ROPE_HALVES);
+    }
+    free(pairs);
+    return rc;
 }
 
 static int plan_ropes(struct net *n, struct err *err)
 {
     const size_t k = n->m->n_ropes + 1;
-    float ***lists[] = {&n->cs, &n->cs_far, &n->back, &n->back_far};
     int rc = 0;
 
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        *lists[i] = arena_array(&n->arena, k, sizeof(**lists[i]));
-        if (!*lists[i])
-            return err_nomem(err);
-    }
+    n->cs = arena_array(&n->arena, k, sizeof(*n->cs));
+    n->cs_far = arena_array(&n->arena, k, sizeof(*n->cs_far));
+    if (!n->cs || !n->cs_far)
+        return err_nomem(err);
     for (size_t i = 0; !rc && i < n->m->n_ropes; i++) {
-        rc = table(&n->cs[i], &n->back[i], n, &n->m->ropes[i], false, err);
+        rc = table(&n->cs[i], n, &n->m->ropes[i], false, err);
         if (!rc && n->m->rope_near)
-            rc = table(&n->cs_far[i], &n->back_far[i], n, &n->m->ropes[i], true, err);
+            rc = table(&n->cs_far[i], n, &n->m->ropes[i], true, err);
     }
     return rc;
 }

@@ -123,7 +123,8 @@ size_t attention_partial(const struct block *b)
     return 2 * (b->a.q + b->a.k);
 }
 
-/* Queries and keys of a row by the angles of its place; back: by the opposite ones. */
+/* Queries and keys of a row, which lie together, by the angles of its place; back: by the opposite
+ * ones. */
 static void rotate(const struct place *p, float *q, size_t row, bool back)
 {
     const struct net *n = p->n;
@@ -131,14 +132,16 @@ static void rotate(const struct place *p, float *q, size_t row, bool back)
 
     if (l->rope < 0)
         return;
-    float *const *near = back ? n->back : n->cs, *const *far = back ? n->back_far : n->cs_far;
     const size_t n_rot = n->m->ropes[l->rope].n_rot;
     const size_t pos = row % n->n_tok - (size_t)n->from[row];
-    const float *cs = (n->far ? far : near)[l->rope] + pos * n_rot;
-    for (size_t h = 0; h < l->n_head; h++)
-        n->m->rotate(q + h * l->head_k, cs, n_rot);
-    for (size_t h = 0; h < l->n_head_kv; h++)
-        n->m->rotate(q + p->b->a.q + h * l->head_k, cs, n_rot);
+    const float *cs = (n->far ? n->cs_far : n->cs)[l->rope] + 2 * pos * n_rot;
+    n->wide->rotate(q, &(struct wide_turns){.cos = cs,
+                                            .sin = cs + n_rot,
+                                            .heads = l->n_head + l->n_head_kv,
+                                            .width = l->head_k,
+                                            .n_rot = n_rot,
+                                            .halves = n->m->traits.position == POS_ROPE_HALVES,
+                                            .back = back});
 }
 
 /* What queries at a place are multiplied by (temper_token of the runtime). */

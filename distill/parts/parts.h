@@ -59,8 +59,8 @@ struct net {
     bool far;                  /* its positions are rotated by freq_far */
     int32_t *ids;              /* [rows] */
     int32_t *from;             /* [rows] first token of its sequence that a token's document has */
-    float **cs, **cs_far;      /* by model.ropes: [n_tok, n_rot / 2, 2]; cs_far NULL: cs */
-    float **back, **back_far;  /* the same for the other direction */
+    float **cs, **cs_far; /* by model.ropes: cosines and sines of each place, as struct wide_turns
+                             reads them: [n_tok, 2, n_rot]; cs_far NULL: cs */
 
     struct block *block; /* [n_layer] */
     float *x;            /* [rows, n_embd] after the last block */

@@ -16,6 +16,7 @@ struct head {
     float *met;                 /* rows a.out apart */
     float *lse;                 /* n_head apart */
     float *k_turned, *v_turned; /* [head_k, ld], [head_v, ld] */
+    float *dk, *dv;             /* the same of their gradients */
     float *s, *d;               /* [PIECE_QUERIES, ld] */
     size_t ld;
 };
@@ -35,7 +36,7 @@ static size_t row_floats(const struct net *n)
 
 size_t scores_scratch(const struct net *n, const struct block *b)
 {
-    return row_floats(n) * (b->plan->head_k + b->plan->head_v + 2 * PIECE_QUERIES);
+    return row_floats(n) * 2 * (b->plan->head_k + b->plan->head_v + PIECE_QUERIES);
 }
 
 static float slope(const struct model *m, const struct block *b, size_t h)
@@ -64,7 +65,9 @@ static struct head head_at(const struct scores *s, size_t i, int thread)
     t.lse = a->lse + t.row0 * l->n_head + t.h;
     t.k_turned = n->scratch + (size_t)thread * n->scratch_floats;
     t.v_turned = t.k_turned + l->head_k * t.ld;
-    t.s = t.v_turned + l->head_v * t.ld;
+    t.dk = t.v_turned + l->head_v * t.ld;
+    t.dv = t.dk + l->head_k * t.ld;
+    t.s = t.dv + l->head_v * t.ld;
     t.d = t.s + PIECE_QUERIES * t.ld;
     return t;
 }
@@ -220,19 +223,19 @@ static void span_scores(const struct head *t, const struct span *p, const struct
     }
 }
 
-/* dst[n keys, width] += s^T . x of the span's queries. */
-static void gather(const struct head *t, const struct span *p, float *dst, size_t ld_dst,
-                   const float *s, const struct gemm_side *x, size_t width)
+/* dst[width, n keys] += x^T . s over the span's queries: turned, so that its rows are long. */
+static void gather(const struct head *t, const struct span *p, float *dst, const float *s,
+                   const struct gemm_side *x, size_t width)
 {
-    t->n->wide->mul(&(struct wide_mul){.c = dst + p->k0 * ld_dst,
-                                       .ld_c = ld_dst,
-                                       .a = s,
+    t->n->wide->mul(&(struct wide_mul){.c = dst + p->k0,
+                                       .ld_c = t->ld,
+                                       .a = x->x + p->q0 * x->ld,
                                        .row_a = 1,
-                                       .col_a = t->ld,
-                                       .b = x->x + p->q0 * x->ld,
-                                       .ld_b = x->ld,
-                                       .m = p->n,
-                                       .n = width,
+                                       .col_a = x->ld,
+                                       .b = s,
+                                       .ld_b = t->ld,
+                                       .m = width,
+                                       .n = p->n,
                                        .k = p->m,
                                        .add = true});
 }
@@ -255,8 +258,8 @@ static void span_backward(const struct head *t, const struct span *p, const stru
                                        .m = p->m,
                                        .n = l->head_k,
                                        .k = p->n});
-    gather(t, p, g->dk, g->ld_kv, t->d, &q, l->head_k);
-    gather(t, p, g->dv, g->ld_kv, t->s, &dmet, l->head_v);
+    gather(t, p, t->dk, t->d, &q, l->head_k);
+    gather(t, p, t->dv, t->s, &dmet, l->head_v);
 }
 
 static void head_backward(void *arg, size_t i, int thread)
@@ -271,14 +274,13 @@ static void head_backward(void *arg, size_t i, int thread)
     how.slope = slope(s->n->m, s->b, t.h);
     s->n->wide->turn(t.k_turned, t.ld, t.k, all, n_tok, l->head_k);
     s->n->wide->turn(t.v_turned, t.ld, t.v, all, n_tok, l->head_v);
-    for (size_t r = 0; r < n_tok; r++) {
-        memset(g.dk + r * g.ld_kv, 0, l->head_k * sizeof(float));
-        memset(g.dv + r * g.ld_kv, 0, l->head_v * sizeof(float));
-    }
+    memset(t.dk, 0, (l->head_k + l->head_v) * t.ld * sizeof(float));
     for (size_t q0 = 0; q0 < n_tok; q0 += PIECE_QUERIES) {
         const struct span p = span_at(&t, q0);
         span_backward(&t, &p, &g, &how);
     }
+    s->n->wide->turn(g.dk, g.ld_kv, t.dk, t.ld, l->head_k, n_tok);
+    s->n->wide->turn(g.dv, g.ld_kv, t.dv, t.ld, l->head_v, n_tok);
 }
 
 void scores_backward(struct net *n, struct block *b, float *dqkv, float *dkv, const float *dmet)

@@ -46,17 +46,16 @@ INLINE void lane_store(float *p, vec v, size_t left)
 /* The sum of the lanes, by halves. */
 INLINE float lane_sum(vec v)
 {
-    float a[VEC];
+    const vec s[VEC_SUMS] = {v};
 
-    vec_store(a, v);
-    for (int half = VEC / 2; half; half /= 2)
-        for (int j = 0; j < half; j++)
-            a[j] += a[j + half];
-    return a[0];
+    return vec_across(s);
 }
 
 INLINE float lane_max(vec v)
 {
+#if defined(__AVX512F__)
+    return _mm512_reduce_max_ps((__m512)v);
+#else
     float a[VEC];
 
     vec_store(a, v);
@@ -64,6 +63,19 @@ INLINE float lane_max(vec v)
         for (int j = 0; j < half; j++)
             a[j] = a[j] > a[j + half] ? a[j] : a[j + half];
     return a[0];
+#endif
+}
+
+/* Neighbours trade places: lanes 1, 0, 3, 2 ... */
+INLINE vec lane_swap(vec v)
+{
+#if defined(__AVX512F__)
+    return (vec)_mm512_permute_ps((__m512)v, 0xb1);
+#elif defined(__AVX2__)
+    return (vec)_mm256_permute_ps((__m256)v, 0xb1);
+#else
+    return (vec){v[1], v[0], v[3], v[2]};
+#endif
 }
 
 INLINE vec lane_larger(vec a, vec b)

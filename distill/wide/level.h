@@ -24,6 +24,9 @@ void wide_norm_again(float *y, const float stat[2], const float *x, const struct
 void wide_norm_back(float *dx, float *dw, float *db, const float *dy, const float *x,
                     const float stat[2], const struct wide_norm *how);
 
+/* rotate.c */
+void wide_rotate(float *x, const struct wide_turns *t);
+
 /* act.c */
 void wide_silu_back(float *g, float *u, float *dh, size_t n);
 void wide_gelu_tanh_back(float *g, float *u, float *dh, size_t n);

@@ -12,12 +12,15 @@ enum { ROWS = 4, VECS = 3 };
 enum { ROWS = 4, VECS = 2 };
 #endif
 
+/* Of b, this many rows at a time stay in the first cache beside a tile's columns. */
+enum { DEEP = 192 };
+
 /* One tile at row i, column j: rows x vecs, the last vector has `left` columns when `part`. The
  * counts are constants where it is called, so that all loops over them unroll. */
 INLINE void tile(const struct wide_mul *t, size_t i, size_t j, const int rows, const int vecs,
                  const bool part)
 {
-    const size_t left = part ? t->n - j : VEC;
+    const size_t left = part ? t->n - j - (size_t)(vecs - 1) * VEC : VEC;
     const float *a = t->a + i * t->row_a, *b = t->b + j;
     float *c = t->c + i * t->ld_c + j;
     vec s[ROWS][VECS];
@@ -25,15 +28,18 @@ INLINE void tile(const struct wide_mul *t, size_t i, size_t j, const int rows, c
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 3
-        for (int v = 0; v < vecs; v++)
-            s[r][v] = !t->add ? (vec){0}
-                      : part  ? lane_load_part(c + (size_t)r * t->ld_c, left)
-                              : vec_load(c + (size_t)r * t->ld_c + v * VEC);
+        for (int v = 0; v < vecs; v++) {
+            const float *from = c + (size_t)r * t->ld_c + v * VEC;
+            s[r][v] = !t->add                 ? (vec){0}
+                      : part && v + 1 == vecs ? lane_load_part(from, left)
+                                              : vec_load(from);
+        }
     for (size_t l = 0; l < t->k; l++, b += t->ld_b, a += t->col_a) {
         vec x[VECS];
 #pragma GCC unroll 3
         for (int v = 0; v < vecs; v++)
-            x[v] = part ? lane_load_part(b, left) : vec_load(b + v * VEC);
+            x[v] =
+                part && v + 1 == vecs ? lane_load_part(b + v * VEC, left) : vec_load(b + v * VEC);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++)
 #pragma GCC unroll 3
@@ -43,11 +49,13 @@ INLINE void tile(const struct wide_mul *t, size_t i, size_t j, const int rows, c
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 3
-        for (int v = 0; v < vecs; v++)
-            if (part)
-                lane_store_part(c + (size_t)r * t->ld_c, s[r][v], left);
+        for (int v = 0; v < vecs; v++) {
+            float *to = c + (size_t)r * t->ld_c + v * VEC;
+            if (part && v + 1 == vecs)
+                lane_store_part(to, s[r][v], left);
             else
-                vec_store(c + (size_t)r * t->ld_c + v * VEC, s[r][v]);
+                vec_store(to, s[r][v]);
+        }
 }
 
 /* All rows of a stripe of columns. */
@@ -63,16 +71,46 @@ INLINE void stripe(const struct wide_mul *t, size_t j, const int vecs, const boo
         tile(t, i, j, 1, vecs, part);
 }
 
+static void one_stripe(const struct wide_mul *t, size_t j, size_t vecs, bool part)
+{
+    if (vecs == 1 && part)
+        stripe(t, j, 1, true);
+    else if (vecs == 1)
+        stripe(t, j, 1, false);
+    else if (vecs == 2 && part)
+        stripe(t, j, 2, true);
+    else if (vecs == 2)
+        stripe(t, j, 2, false);
+    else if (part)
+        stripe(t, j, VECS, true);
+    else
+        stripe(t, j, VECS, false);
+}
+
+/* Stripes as wide as can be, but no lone vector at the end. */
+static void stripes(const struct wide_mul *t)
+{
+    size_t left = (t->n + VEC - 1) / VEC;
+
+    for (size_t j = 0; left;) {
+        const size_t vecs = left < VECS ? left : left == VECS + 1 ? 2 : VECS;
+        one_stripe(t, j, vecs, left == vecs && t->n % VEC);
+        j += vecs * VEC;
+        left -= vecs;
+    }
+}
+
 void wide_mul(const struct wide_mul *t)
 {
-    size_t j = 0;
+    struct wide_mul part = *t;
 
-    for (; j + VECS * VEC <= t->n; j += VECS * VEC)
-        stripe(t, j, VECS, false);
-    for (; j + VEC <= t->n; j += VEC)
-        stripe(t, j, 1, false);
-    if (j < t->n)
-        stripe(t, j, 1, true);
+    for (size_t l = 0; l == 0 || l < t->k; l += DEEP) {
+        part.k = t->k - l < DEEP ? t->k - l : DEEP;
+        part.a = t->a + l * t->col_a;
+        part.b = t->b + l * t->ld_b;
+        part.add = t->add || l;
+        stripes(&part);
+    }
 }
 
 void wide_turn(float *dst, size_t ld_dst, const float *src, size_t ld_src, size_t rows, size_t cols)

@@ -37,19 +37,48 @@ INLINE vec within(vec x, size_t left, float v)
     return vec_pick(lane < ivec_all((int32_t)left), x, vec_all(v));
 }
 
+INLINE bool is_plain(const struct wide_score *how)
+{
+    return !(how->cap > 0) && !(how->slope > 0);
+}
+
+/* s[n] = scores of raw products. */
+static void scores(float *s, const struct wide_score *how, size_t n, size_t query)
+{
+    for (size_t i = 0; i < n; i += VEC)
+        lane_store(s + i, score(lane_load(s + i, n - i), how, i, query), n - i);
+}
+
+static float largest(const float *s, size_t n)
+{
+    vec most = vec_all(-INFINITY);
+    size_t i = 0;
+
+    for (; i + VEC <= n; i += VEC)
+        most = lane_larger(most, vec_load(s + i));
+    if (i < n)
+        most = lane_larger(most, within(lane_load_part(s + i, n - i), n - i, -INFINITY));
+    return lane_max(most);
+}
+
 float wide_soft(float *s, float *inv, const struct wide_score *how, size_t n, size_t query)
 {
-    vec most = vec_all(-INFINITY), sum = {0};
+    const bool plain = is_plain(how); /* scale is positive: it may wait */
+    const float scale = plain ? how->scale : 1;
+    vec sum = {0};
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i += VEC) {
-        const vec v = score(lane_load(s + i, n - i), how, i, query);
-        lane_store(s + i, v, n - i);
-        most = lane_larger(most, within(v, n - i, -INFINITY));
+    if (!plain)
+        scores(s, how, n, query);
+    const float max = largest(s, n) * scale;
+    for (; i + VEC <= n; i += VEC) {
+        const vec e = lane_exp(vec_load(s + i) * scale - max);
+        vec_store(s + i, e);
+        sum += e;
     }
-    const float max = lane_max(most);
-    for (size_t i = 0; i < n; i += VEC) {
-        const vec e = lane_exp(lane_load(s + i, n - i) - max);
-        lane_store(s + i, e, n - i);
+    if (i < n) {
+        const vec e = lane_exp(lane_load_part(s + i, n - i) * scale - max);
+        lane_store_part(s + i, e, n - i);
         sum += within(e, n - i, 0);
     }
     const float all = lane_sum(sum);
@@ -57,11 +86,32 @@ float wide_soft(float *s, float *inv, const struct wide_score *how, size_t n, si
     return max + logf(all);
 }
 
+static void plain_back(float *s, float *d, float scale, size_t n, const float lse_mean[2])
+{
+    const float lse = lse_mean[0], mean = lse_mean[1];
+    size_t i = 0;
+
+    for (; i + VEC <= n; i += VEC) {
+        const vec p = lane_exp(vec_load(s + i) * scale - lse);
+        vec_store(d + i, p * (vec_load(d + i) - mean) * scale);
+        vec_store(s + i, p);
+    }
+    if (i < n) {
+        const vec p = lane_exp(lane_load_part(s + i, n - i) * scale - lse);
+        lane_store_part(d + i, p * (lane_load_part(d + i, n - i) - mean) * scale, n - i);
+        lane_store_part(s + i, p, n - i);
+    }
+}
+
 void wide_soft_back(float *s, float *d, const struct wide_score *how, size_t n, size_t query,
                     const float lse_mean[2])
 {
     const float lse = lse_mean[0], mean = lse_mean[1];
 
+    if (is_plain(how)) {
+        plain_back(s, d, how->scale, n, lse_mean);
+        return;
+    }
     for (size_t i = 0; i < n; i += VEC) {
         const vec raw = lane_load(s + i, n - i);
         const vec p = lane_exp(score(raw, how, i, query) - lse);

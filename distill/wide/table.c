@@ -10,6 +10,7 @@ const struct wide WIDE_TABLE = {
     .norm = wide_norm,
     .norm_again = wide_norm_again,
     .norm_back = wide_norm_back,
+    .rotate = wide_rotate,
     .act_back = {[ACT_SILU] = wide_silu_back,
                  [ACT_GELU_TANH] = wide_gelu_tanh_back,
                  [ACT_GELU_ERF] = wide_gelu_erf_back,

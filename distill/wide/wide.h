@@ -38,6 +38,15 @@ struct wide_norm {
     float scale; /* of norm_back: on dy */
 };
 
+/* Heads of a token that are rotated alike: each n_rot values of `width`, one after another. cos and
+ * sin are [n_rot]: for pairs (x[2i], x[2i + 1]) each angle twice, the sines -s, s; for halves
+ * (x[i], x[i + n_rot / 2]) the first half is read. */
+struct wide_turns {
+    const float *cos, *sin;
+    size_t heads, width, n_rot;
+    bool halves, back; /* back: by the opposite angles */
+};
+
 struct wide {
     void (*mul)(const struct wide_mul *j);
     /* dst[cols, rows] (rows ld_dst apart) = the transpose of src[rows, cols] (ld_src apart). */
@@ -59,6 +68,8 @@ struct wide {
     /* dx from dy (dx may be dy); dw += and db += of the row (NULL: not wanted). */
     void (*norm_back)(float *dx, float *dw, float *db, const float *dy, const float *x,
                       const float stat[2], const struct wide_norm *how);
+
+    void (*rotate)(float *x, const struct wide_turns *t);
 
     /* Of h = act(g) * u: from dh, dg to g, du to u, h to dh. u NULL: h = act(g). NULL: no
      * version of this activation. */
