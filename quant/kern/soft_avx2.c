@@ -5,13 +5,28 @@
 
 #include <math.h>
 
-/* exp(s (x - max)), 0 below exp(-EXP_RANGE); lanes outside m are 0. */
+/* exp(s (x - max)), 0 below exp(-EXP_RANGE); lanes outside m are 0. See kern_isa.h for the polynomial. */
 static inline __m256 weight_of(__m256 x, __m256 max, __m256 s, __m256i m)
 {
-    const __m256 in = _mm256_castsi256_ps(m);
+    const __m256 in = _mm256_castsi256_ps(m), least = _mm256_set1_ps(-EXP_RANGE);
     const __m256 v = _mm256_mul_ps(s, _mm256_and_ps(in, _mm256_sub_ps(x, max)));
+    const __m256 keep = _mm256_and_ps(in, _mm256_cmp_ps(v, least, _CMP_NLT_UQ));
+    const __m256 w = _mm256_max_ps(least, v);
+    const __m256 n = _mm256_round_ps(_mm256_mul_ps(w, _mm256_set1_ps(KERN_LOG2_E)), 8);
+    const __m256 near = _mm256_fnmadd_ps(n, _mm256_set1_ps(KERN_LN2_HIGH), w);
+    const __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(KERN_LN2_LOW), near);
+    const __m256i up = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+    __m256 p = _mm256_set1_ps(KERN_EXP_6);
 
-    return _mm256_and_ps(in, exp_weight8(v));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(KERN_EXP_5));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(KERN_EXP_4));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(KERN_EXP_3));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(KERN_EXP_2));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1));
+    /* n of a NaN is 2^31: shifted out */
+    p = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), up));
+    return _mm256_and_ps(keep, p);
 }
 
 static inline void add_wide(__m256d sum[2], __m256 a)

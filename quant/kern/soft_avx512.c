@@ -6,12 +6,25 @@
 #include <immintrin.h>
 #include <math.h>
 
-/* exp(s (x - max)), 0 below exp(-EXP_RANGE); lanes outside m are 0. */
+/* exp(s (x - max)), 0 below exp(-EXP_RANGE); lanes outside m are 0. See kern_isa.h for the polynomial. */
 static inline __m512 weight_of(__m512 x, __m512 max, __m512 s, __mmask16 m)
 {
+    const __m512 least = _mm512_set1_ps(-EXP_RANGE);
     const __m512 v = _mm512_mul_ps(s, _mm512_maskz_sub_ps(m, x, max));
+    const __mmask16 keep = _mm512_mask_cmp_ps_mask(m, v, least, _CMP_NLT_UQ);
+    const __m512 w = _mm512_max_ps(least, v);
+    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(w, _mm512_set1_ps(KERN_LOG2_E)), 8);
+    const __m512 near = _mm512_fnmadd_ps(n, _mm512_set1_ps(KERN_LN2_HIGH), w);
+    const __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(KERN_LN2_LOW), near);
+    __m512 p = _mm512_set1_ps(KERN_EXP_6);
 
-    return _mm512_maskz_mov_ps(m, exp_weight(v));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(KERN_EXP_5));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(KERN_EXP_4));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(KERN_EXP_3));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(KERN_EXP_2));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
+    return _mm512_maskz_scalef_ps(keep, p, n);
 }
 
 static inline void add_wide(__m512d sum[2], __m512 a)
