@@ -5,6 +5,7 @@
 #include "distill/gemm.h"
 
 #include "distill/gemm_kern.h"
+#include "distill/wide/wide.h"
 #include "formats/base/cpu.h"
 
 #include <stdint.h>
@@ -20,7 +21,8 @@ enum {
 struct gemm {
     const struct gemm_kern *kern; /* NULL: OpenBLAS */
     struct par par;
-    uint8_t *shared, *own; /* packed sides; own: a block for each thread, own_each apart */
+    struct gemm_small small; /* of GEMM_F32; turned NULL: none are taken */
+    uint8_t *shared, *own;   /* packed sides; own: a block for each thread, own_each apart */
     size_t own_each;
 };
 
@@ -66,6 +68,14 @@ int gemm_new(struct gemm **out, enum gemm_math math, unsigned cpu, const struct 
         return err_nomem(err);
     g->kern = k;
     g->par = *par;
+    if (math == GEMM_F32) {
+        g->small = (struct gemm_small){wide_for(cpu), &g->par,
+                                       aligned(GEMM_SMALL * sizeof(*g->small.turned))};
+        if (!g->small.turned) {
+            gemm_free(g);
+            return err_nomem(err);
+        }
+    }
     if (k) {
         const size_t a = k->a_bytes(k->k_most), b = k->b_bytes(k->k_most);
 
@@ -85,6 +95,7 @@ void gemm_free(struct gemm *g)
 {
     if (!g)
         return;
+    free(g->small.turned);
     free(g->shared);
     free(g->own);
     free(g);
@@ -194,6 +205,10 @@ void gemm(struct gemm *g, float *c, size_t ld_c, const struct gemm_side *a,
 {
     struct work w = {.g = g, .c = c, .ld_c = ld_c, .a_shared = mnk[0] <= mnk[1], .add = add};
 
+    if (g->small.turned && gemm_is_small(b, mnk)) {
+        gemm_small(&g->small, c, ld_c, a, b, mnk, add);
+        return;
+    }
     if (!g->kern) {
         gemm_blas(&g->par, c, ld_c, a, b, mnk, add);
         return;

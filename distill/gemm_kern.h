@@ -41,6 +41,22 @@ extern const struct gemm_kern gemm_amx_f32, gemm_amx_bf16;
 /* Dot products of BF16 pairs. */
 extern const struct gemm_kern gemm_avx512_bf16;
 
+/* Values of a small product's two shorter sides together. */
+enum { GEMM_SMALL = 64 << 10 };
+
+struct wide;
+
+/* Small products in F32: nothing is packed. */
+struct gemm_small {
+    const struct wide *wide;
+    const struct par *par;
+    float *turned; /* [GEMM_SMALL] scratch */
+};
+/* Is c[m, n] = a[m, k] . b[k, n] one of them? */
+bool gemm_is_small(const struct gemm_side *b, const size_t mnk[3]);
+void gemm_small(const struct gemm_small *g, float *c, size_t ld_c, const struct gemm_side *a,
+                const struct gemm_side *b, const size_t mnk[3], bool add);
+
 /* gemm in F32 for any processor. */
 void gemm_blas(const struct par *par, float *c, size_t ld_c, const struct gemm_side *a,
                const struct gemm_side *b, const size_t mnk[3], bool add);

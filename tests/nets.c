@@ -89,9 +89,15 @@ static double divergence(float *d, const float *z, const float *teacher, double 
     return temperature * temperature * kl;
 }
 
-static double row_loss(float *d, const float *z, const struct nets_target *t, size_t row,
-                       double scale, size_t n)
+static double row_loss(float *d, const float *z, const struct nets_target *t, const struct kern *k,
+                       size_t row, double scale, size_t n)
 {
+    const struct loss_target target = {.logits = t->teacher ? t->teacher + row * n : NULL,
+                                       .label = t->label[row],
+                                       .counted = t->label[row] >= 0};
+
+    if (t->loss)
+        return loss_row(d, t->loss, k, z, &target, n, scale);
     memset(d, 0, n * sizeof(*d));
     if (t->label[row] < 0)
         return 0;
@@ -104,18 +110,20 @@ double nets_loss(struct nets *t, const struct net_batch *b, const struct nets_ta
 {
     const size_t rows = b->n_seq * b->n_tok, v = model_n_vocab(t->m), most = net_head_rows(t->n);
     double counted = target->counted, sum = 0;
+    struct kern kern;
 
     for (size_t r = 0; !(target->counted > 0) && r < rows; r++)
         counted += target->label[r] >= 0;
     if (net_forward(t->n, b, err))
         return (double)NAN;
+    kern_init(&kern, cpu_detect());
     for (size_t r0 = 0; r0 < rows; r0 += most) {
         const size_t n = rows - r0 < most ? rows - r0 : most;
         net_logits(t->n, t->logits, r0, n);
         if (all)
             memcpy(all + r0 * v, t->logits, n * v * sizeof(*all));
         for (size_t i = 0; i < n; i++)
-            sum += row_loss(t->d + i * v, t->logits + i * v, target, r0 + i, 1 / counted, v);
+            sum += row_loss(t->d + i * v, t->logits + i * v, target, &kern, r0 + i, 1 / counted, v);
         if (back)
             net_logits_back(t->n, t->d, t->logits, r0, n);
     }

@@ -3,6 +3,7 @@
 
 /* A model opened for training, with a plain loss in F64, for tests of the training pass. */
 
+#include "distill/loss.h"
 #include "distill/net.h"
 
 #include <stddef.h>
@@ -29,10 +30,11 @@ void nets_free(struct nets *t);
 
 /* What the loss compares with; rows as of the batch. */
 struct nets_target {
-    const int32_t *label; /* [rows] < 0: not counted */
-    const float *teacher; /* [rows, n_vocab]; NULL: cross entropy with the labels */
-    double temperature;   /* of T^2 KL(teacher || student) */
-    double counted;       /* the sum is divided by this; 0: by the counted rows */
+    const int32_t *label;    /* [rows] < 0: not counted */
+    const float *teacher;    /* [rows, n_vocab]; NULL: cross entropy with the labels */
+    double temperature;      /* of T^2 KL(teacher || student) */
+    double counted;          /* the sum is divided by this; 0: by the counted rows */
+    const struct loss *loss; /* instead of the plain one: loss_row of this */
 };
 
 /* Forward, and back when `back` (gradients are added to t->ps.g). all: [rows, n_vocab] logits, or
