@@ -276,7 +276,8 @@ static int whole_name(struct recipe_list *list, const char *file, struct err *er
 int recipe_parse(struct recipe_list *out, const char *path, const char *text, size_t n,
                  const struct recipe_opts *opts, struct err *err)
 {
-    const struct subst env = {.env = opts->env, .env_arg = opts->env_arg};
+    size_t used = 0;
+    const struct subst env = {.env = opts->env, .env_arg = opts->env_arg, .used = &used};
     struct matrix_branch *branch = NULL;
     struct yaml_node *root;
     const char *name = NULL, *file;

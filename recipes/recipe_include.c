@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DEPTH_MAX = 8, FILES_MAX = 64 };
+enum { DEPTH_MAX = 8, FILES_MAX = 64, BYTES_MAX = 256 << 10 };
 
 /* A file that is being read, and those that led to it. */
 struct link {
@@ -20,7 +20,7 @@ struct link {
 struct includer {
     struct arena *arena;
     const struct subst *env;
-    size_t files;
+    size_t files, bytes; /* of all of them */
     struct err *err;
 };
 
@@ -108,8 +108,14 @@ static int read_document(struct yaml_node **out, struct includer *in, const char
                          const char *text, size_t n, const struct link *at)
 {
     struct yaml_node *root, *all, *include;
-    int rc = yaml_parse(&root, in->arena, text, n, in->err);
+    int rc;
 
+    in->bytes += n;
+    if (n > BYTES_MAX || in->bytes > BYTES_MAX)
+        return err_set(in->err, ERR_FORMAT,
+                       "%s: a recipe of more than %d KiB, with what it includes", path,
+                       BYTES_MAX >> 10);
+    rc = yaml_parse(&root, in->arena, text, n, in->err);
     if (rc)
         return rc == ERR_NOMEM ? rc : err_wrap(in->err, "%s", path);
     node_set_file(root, path);

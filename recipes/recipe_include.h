@@ -11,7 +11,7 @@
 
 /* Parse text[0, n) of the file `path` and what it includes. Nodes know their file, line and
  * column. Errors: ERR_FORMAT, ERR_IO, each with file, line and column (a cycle, more than
- * 8 levels or 64 files). */
+ * 8 levels, 64 files or 256 KiB). */
 int include_parse(struct yaml_node **out, struct arena *arena, const char *path, const char *text,
                   size_t n, const struct subst *env, struct err *err) WARN_UNUSED;
 

@@ -43,9 +43,13 @@ static int read_dim(struct matrix *m, const struct yaml_node *v)
                         "matrix: \"%.40s\" is no key: expected letters, digits and \"_\"", v->key);
     if (v->kind != YAML_LIST || !v->first)
         return node_bad(m->err, v, ERR_FORMAT, "matrix: %.40s: expected a list of values", v->key);
+    size_t n = 0;
     for (const struct yaml_node *x = v->first; x; x = x->next) {
         if (x->kind != YAML_SCALAR)
             return node_bad(m->err, x, ERR_FORMAT, "matrix: %.40s: expected text", v->key);
+        if (++n > MATRIX_MAX)
+            return node_bad(m->err, x, ERR_FORMAT, "matrix: expected at most %d combinations",
+                            MATRIX_MAX);
         for (const struct yaml_node *y = v->first; y != x; y = y->next)
             if (!strcmp(x->text, y->text))
                 return node_bad(m->err, x, ERR_FORMAT, "matrix: %.40s: \"%.60s\" twice", v->key,

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { VARIANTS_MAX = 1000 };
+
 static int find_mix(struct reader *r, const struct mix **to, const struct yaml_node *v)
 {
     const char *name = NULL;
@@ -188,7 +190,8 @@ int read_quantize(struct reader *r, void *to, const struct yaml_node *list)
         return node_bad(r->err, list, ERR_FORMAT,
                         "quantize: expected a list, as in [Q8_0, Q4_K_M]");
     for (const struct yaml_node *v = list->first; v; v = v->next)
-        n++;
+        if (++n > VARIANTS_MAX)
+            return node_bad(r->err, v, ERR_FORMAT, "quantize: more than %d variants", VARIANTS_MAX);
     out->quant = arena_array(r->arena, n + !n, sizeof(*out->quant));
     if (!out->quant)
         return err_nomem(r->err);

@@ -118,6 +118,15 @@ static int put_all(struct buf *b, struct arena *arena, const struct yaml_node *a
     return rc;
 }
 
+/* A small recipe must not stand for a large one. */
+static int use(const struct subst *s, size_t n, const struct yaml_node *at, struct err *err)
+{
+    if (!s->used || (*s->used += n) <= SUBST_MAX)
+        return 0;
+    return node_bad(err, at, ERR_FORMAT,
+                    "matrix and variables make more than %d MiB of this recipe", SUBST_MAX >> 20);
+}
+
 int subst_text(const char **out, struct arena *arena, const struct yaml_node *at,
                const struct subst *s, struct err *err)
 {
@@ -133,6 +142,8 @@ int subst_text(const char **out, struct arena *arena, const struct yaml_node *at
         rc = buf_check(&b, err);
     if (!rc && b.n > MOST)
         rc = node_bad(err, at, ERR_FORMAT, "a text of more than 64 KiB");
+    if (!rc)
+        rc = use(s, b.n, at, err);
     if (!rc && !(*out = arena_strn(arena, b.n ? b.p : "", b.n)))
         rc = err_nomem(err);
     buf_release(&b);
@@ -147,7 +158,8 @@ int subst_tree(struct yaml_node **out, struct arena *arena, const struct yaml_no
 
     if (!copy)
         return err_nomem(err);
-    if (from->kind == YAML_SCALAR)
+    rc = use(s, sizeof(*copy), from, err);
+    if (!rc && from->kind == YAML_SCALAR)
         rc = subst_text(&copy->text, arena, from, s, err);
     tail = &copy->first;
     for (const struct yaml_node *n = from->first; !rc && n; n = n->next) {

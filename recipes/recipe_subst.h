@@ -16,10 +16,13 @@ struct subst {
     void *env_arg;
     const char *(*matrix)(void *arg, const char *key); /* NULL: there is no matrix */
     void *matrix_arg;
+    size_t *used; /* bytes that copies took so far, of SUBST_MAX; NULL: not counted */
 };
 
+enum { SUBST_MAX = 64 << 20 };
+
 /* The node's text with names replaced. Errors: ERR_FORMAT at the node's place (a name that is
- * not set, a "${" without its end). */
+ * not set, a "${" without its end, more bytes than s->used may come to). */
 int subst_text(const char **out, struct arena *arena, const struct yaml_node *at,
                const struct subst *s, struct err *err) WARN_UNUSED;
 

@@ -133,3 +133,26 @@ ok $? "a quantized model is not quantized again"
 recipe w 'model: q.gguf\nquantize: [{mix: Q8_0, allow_requantize: true}]\n'
 pare run "$d/w.yaml" --out "$d/to/w"
 ok $? "but with allow_requantize"
+
+# ---- small files that stand for large ones -----------------------------------------------------
+bomb() {
+    fails 1 "$1" run "$d/w.yaml" --plan
+    ok $? "bomb: $1"
+}
+recipe w 'a: &a [x, x]\nb: &b [*a, *a]\n'
+bomb 'w.yaml: line 1, column 4: anchors are not supported'
+perl -e 'print "model: x\nquantize: ", "[" x 100000' >"$d/w.yaml"
+bomb 'w.yaml: line 2, column 43: nested more than 32 levels deep'
+perl -e 'print "model: x\nquantize: [", "Q8_0, " x 100000, "Q4_0]\n"' >"$d/w.yaml"
+bomb 'w.yaml: a recipe of more than 256 KiB'
+perl -e 'print "include: big.yaml\nmodel: x\n"' >"$d/w.yaml"
+perl -e 'print "#" x 300000, "\n"' >"$d/big.yaml"
+bomb 'big.yaml: a recipe of more than 256 KiB'
+perl -e 'print "model: x\nquantize: [", join(", ", map {"{mix: Q8_0, name: n$_}"} 1 .. 1001), "]\n"' >"$d/w.yaml"
+bomb 'quantize: more than 1000 variants'
+perl -e 'print "model: x\nmatrix: {mix: [", join(", ", map {"v$_"} 1 .. 20000), "]}\n"' >"$d/w.yaml"
+bomb 'matrix: expected at most 256 combinations'
+perl -e 'print "model: x\nmatrix: {a: [", join(", ", map {"v$_"} 1 .. 256), "]}\nname: \"\${matrix.a}\"\nevaluate: {text: t, tasks: [", join(", ", ("t") x 50000), "]}\n"' >"$d/w.yaml"
+bomb 'matrix and variables make more than 64 MiB of this recipe'
+perl -e 'print "model: x\nmatrix: {a: [", "x" x 60000, "]}\nevaluate: {text: t, tasks: [", join(", ", ("\"\${matrix.a}\"") x 10000), "]}\n"' >"$d/w.yaml"
+bomb 'matrix and variables make more than 64 MiB of this recipe'
