@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Values of one chunk of logits by default; there are three such arrays. */
-static const size_t CHUNK = (size_t)3 << 20;
+static const size_t CHUNK = (size_t)3 << 22;
 
 struct distill {
     const struct distill_opts *o;
@@ -151,6 +151,20 @@ static int has_state(bool *there, const struct distill *d, struct err *err)
     *there = !rc && !access(b.p, F_OK);
     buf_release(&b);
     return rc;
+}
+
+/* What a run leaves in its folder. */
+static void remove_work(const struct distill *d)
+{
+    static const char *const names[] = {"start.gguf", "state", "best", "log.csv", "identity"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct buf b = {0};
+        buf_fmt(&b, "%s/%s", d->work.p, names[i]);
+        if (!b.bad)
+            (void)unlink(b.p);
+        buf_release(&b);
+    }
 }
 
 /* A folder that is there belongs to a run with these options, or to none. */
@@ -389,7 +403,6 @@ static int write_student(struct distill *d, struct err *err)
 /* The log is kept beside the student, the rest goes. */
 static int clean(struct distill *d, struct err *err)
 {
-    static const char *const names[] = {"start.gguf", "state", "best", "identity"};
     struct buf b = {0}, log = {0};
     int rc;
 
@@ -401,15 +414,10 @@ static int clean(struct distill *d, struct err *err)
         rc = buf_check(&log, err);
     if (!rc && rename(b.p, log.p))
         rc = err_errno(err, b.p);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !rc; i++) {
-        b.n = 0;
-        buf_fmt(&b, "%s/%s", d->work.p, names[i]);
-        rc = buf_check(&b, err);
-        if (!rc)
-            (void)unlink(b.p);
-    }
-    if (!rc)
+    if (!rc) {
+        remove_work(d);
         (void)rmdir(d->work.p); /* not when the user put something there */
+    }
     buf_release(&b);
     buf_release(&log);
     return rc;

@@ -32,6 +32,7 @@ struct distill_opts {
     enum teacher_keep cache_keep;
     size_t cache_k;
     bool keep; /* what it worked with, in OUT.train */
+    bool anew; /* begin again where OUT.train is of other options, instead of refusing it */
     /* Before anything is measured: what the student will be. Then how much there is to do. */
     void (*planned)(void *arg, const struct student_about *about);
     void (*begun)(void *arg, const struct distill_result *so_far);

@@ -105,6 +105,14 @@ static int check_inputs(const struct recipe *r, struct err *err)
             (void)err_errno(err, in[i]->path);
             return err_wrap(err, "%s", in[i]->where);
         }
+    for (size_t i = 0; i < r->n_student; i++) {
+        const struct recipe_path *const of[] = {&r->student[i].text, &r->student[i].from};
+        for (size_t j = 0; j < 2; j++)
+            if (of[j]->path && access(of[j]->path, R_OK)) {
+                (void)err_errno(err, of[j]->path);
+                return err_wrap(err, "%s", of[j]->where);
+            }
+    }
     for (size_t i = 0; i < r->n_gates; i++)
         if (r->gate[i].baseline && access(r->gate[i].baseline, R_OK)) {
             (void)err_errno(err, r->gate[i].baseline);
@@ -233,6 +241,8 @@ static void branch_release(struct branch *b)
     importance_free(b->importance);
     imatrix_free(b->imatrix);
     source_free(b->original.source);
+    for (size_t i = 0; b->variant && i < b->recipe->n_quant; i++)
+        source_free(b->variant[i].own.source);
     (void)pthread_mutex_destroy(&b->lock);
 }
 

@@ -116,7 +116,8 @@ const struct engine_ops engine_calibrate_ops = {
 
 bool engine_uses_importance(const struct branch *b, const struct variant *v)
 {
-    return engine_importance_path(b) && !v->convert && !v->quant->no_importance;
+    return engine_importance_path(b) && !v->convert && !v->quant->no_importance &&
+           !v->quant->student; /* whose activations were not measured */
 }
 
 const char *engine_importance_path(const struct branch *b)

@@ -32,6 +32,7 @@ struct weights {
 struct variant {
     const struct recipe_quant *quant;
     struct weights *from;
+    struct weights own;        /* of a student: what others are made from */
     const char *path;          /* as the pipeline wants it, also where it makes several files */
     const char *file;          /* the first's name in the output folder; its path: make->path */
     enum dtype convert;        /* DTYPE_NONE: quantized by the mix */
@@ -119,6 +120,7 @@ struct engine_ops {
 const struct engine_ops *engine_ops(enum engine_kind kind);
 
 extern const struct engine_ops engine_calibrate_ops; /* engine_calibrate.c */
+extern const struct engine_ops engine_distill_ops;   /* engine_distill.c */
 extern const struct engine_ops engine_convert_ops;   /* engine_make.c */
 extern const struct engine_ops engine_quantize_ops;  /* engine_make.c */
 extern const struct engine_ops engine_evaluate_ops;  /* engine_score.c */
@@ -156,6 +158,10 @@ int engine_foresee(struct branch *b, struct err *err) WARN_UNUSED;
 
 /* The source, opened once. Errors: those of source_open and tok_check. */
 int engine_source(struct branch *b, struct weights *w, struct err *err) WARN_UNUSED;
+/* A variant's step is done, the figures of its file in the branch's model: take digests, keep
+ * the record. And the recall of such steps. */
+int engine_keep_variant(struct branch *b, struct engine_step *s, struct err *err) WARN_UNUSED;
+int engine_recall_variant(struct branch *b, struct engine_step *s, struct err *err) WARN_UNUSED;
 /* Bytes that making the variant would give. */
 int engine_foresee_size(struct branch *b, struct variant *v, struct err *err) WARN_UNUSED;
 

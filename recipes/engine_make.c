@@ -120,7 +120,7 @@ static int take_digest(struct variant *v, struct err *err)
     struct hash *h;
     int rc = 0;
 
-    if (s->n_files == 2) {
+    if (s->n_files <= 2) {
         memcpy(v->hex, s->file[0].sha256, sizeof(v->hex));
         return 0;
     }
@@ -134,16 +134,12 @@ static int take_digest(struct variant *v, struct err *err)
     return rc;
 }
 
-static int make(struct branch *b, struct engine_step *s, const struct par *par, struct err *err)
+int engine_keep_variant(struct branch *b, struct engine_step *s, struct err *err)
 {
     struct variant *v = &b->variant[s->item];
     struct report_model *m = &b->model[s->item + 1];
-    int rc = hashed_source(b, v->from, par, err);
+    int rc = engine_hash_files(b, s, err);
 
-    if (!rc)
-        rc = write_variant(m, b, v, par, err);
-    if (!rc)
-        rc = engine_hash_files(b, s, err);
     if (!rc)
         rc = take_digest(v, err);
     if (rc)
@@ -157,7 +153,17 @@ static int make(struct branch *b, struct engine_step *s, const struct par *par, 
     return engine_remember(b, s, m, NULL, err);
 }
 
-static int recall(struct branch *b, struct engine_step *s, struct err *err)
+static int make(struct branch *b, struct engine_step *s, const struct par *par, struct err *err)
+{
+    struct variant *v = &b->variant[s->item];
+    int rc = hashed_source(b, v->from, par, err);
+
+    if (!rc)
+        rc = write_variant(&b->model[s->item + 1], b, v, par, err);
+    return rc ? rc : engine_keep_variant(b, s, err);
+}
+
+int engine_recall_variant(struct branch *b, struct engine_step *s, struct err *err)
 {
     struct variant *v = &b->variant[s->item];
     struct report_model found_model = {0}, *m = &b->model[s->item + 1];
@@ -290,7 +296,10 @@ static int plan(struct branch *b, struct err *err)
         struct variant *v = &b->variant[i];
         size_t n = 1;
         v->quant = &r->quant[i];
-        v->from = &b->original;
+        if (v->quant->is_student)
+            continue;
+        if (!v->quant->student)
+            v->from = &b->original;
         v->convert = convert_of(v->from, v->quant);
         v->path = arena_fmt(&b->e->arena, "%s/%s-%s.gguf", b->out_dir, r->name, v->quant->name);
         rc = v->path ? count_files(&n, b, v, err) : err_nomem(err);
@@ -307,8 +316,11 @@ static int plan(struct branch *b, struct err *err)
 int engine_foresee_size(struct branch *b, struct variant *v, struct err *err)
 {
     struct job *job;
-    int rc = engine_source(b, v->from, err);
+    int rc;
 
+    if (v->quant->is_student || (v->from->maker && v->from->maker->state != ENGINE_CACHED))
+        return 0; /* nobody knows yet */
+    rc = engine_source(b, v->from, err);
     if (!rc)
         rc = new_job(&job, b, v, true, &b->e->opts->par, err);
     if (rc)
@@ -329,6 +341,6 @@ static enum engine_need needs(const struct branch *b, const struct engine_step *
 }
 
 const struct engine_ops engine_convert_ops = {
-    .name = "convert", .recall = recall, .run = make, .needs = needs};
+    .name = "convert", .recall = engine_recall_variant, .run = make, .needs = needs};
 const struct engine_ops engine_quantize_ops = {
-    .name = "quantize", .plan = plan, .recall = recall, .run = make, .needs = needs};
+    .name = "quantize", .plan = plan, .recall = engine_recall_variant, .run = make, .needs = needs};

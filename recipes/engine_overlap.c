@@ -19,7 +19,14 @@ static int key_of(char key[HASH_HEX_BYTES], const struct branch *b, struct err *
     hash_str(h, b->model_sha); /* whose tokenizer it is */
     hash_str(h, b->text_sha);
     hash_str(h, b->calibration_sha);
-    rc = hash_hex(h, key, err);
+    for (size_t i = 0; !rc && i < b->recipe->n_student; i++) {
+        const char *path = b->recipe->student[i].text.path;
+        char hex[HASH_HEX_BYTES] = "";
+        rc = path ? cache_hash_file(hex, b->e->cache, path, err) : 0;
+        hash_str(h, hex);
+    }
+    if (!rc)
+        rc = hash_hex(h, key, err);
     hash_free(h);
     return rc;
 }
@@ -29,24 +36,54 @@ static struct overlap_text text_of(const struct recipe_path *p, const struct map
     return (struct overlap_text){p->path, m->size ? (const char *)m->data : "", m->size};
 }
 
-/* The text, or those that the importance matrix given was collected on and that can be found. */
+static int check_text(const struct recipe_path *p, const struct tok *tok,
+                      const struct overlap_text *text, struct err *err)
+{
+    struct map map = {0};
+    int rc = map_open(&map, p->path, err);
+
+    if (!rc) {
+        const struct overlap_text used = text_of(p, &map);
+        rc = overlap_check(tok, &used, text, err);
+    }
+    map_release(&map);
+    return rc;
+}
+
+/* Texts that the importance matrix given was collected on and that can be found. */
+static int check_imatrix(const char *path, const struct tok *tok, const struct overlap_text *text,
+                         struct err *err)
+{
+    struct imatrix *im = NULL;
+    int rc = imatrix_read(&im, path, err);
+
+    for (size_t i = 0; !rc && i < im->n_datasets; i++)
+        rc = overlap_check_named(tok, im->dataset[i], path, text, err);
+    imatrix_free(im);
+    return rc;
+}
+
+/* Whatever was calibrated or trained on. */
 static int check_texts(const struct recipe *r, const struct tok *tok,
                        const struct overlap_text *text, struct err *err)
 {
-    struct imatrix *im = NULL;
-    struct map map = {0};
-    int rc = r->calibration.path ? map_open(&map, r->calibration.path, err)
-                                 : imatrix_read(&im, r->imatrix.path, err);
+    int rc = r->calibration.path ? check_text(&r->calibration, tok, text, err) : 0;
 
-    if (!rc && r->calibration.path) {
-        const struct overlap_text cal = text_of(&r->calibration, &map);
-        rc = overlap_check(tok, &cal, text, err);
-    }
-    for (size_t i = 0; !rc && im && i < im->n_datasets; i++)
-        rc = overlap_check_named(tok, im->dataset[i], r->imatrix.path, text, err);
-    imatrix_free(im);
-    map_release(&map);
+    if (!rc && r->imatrix.path)
+        rc = check_imatrix(r->imatrix.path, tok, text, err);
+    for (size_t i = 0; !rc && i < r->n_student; i++)
+        if (r->student[i].text.path)
+            rc = check_text(&r->student[i].text, tok, text, err);
     return rc;
+}
+
+static bool has_texts(const struct recipe *r)
+{
+    bool has = r->calibration.path || r->imatrix.path;
+
+    for (size_t i = 0; i < r->n_student; i++)
+        has = has || r->student[i].text.path;
+    return has;
 }
 
 static int check(struct branch *b, struct err *err)
@@ -82,8 +119,8 @@ int engine_check_overlap(struct branch *b, struct err *err)
     json_val *doc = NULL;
     int rc;
 
-    if ((!b->recipe->calibration.path && !b->recipe->imatrix.path) || !b->recipe->text.path ||
-        b->recipe->allow_overlap || b->e->opts->allow_overlap)
+    if (!has_texts(b->recipe) || !b->recipe->text.path || b->recipe->allow_overlap ||
+        b->e->opts->allow_overlap)
         return 0;
     rc = key_of(key, b, err);
     if (!rc && !b->e->opts->plan_only)

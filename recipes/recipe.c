@@ -198,7 +198,7 @@ static const struct reader_key recipe_keys[] = {
     {"allow_overlap", read_allow_overlap},
     {"matrix",        read_later        },
     {"include",       read_include      },
-    {"distill",       NULL              },
+    {"distill",       read_distill      },
 };
 
 static int check_whole(struct reader *r, const struct yaml_node *root)
@@ -208,13 +208,15 @@ static int check_whole(struct reader *r, const struct yaml_node *root)
 
     if (!out->model.path)
         return node_bad(r->err, root, ERR_FORMAT, "expected a model:");
-    if (!out->n_quant && !out->text.path)
-        return node_bad(r->err, root, ERR_FORMAT, "nothing to do: expected quantize: or evaluate:");
+    if (!out->n_quant && !out->n_student && !out->text.path)
+        return node_bad(r->err, root, ERR_FORMAT,
+                        "nothing to do: expected quantize:, distill: or evaluate:");
     if (report && !out->text.path)
         return node_bad(r->err, report, ERR_FORMAT, "report: needs evaluate:");
     if (gate && !out->text.path)
         return node_bad(r->err, gate, ERR_FORMAT, "gate: needs evaluate:");
-    return gate ? read_gates(r, out, gate) : 0;
+    const int rc = join_students(r, root);
+    return rc || !gate ? rc : read_gates(r, out, gate);
 }
 
 /* ---- names ---------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
  * defaults: docs/recipes.md. Nothing is opened or computed here but files that it
  * includes. */
 
+#include "distill/distill.h"
 #include "eval/formats.h"
 #include "eval/gate.h"
 #include "formats/base/arena.h"
@@ -24,6 +25,8 @@ struct recipe_path {
     const char *where;   /* it was written: "r.yaml: line 2, column 8" */
 };
 
+struct recipe_student;
+
 /* One file to make. */
 struct recipe_quant {
     const char *name; /* of the variant; safe in a file name */
@@ -33,9 +36,24 @@ struct recipe_quant {
     const struct mix_override *overrides;
     size_t n_overrides;
     enum codec_effort effort;
-    bool no_importance; /* although the recipe calibrates */
-    bool requantize;    /* what is quantized already */
-    bool keep_split;    /* as many files as the model has */
+    bool no_importance;                   /* although the recipe calibrates */
+    bool requantize;                      /* what is quantized already */
+    bool keep_split;                      /* as many files as the model has */
+    const struct recipe_student *student; /* it is made from; NULL: the model */
+    bool is_student;                      /* it is that student's own file */
+};
+
+/* A student to distil from the model. Its file is a variant, and so is what is made from it. */
+struct recipe_student {
+    const char *name;
+    struct recipe_path text; /* to train on; none: what is calibrated on */
+    struct recipe_path
+        from; /* config.json, checkpoint or GGUF that it begins with; none: the model */
+    struct distill_opts o; /* teacher, output, text and how it runs are the engine's to fill in */
+    const char *settings;  /* all that the recipe says of it */
+    const char *where;     /* it was written */
+    struct recipe_quant *then;
+    size_t n_then;
 };
 
 /* Files to write, relative to the output folder, by row of report_format_at; NULL: not. */
@@ -45,11 +63,13 @@ struct recipe_reports {
 
 /* One recipe; what it points to lies in the list's arena. */
 struct recipe {
-    const char *name;         /* safe in a file name */
-    const char *suffix;       /* of a matrix' branch: its folder; "": it is the only one */
-    struct recipe_path model; /* checkpoint or GGUF: the original of every comparison */
-    struct recipe_quant *quant;
+    const char *name;           /* safe in a file name */
+    const char *suffix;         /* of a matrix' branch: its folder; "": it is the only one */
+    struct recipe_path model;   /* checkpoint or GGUF: the original of every comparison */
+    struct recipe_quant *quant; /* students' variants last */
     size_t n_quant;
+    struct recipe_student *student;
+    size_t n_student;
     struct recipe_path calibration; /* text to collect importance on */
     struct recipe_path imatrix;     /* or a file that has it; neither: columns count alike */
     size_t calibration_ctx, calibration_chunks; /* chunks 0: all of the text */

@@ -181,30 +181,48 @@ static int read_quant(struct reader *r, struct recipe_quant *q, const struct yam
     return rc;
 }
 
+/* One that stands where a list is expected. */
+static size_t n_items(const struct yaml_node *v)
+{
+    size_t n = 0;
+
+    if (v->kind != YAML_LIST)
+        return 1;
+    for (const struct yaml_node *i = v->first; i; i = i->next)
+        n++;
+    return n;
+}
+
+int read_variants(struct reader *r, struct recipe_quant **to, size_t *n, const struct yaml_node *v)
+{
+    const size_t room = n_items(v);
+    struct recipe_quant *q = arena_array(r->arena, room + !room, sizeof(*q));
+    const struct yaml_node *item = v->kind == YAML_LIST ? v->first : v;
+
+    if (!q)
+        return err_nomem(r->err);
+    if (room > VARIANTS_MAX)
+        return node_bad(r->err, v, ERR_FORMAT, "more than %d variants", VARIANTS_MAX);
+    *to = q;
+    for (*n = 0; *n < room; ++*n, item = item->next) {
+        const int rc = read_quant(r, &q[*n], item);
+        if (rc)
+            return rc;
+        for (size_t i = 0; i < *n; i++)
+            if (!strcmp(q[i].name, q[*n].name))
+                return node_bad(r->err, item, ERR_FORMAT,
+                                "two variants named \"%s\": give one a name: of its own",
+                                q[i].name);
+    }
+    return 0;
+}
+
 int read_quantize(struct reader *r, void *to, const struct yaml_node *list)
 {
     struct recipe *out = to;
-    size_t n = 0;
 
     if (list->kind != YAML_LIST)
         return node_bad(r->err, list, ERR_FORMAT,
                         "quantize: expected a list, as in [Q8_0, Q4_K_M]");
-    for (const struct yaml_node *v = list->first; v; v = v->next)
-        if (++n > VARIANTS_MAX)
-            return node_bad(r->err, v, ERR_FORMAT, "quantize: more than %d variants", VARIANTS_MAX);
-    out->quant = arena_array(r->arena, n + !n, sizeof(*out->quant));
-    if (!out->quant)
-        return err_nomem(r->err);
-    for (const struct yaml_node *v = list->first; v; v = v->next) {
-        struct recipe_quant *q = &out->quant[out->n_quant];
-        const int rc = read_quant(r, q, v);
-        if (rc)
-            return rc;
-        for (size_t i = 0; i < out->n_quant; i++)
-            if (!strcmp(out->quant[i].name, q->name))
-                return node_bad(r->err, v, ERR_FORMAT,
-                                "two variants named \"%s\": give one a name: of its own", q->name);
-        out->n_quant++;
-    }
-    return 0;
+    return read_variants(r, &out->quant, &out->n_quant, list);
 }

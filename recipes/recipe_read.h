@@ -37,6 +37,13 @@ int read_dtype(struct reader *r, enum dtype *to, const struct yaml_node *v) WARN
 int read_path(struct reader *r, struct recipe_path *to, const struct yaml_node *v) WARN_UNUSED;
 int read_output(struct reader *r, const char **to, const struct yaml_node *v) WARN_UNUSED;
 
+/* A list of variants, or one; several names in a list. */
+int read_variants(struct reader *r, struct recipe_quant **to, size_t *n,
+                  const struct yaml_node *v) WARN_UNUSED;
+/* The list of students; their variants, once all else of the recipe is read. */
+int read_distill(struct reader *r, void *to, const struct yaml_node *list) WARN_UNUSED;
+int join_students(struct reader *r, const struct yaml_node *root) WARN_UNUSED;
+
 /* The list of variants. */
 int read_quantize(struct reader *r, void *to, const struct yaml_node *list) WARN_UNUSED;
 

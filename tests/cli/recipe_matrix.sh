@@ -115,7 +115,7 @@ wrong 'line 2, column 38: tensor_type: pattern "[": missing terminating ]' 'mode
 wrong 'line 2, column 38: tensor_type: expected PATTERN=TYPE' 'model: ck\nquantize: [{mix: Q8_0, tensor_type: ["Q8_0"]}]\n'
 wrong 'line 2, column 32: effort: ' 'model: ck\nquantize: [{mix: Q8_0, effort: much}]\n'
 wrong 'line 2, column 32: method is not supported yet' 'model: ck\nquantize: [{mix: Q8_0, method: feedback}]\n'
-wrong 'line 3, column 10: distill is not supported yet' 'model: ck\nquantize: [Q8_0]\ndistill: [{name: x}]\n'
+wrong 'line 3, column 11: expected a name:' 'model: ck\nquantize: [Q8_0]\ndistill: [{layers: 2}]\n'
 wrong 'line 3, column 12: calibrate: expected either text: or imatrix:' 'model: ck\nquantize: [Q8_0]\ncalibrate: {text: text, imatrix: text}\n'
 wrong 'line 2, column 52: tasks: no file is named' 'model: ck\nevaluate: {text: text, ctx: 32, chunks: 1, tasks: [none*.jsonl]}\n'
 wrong 'line 2, column 33: kernels: expected bf16' 'model: ck\nevaluate: {text: text, kernels: f16}\n'

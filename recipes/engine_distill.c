@@ -1,0 +1,170 @@
+/* Steps that train a student. */
+
+#include "distill/distill.h"
+#include "formats/base/cpu.h"
+#include "formats/base/version.h"
+#include "recipes/engine_impl.h"
+
+#include <string.h>
+
+static const struct recipe_path *text_of(const struct branch *b, const struct recipe_student *s)
+{
+    return s->text.path ? &s->text : &b->recipe->calibration;
+}
+
+struct progress {
+    const struct log *log;
+    uint64_t steps;
+};
+
+static void on_begun(void *arg, const struct distill_result *r)
+{
+    ((struct progress *)arg)->steps = r->steps;
+}
+
+static void on_row(void *arg, const struct train_row *row)
+{
+    const struct progress *p = arg;
+
+    if (!row->evaluated)
+        log_progress(p->log, "distil", row->step, p->steps);
+}
+
+static int train(struct branch *b, struct variant *v, const struct par *par, struct err *err)
+{
+    const struct recipe_student *s = v->quant->student;
+    const struct data_file file = {text_of(b, s)->path, 1};
+    struct progress progress = {&b->e->log, 0};
+    struct distill_opts o = s->o;
+    struct distill_result r;
+
+    o.teacher = b->recipe->model.path;
+    o.out = v->path;
+    o.anew = true;
+    o.data.file = &file;
+    o.data.n_files = 1;
+    o.train.cpu = b->e->opts->cpu;
+    o.train.par = *par;
+    o.train.log = &b->e->log;
+    o.begun = on_begun;
+    o.row = on_row;
+    o.arg = &progress;
+    const int rc = distill_run(&r, &o, err);
+    if (!rc)
+        distill_result_release(&r);
+    if (rc != ERR_ARG)
+        return rc;
+    err->code = ERR_FORMAT; /* the recipe asks for it, not the command line */
+    return err_wrap(err, "%s", s->where);
+}
+
+/* What is said of its file. */
+static int measure(struct report_model *m, const char *path, const struct log *log, struct err *err)
+{
+    const struct source_opts so = {.log = log};
+    struct source *s;
+    int rc = source_open(&s, path, &so, err);
+
+    if (rc)
+        return rc;
+    m->bytes = source_bytes(s);
+    m->params = m->tensor_bytes = 0;
+    for (size_t i = 0; i < source_n_tensors(s); i++) {
+        const struct source_tensor *t = source_tensor(s, i);
+        size_t row = 0;
+        m->params += source_n_rows(t) * source_row_len(t);
+        if (dtype_row_bytes(&row, t->type, source_row_len(t)))
+            m->tensor_bytes += row * source_n_rows(t);
+    }
+    source_free(s);
+    return 0;
+}
+
+static int run(struct branch *b, struct engine_step *s, const struct par *par, struct err *err)
+{
+    struct variant *v = &b->variant[s->item];
+    int rc = train(b, v, par, err);
+
+    if (!rc)
+        rc = measure(&b->model[s->item + 1], v->path, &b->e->log, err);
+    return rc ? rc : engine_keep_variant(b, s, err);
+}
+
+/* ---- planning --------------------------------------------------------------------------------- */
+
+static int key_of(char key[HASH_HEX_BYTES], struct branch *b, const struct recipe_student *s,
+                  struct err *err)
+{
+    char text[HASH_HEX_BYTES] = "", from[HASH_HEX_BYTES] = "";
+    struct hash *h;
+    int rc = cache_hash_file(text, b->e->cache, text_of(b, s)->path, err);
+
+    if (!rc && s->from.path)
+        rc = cache_hash_model(from, b->e->cache, s->from.path, err);
+    if (!rc)
+        rc = hash_new(&h, err);
+    if (rc)
+        return rc;
+    hash_str(h, "distill");
+    hash_str(h, PARE_VERSION);
+    hash_u64(h, DISTILL_VERSION);
+    hash_str(h, cpu_level(b->e->opts->cpu));
+    hash_str(h, b->model_sha);
+    hash_str(h, text);
+    hash_str(h, from);
+    hash_str(h, s->settings);
+    rc = hash_hex(h, key, err);
+    hash_free(h);
+    return rc;
+}
+
+/* The log of its training lies beside the file: it has times. */
+static int add_step(struct branch *b, struct variant *v, size_t item, struct err *err)
+{
+    struct arena *a = &b->e->arena;
+    struct engine_step *s = engine_add(b, ENGINE_DISTILL, v->quant->name, 1);
+
+    if (!s)
+        return err_nomem(err);
+    v->path = arena_fmt(a, "%s/%s-%s.gguf", b->out_dir, b->recipe->name, v->quant->name);
+    if (!v->path)
+        return err_nomem(err);
+    s->path = s->file[0].path = v->path;
+    s->item = item;
+    v->file = strrchr(v->path, '/') + 1;
+    v->make = s;
+    v->own = (struct weights){.path = v->path, .name = b->recipe->name, .key = s->key, .maker = s};
+    return key_of(s->key, b, v->quant->student, err);
+}
+
+static int plan(struct branch *b, struct err *err)
+{
+    const struct recipe *r = b->recipe;
+    struct variant *student = NULL;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < r->n_quant; i++) {
+        struct variant *v = &b->variant[i];
+        v->quant = &r->quant[i];
+        if (!v->quant->student)
+            continue;
+        if (v->quant->is_student) {
+            student = v;
+            v->from = &b->original;
+            rc = add_step(b, v, i, err);
+        } else {
+            v->from = &student->own;
+        }
+    }
+    return rc;
+}
+
+/* Weights, gradients and two moments in F32 beside a model of the teacher's size, at most. */
+static uint64_t memory(const struct branch *b, const struct engine_step *s)
+{
+    (void)s;
+    return 9 * engine_weights_bytes(b->recipe->model.path);
+}
+
+const struct engine_ops engine_distill_ops = {
+    .name = "distill", .plan = plan, .recall = engine_recall_variant, .run = run, .memory = memory};
