@@ -196,13 +196,14 @@ static size_t n_items(const struct yaml_node *v)
 int read_variants(struct reader *r, struct recipe_quant **to, size_t *n, const struct yaml_node *v)
 {
     const size_t room = n_items(v);
-    struct recipe_quant *q = arena_array(r->arena, room + !room, sizeof(*q));
     const struct yaml_node *item = v->kind == YAML_LIST ? v->first : v;
+    struct recipe_quant *q;
 
+    if (room > VARIANTS_MAX)
+        return node_bad(r->err, v, ERR_FORMAT, "%s: more than %d variants", v->key, VARIANTS_MAX);
+    q = arena_array(r->arena, room + !room, sizeof(*q));
     if (!q)
         return err_nomem(r->err);
-    if (room > VARIANTS_MAX)
-        return node_bad(r->err, v, ERR_FORMAT, "more than %d variants", VARIANTS_MAX);
     *to = q;
     for (*n = 0; *n < room; ++*n, item = item->next) {
         const int rc = read_quant(r, &q[*n], item);
