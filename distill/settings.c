@@ -21,7 +21,7 @@ static const struct setting_choice maths[] = {
 static const struct setting_choice teacher_maths[] = {
     {"f32",  KERN_F32 },
     {"bf16", KERN_BF16},
-    {"fast", KERN_INT8},
+    {"fast", KERN_INT16},
     {NULL,   0        }
 };
 static const struct setting_choice types[] = {

@@ -86,7 +86,7 @@ const struct column columns_main[] = {
     {"PPL",          "perplexity",                                                  COLUMN_MEAN,    4, get_ppl      },
     {"Top-1, %",     "how often both find the same token most likely",              COLUMN_SHARE,   2, get_top1     },
     {"Top-5, %",     "share of the original's five most likely tokens kept",        COLUMN_SHARE,   2, get_top5     },
-    {"Fast KLD",     "mean KL divergence with the fast kernels' 8-bit activations", COLUMN_MEAN,    0,
+    {"Fast KLD",     "mean KL divergence with the fast kernels' 16-bit arithmetic", COLUMN_MEAN,    0,
      get_fast                                                                                                       },
     {"Fast adds, %", "what the fast kernels add to the file's own KL divergence",   COLUMN_PERCENT, 1,
      get_added                                                                                                      },

@@ -102,7 +102,7 @@ static int lane_open(struct run *r, size_t i, struct err *err)
         return 0;
     }
     const size_t batch = n_ctx < BATCH ? n_ctx : BATCH;
-    const int rc = r->fast[i] ? sess_new_math(&l->sess, r->model[i], KERN_INT8, n_ctx, batch,
+    const int rc = r->fast[i] ? sess_new_math(&l->sess, r->model[i], KERN_INT16, n_ctx, batch,
                                               &r->opts->par, err)
                               : sess_new(&l->sess, r->model[i], n_ctx, batch, &r->opts->par, err);
     return rc ? err_wrap(err, "%s", name_of(r, i)) : 0;

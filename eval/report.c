@@ -67,7 +67,7 @@ void report_model_release(struct report_model *m)
 /* ---- names of the kernels' maths ------------------------------------------------------------ */
 
 static const char *const math_name[KERN_MATH_COUNT] = {
-    [KERN_F32] = "f32", [KERN_BF16] = "bf16", [KERN_INT8] = "fast"};
+    [KERN_F32] = "f32", [KERN_BF16] = "bf16", [KERN_INT16] = "fast"};
 
 const char *report_kernels(enum kern_math math)
 {

@@ -12,14 +12,15 @@
 #include "formats/dtype.h"
 #include "quant/codec.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* How weights and activations meet in a matrix product. */
 enum kern_math {
-    KERN_F32,  /* weights as stored, activations F32, products and sums as if in F32 */
-    KERN_BF16, /* weights as stored, activations rounded to BF16, sums in F32 */
-    KERN_INT8, /* activations rounded to 8 bits, a scale for 16 values: fastest, adds loss */
+    KERN_F32,   /* weights as stored, activations F32, products and sums as if in F32 */
+    KERN_BF16,  /* weights as stored, activations rounded to BF16, sums in F32 */
+    KERN_INT16, /* activations rounded to 16 bits, a scale for 32 values: fastest */
     KERN_MATH_COUNT
 };
 
@@ -81,10 +82,10 @@ struct kern {
 
     /* The same bits as codec->dec. NULL: no such type. */
     codec_dec_fn *dec[DTYPE_COUNT];
-    /* NULL: the type has no integers; KERN_INT8 is KERN_BF16 for it. */
+    /* NULL: the type has no integers. */
     kern_int_fn *ints[DTYPE_COUNT];
 
-    struct kern_gemm gemm[KERN_MATH_COUNT];
+    struct kern_gemm gemm[KERN_MATH_COUNT]; /* KERN_INT16: all NULL where BF16 is faster */
 
     /* Single activation rows. vec_bytes: of one packed row of k values. */
     size_t (*vec_bytes[KERN_MATH_COUNT])(size_t k);
@@ -142,7 +143,8 @@ struct kern {
  * overrides what it does better. */
 void kern_init(struct kern *k, unsigned cpu);
 
-/* The math that `math` amounts to for weights of type t. */
-enum kern_math kern_math_for(const struct kern *k, enum kern_math math, enum dtype t);
+/* The math that `math` amounts to for weights of type t and one activation row or many:
+ * KERN_INT16 is KERN_BF16 where there are no integers, or where that is faster. */
+enum kern_math kern_math_for(const struct kern *k, enum kern_math math, enum dtype t, bool many);
 
 #endif /* QUANT_KERN_H */

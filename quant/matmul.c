@@ -123,7 +123,7 @@ struct work {
 
 static bool takes(const struct work *w, size_t job)
 {
-    return kern_math_for(w->k, w->want, w->jobs[job].w->t->type) == w->math;
+    return kern_math_for(w->k, w->want, w->jobs[job].w->t->type, w->m > 1) == w->math;
 }
 
 /* Pieces of `unit` weight rows: how many of all jobs, and which job piece i is in. */
@@ -247,9 +247,9 @@ size_t mm_scratch_bytes(const struct kern *k, enum kern_math math, size_t m, siz
 {
     size_t most = 0;
 
-    /* KERN_INT8 may fall back to KERN_BF16: room for whichever takes more */
+    /* KERN_INT16 may fall back to KERN_BF16: room for whichever takes more */
     for (int i = 0; i <= (int)math; i++) {
-        const struct kern_gemm *g = &k->gemm[i];
+        const struct kern_gemm *g = &k->gemm[k->gemm[i].mul ? i : KERN_BF16];
         const size_t blocks = (m + g->act_rows - 1) / g->act_rows;
         const size_t act = round_up(blocks * g->act_bytes(cols), ALIGN);
         const size_t vec = k->vec_bytes[i](cols);
@@ -289,7 +289,7 @@ void mm(const struct kern *k, enum kern_math math, const struct mm_job *jobs, si
 void mm_parts_open(struct mm_parts *p, const struct par *par, void *scratch)
 {
     struct work w = {.k = p->k,
-                     .math = kern_math_for(p->k, p->want, p->w->t->type),
+                     .math = kern_math_for(p->k, p->want, p->w->t->type, true),
                      .x = p->x,
                      .ld_x = p->w->cols,
                      .m = p->m,

@@ -10,7 +10,7 @@
 int model_math(enum kern_math *out, const char *name, struct err *err)
 {
     static const char *const names[KERN_MATH_COUNT] = {
-        [KERN_F32] = "f32", [KERN_BF16] = "bf16", [KERN_INT8] = "fast"};
+        [KERN_F32] = "f32", [KERN_BF16] = "bf16", [KERN_INT16] = "fast"};
 
     for (int i = 0; i < KERN_MATH_COUNT; i++)
         if (!strcmp(name, names[i])) {

@@ -33,7 +33,7 @@ const struct tok *model_tok(const struct model *m);
 size_t model_n_vocab(const struct model *m); /* logits of a position */
 size_t model_n_ctx(const struct model *m);   /* positions it was trained for */
 
-/* "f32", "bf16" or "fast" (activations in 8 bits) to a kern_math.
+/* "f32", "bf16" or "fast" (activations in 16 bits) to a kern_math.
  * Errors: ERR_ARG naming the three. */
 int model_math(enum kern_math *out, const char *name, struct err *err) WARN_UNUSED;
 

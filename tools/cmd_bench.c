@@ -193,13 +193,13 @@ done:
 
 int cmd_bench(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-    struct opts o = {.n_prompt = 512, .n_gen = 128, .runs = 3, .kernels = "bf16"};
+    struct opts o = {.n_prompt = 512, .n_gen = 128, .runs = 3, .kernels = "fast"};
     const struct opt opts[] = {
         {"p",             "N",    "tokens of the prompt (512); 0: no prompt run",        OPT_INT, &o.n_prompt, 0,
          1 << 24                                                                                                              },
         {"n",             "N",    "tokens to generate (128); 0: no generation run",      OPT_INT, &o.n_gen,    0, 1 << 24     },
         {"runs",          "N",    "timed runs, after one that is not (3)",               OPT_INT, &o.runs,     1, RUNS_MAX - 1},
-        {"kernels",       "KIND", "activations in f32, bf16 (default) or 8 bits (fast)", OPT_STR,
+        {"kernels",       "KIND", "activations in f32, bf16 or 16 bits (fast, default)", OPT_STR,
          &o.kernels,                                                                                           0, 0           },
         {"pre-tokenizer", "NAME", "pre-tokenizer, where it is not recognised",           OPT_STR, &o.pre,      0,
          0                                                                                                                    },

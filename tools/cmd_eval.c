@@ -320,7 +320,7 @@ int cmd_eval(struct cmd_env *env, int argc, char **argv, struct err *err)
         {"against",       "ORIGINAL", "also what was lost against this model",                             OPT_STR,  &e.against, 0,            0  },
         {"ctx",           "N",        "tokens of a window (default: 512)",                                 OPT_INT,  &e.ctx,     EVAL_CTX_MIN, 1e7},
         {"chunks",        "N",        "at most N windows (default: all)",                                  OPT_INT,  &e.chunks,  1,            1e9},
-        {"kernels",       "KIND",     "f32, bf16: what the file lost; fast: with 8-bit activations; both",
+        {"kernels",       "KIND",     "f32, bf16: what the file lost; fast: with 16-bit arithmetic; both",
          OPT_STR,                                                                                                    &e.kernels, 0,            0  },
         {"logits",        "FILE",     "what an original said, as llama-perplexity saves it",               OPT_STR,  &e.told,
          0,                                                                                                                                    0  },

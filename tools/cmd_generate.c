@@ -157,7 +157,7 @@ done:
 
 int cmd_generate(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-    struct opts o = {.kernels = "bf16", .n = 128, .temperature = 0.8, .top_k = 40, .top_p = 0.95};
+    struct opts o = {.kernels = "fast", .n = 128, .temperature = 0.8, .top_k = 40, .top_p = 0.95};
     const struct opt opts[] = {
         {"p",             "PROMPT", "text to continue",                                       OPT_STR,  &o.prompt,      0, 0      },
         {"f",             "FILE",   "read the prompt from a file",                            OPT_STR,  &o.file,        0, 0      },
@@ -173,7 +173,7 @@ int cmd_generate(struct cmd_env *env, int argc, char **argv, struct err *err)
          &o.special,                                                                                                    0, 0      },
         {"echo",          NULL,     "print the prompt first (without: only what follows it)", OPT_FLAG, &o.echo,
          0,                                                                                                                0      },
-        {"kernels",       "KIND",   "activations in f32, bf16 (default) or 8 bits (fast)",    OPT_STR,
+        {"kernels",       "KIND",   "activations in f32, bf16 or 16 bits (fast, default)",    OPT_STR,
          &o.kernels,                                                                                                    0, 0      },
         {"pre-tokenizer", "NAME",   "pre-tokenizer, where it is not recognised",              OPT_STR,  &o.pre,         0,
          0                                                                                                                        },

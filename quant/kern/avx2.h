@@ -33,17 +33,6 @@ static inline float max8(__m256 v)
     return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
 }
 
-/* Largest |x[i]| of 16 values. */
-static inline float max_abs16(const float *x)
-{
-    const __m256 no_sign = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-    __m256 max = _mm256_setzero_ps();
-
-    for (size_t i = 0; i < 16; i += 8)
-        max = _mm256_max_ps(max, _mm256_and_ps(no_sign, _mm256_loadu_ps(x + i)));
-    return max8(max);
-}
-
 /* To BF16 and back, nearest even; NaN stays NaN. */
 static inline __m256 round_bf16_8(__m256 v)
 {

@@ -3,6 +3,7 @@
 
 /* What the AVX-512 kernels share: masks, exp, transposition, the register tile. */
 
+#include "quant/kern/kern_isa.h"
 #include "quant/kern/tile.h"
 
 #include <immintrin.h>
@@ -27,17 +28,19 @@ static inline __m512 round_bf16(__m512 v)
     return _mm512_castsi512_ps(_mm512_and_si512(r, _mm512_set1_epi32((int)0xffff0000)));
 }
 
-/* 16 values in 8 bits, x[i] ~ *d * q[i], and the sum of q. */
-static inline __m128i round_8bit(float *d, int *sum, const float *x)
+/* 32 values in 16 bits, x[i] ~ *d * q[i], and the sum of q: see quant/kern/kern_isa.h. */
+static inline __m512i round_16bit(float *d, int *sum, const float *x)
 {
-    const __m512 v = _mm512_loadu_ps(x);
-    const float max = _mm512_reduce_max_ps(_mm512_abs_ps(v));
-    const __m512 f = _mm512_set1_ps(max > 0 ? 127 / max : 0);
-    const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(v, f));
+    const __m512i lo = _mm512_loadu_si512(x), hi = _mm512_loadu_si512(x + 16);
+    const __m512i both = _mm512_max_epu32(_mm512_add_epi32(lo, lo), _mm512_add_epi32(hi, hi));
+    const float f = act16_factor(d, _mm512_reduce_max_epu32(both) >> 1);
+    const __m512 by = _mm512_set1_ps(f);
+    const __m512i q0 = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(lo), by));
+    const __m512i q1 = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(hi), by));
 
-    *d = max / 127;
-    *sum = _mm512_reduce_add_epi32(q);
-    return _mm512_cvtepi32_epi8(q);
+    *sum = _mm512_reduce_add_epi32(_mm512_add_epi32(q0, q1));
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(q0)),
+                              _mm512_cvtepi32_epi16(q1), 1);
 }
 
 /* ---- exp ---------------------------------------------------------------------------

@@ -334,4 +334,5 @@ void kern_init_amx_gemm(struct kern *k)
                                            pack_3,        pack_act_3, mul_3};
     k->gemm[KERN_BF16] = (struct kern_gemm){ROWS * STRIPS, ROWS,       panel_bytes_2, act_bytes_1,
                                             pack_2,        pack_act_1, mul_1};
+    k->gemm[KERN_INT16] = (struct kern_gemm){0}; /* slower than BF16 here */
 }

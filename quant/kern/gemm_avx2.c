@@ -1,6 +1,5 @@
 /* Products by FMA on F32. A panel is 16 weight rows transposed, [k, 16]; activations
- * lie as they are, or rounded to BF16 or 8 bits: products of integers were half as
- * fast, for want of an instruction that sums four of them. */
+ * lie as they are, or rounded to BF16. */
 
 #include "quant/kern/avx2.h"
 #include "quant/kern/kern_isa.h"
@@ -55,20 +54,6 @@ static void pack_act_bf16(void *act, const float *x, size_t ld_x, size_t m, size
         }
 }
 
-/* Rounded as pack_vec of KERN_INT8 does, and back to F32. */
-static void pack_act_int8(void *act, const float *x, size_t ld_x, size_t m, size_t k)
-{
-    for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < k; j += 8) {
-            const float max = max_abs16(x + i * ld_x + j / 16 * 16);
-            const __m256 f = _mm256_set1_ps(max > 0 ? 127 / max : 0);
-            const __m256 v = _mm256_mul_ps(_mm256_loadu_ps(x + i * ld_x + j), f);
-            const __m256 q = _mm256_cvtepi32_ps(_mm256_cvtps_epi32(v));
-
-            _mm256_storeu_ps((float *)act + i * k + j, _mm256_mul_ps(q, _mm256_set1_ps(max / 127)));
-        }
-}
-
 static void mul(float *y, size_t ld_y, const void *act, const void *panel, size_t m, size_t n,
                 size_t k)
 {
@@ -87,6 +72,4 @@ void kern_init_avx2_gemm(struct kern *k)
         (struct kern_gemm){COLS, ROWS, panel_bytes, act_bytes, pack, pack_act_f32, mul};
     k->gemm[KERN_BF16] =
         (struct kern_gemm){COLS, ROWS, panel_bytes, act_bytes, pack, pack_act_bf16, mul};
-    k->gemm[KERN_INT8] =
-        (struct kern_gemm){COLS, ROWS, panel_bytes, act_bytes, pack, pack_act_int8, mul};
 }

@@ -30,7 +30,7 @@ void kern_init(struct kern *k, unsigned cpu)
         kern_init_avx512_soft(k);
         kern_init_avx512_gemm(k);
         kern_init_avx512_vec(k);
-        kern_init_avx512_int8(k);
+        kern_init_avx512_int16(k);
         k->isa = "avx512";
     }
     if (cpu & CPU_AMX) {
@@ -40,7 +40,9 @@ void kern_init(struct kern *k, unsigned cpu)
 #endif
 }
 
-enum kern_math kern_math_for(const struct kern *k, enum kern_math math, enum dtype t)
+enum kern_math kern_math_for(const struct kern *k, enum kern_math math, enum dtype t, bool many)
 {
-    return math == KERN_INT8 && !k->ints[t] ? KERN_BF16 : math;
+    const bool has = k->ints[t] && (!many || k->gemm[KERN_INT16].mul);
+
+    return math == KERN_INT16 && !has ? KERN_BF16 : math;
 }

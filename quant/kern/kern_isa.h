@@ -4,8 +4,11 @@
 /* What the kernel files share: one init per instruction set, called in rising
  * order by kern_init, and the layout of packed activation rows. */
 
+#include "quant/half.h"
 #include "quant/kern.h"
 
+#include <float.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,7 +33,7 @@ void kern_init_avx512_attn(struct kern *k);
 void kern_init_avx512_soft(struct kern *k);
 void kern_init_avx512_gemm(struct kern *k);
 void kern_init_avx512_vec(struct kern *k);
-void kern_init_avx512_int8(struct kern *k);
+void kern_init_avx512_int16(struct kern *k);
 void kern_init_amx_gemm(struct kern *k);
 
 #define KERN_GELU_TANH 1.59576912160573071F /* 2 sqrt(2 / pi) */
@@ -48,26 +51,37 @@ void kern_init_amx_gemm(struct kern *k);
 #define KERN_EXP_5    0.0083687175065279F
 #define KERN_EXP_6    0.0013814594130963087F
 
-/* A row of activations in 8 bits: x[i] ~ d[i / 16] * q[i], q in -127 .. 127. The
- * arrays lie one after another: q[k], d[k / 16], sum[k / 32] (of d q: what a minimum of
+/* A row of activations in 16 bits: x[i] ~ d[i / 32] * q[i], q in -32767 .. 32767. The
+ * arrays lie one after another: q[k], d[k / 32], sum[k / 32] (of d q: what a minimum of
  * the weights is multiplied by). */
-struct act8 {
-    int8_t *q;
+struct act16 {
+    int16_t *q;
     float *d, *sum;
 };
 
 /* Where the arrays of a packed row of k values are; k a multiple of 32. */
-static inline struct act8 act8_at(void *p, size_t k)
+static inline struct act16 act16_at(void *p, size_t k)
 {
-    int8_t *q = p;
+    int16_t *q = p;
     float *d = (float *)(void *)(q + k);
 
-    return (struct act8){.q = q, .d = d, .sum = d + k / 16};
+    return (struct act16){.q = q, .d = d, .sum = d + k / 32};
 }
 
-static inline size_t act8_bytes(size_t k)
+static inline size_t act16_bytes(size_t k)
 {
-    return k + (k / 16 + k / 32) * sizeof(float);
+    return k * sizeof(int16_t) + k / 32 * 2 * sizeof(float);
+}
+
+/* What 32 values are multiplied by to become q; most: the bits of the largest |x|. Values
+ * too small to have a factor count as 0; one that is infinite or no number makes *d, and so
+ * the product, no number. */
+static inline float act16_factor(float *d, uint32_t most)
+{
+    const float max = f32_from_bits(most);
+
+    *d = max <= FLT_MAX ? max / 32767 : NAN;
+    return max >= 0x1p-100F && max <= FLT_MAX ? 32767 / max : 0;
 }
 
 #endif /* QUANT_KERN_KERN_ISA_H */

@@ -25,30 +25,22 @@ static void pack_vec_bf16(void *dst, const float *x, size_t k)
         y[i] = f32_from_bf16(bf16_from_f32(x[i]));
 }
 
-/* 16 values; returns d times their sum. */
-static float pack_16(int8_t *q, float *d, const float *x)
+static void pack_vec_int16(void *dst, const float *x, size_t k)
 {
-    float max = 0;
-    int sum = 0;
+    const struct act16 a = act16_at(dst, k);
 
-    for (size_t i = 0; i < 16; i++)
-        max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
-    for (size_t i = 0; i < 16; i++) {
-        q[i] = (int8_t)(max > 0 ? (int)rintf(x[i] * (127 / max)) : 0);
-        sum += q[i];
-    }
-    *d = max / 127;
-    return *d * (float)sum;
-}
+    for (size_t b = 0; b < k / 32; b++, x += 32) {
+        uint32_t most = 0;
+        int sum = 0;
 
-static void pack_vec_int8(void *dst, const float *x, size_t k)
-{
-    const struct act8 a = act8_at(dst, k);
-
-    for (size_t b = 0; b < k / 32; b++) {
-        const float first = pack_16(a.q + 32 * b, &a.d[2 * b], x + 32 * b);
-
-        a.sum[b] = first + pack_16(a.q + 32 * b + 16, &a.d[2 * b + 1], x + 32 * b + 16);
+        for (size_t i = 0; i < 32; i++)
+            most = (f32_bits(x[i]) & INT32_MAX) > most ? f32_bits(x[i]) & INT32_MAX : most;
+        const float f = act16_factor(&a.d[b], most);
+        for (size_t i = 0; i < 32; i++) {
+            a.q[32 * b + i] = (int16_t)(f > 0 ? (int)rintf(x[i] * f) : 0);
+            sum += a.q[32 * b + i];
+        }
+        a.sum[b] = a.d[b] * (float)sum;
     }
 }
 
@@ -71,9 +63,9 @@ static void vec_f32(float *y, const struct kern *kern, enum dtype t, const uint8
     }
 }
 
-/* y = sum over blocks of (sum over halves of d * scale * (q . x)) - min * sum x */
-static float dot_int8(const int8_t *q, const float *scale, const float *min, struct act8 x,
-                      size_t n_blocks)
+/* y = sum over blocks of d * (sum over halves of scale * (q . x)) - min * sum x */
+static float dot_int16(const int8_t *q, const float *scale, const float *min, struct act16 x,
+                       size_t n_blocks)
 {
     float y = 0;
 
@@ -82,17 +74,17 @@ static float dot_int8(const int8_t *q, const float *scale, const float *min, str
 
         for (size_t i = 0; i < 32; i++)
             s[i / 16] += q[32 * b + i] * x.q[32 * b + i];
-        y += x.d[2 * b] * (scale[2 * b] * (float)s[0]) +
-             x.d[2 * b + 1] * (scale[2 * b + 1] * (float)s[1]) - min[b] * x.sum[b];
+        y += x.d[b] * (scale[2 * b] * (float)s[0] + scale[2 * b + 1] * (float)s[1]) -
+             min[b] * x.sum[b];
     }
     return y;
 }
 
-static void vec_int8(float *y, const struct kern *kern, enum dtype t, const uint8_t *const *w,
-                     size_t n, const void *x, size_t k)
+static void vec_int16(float *y, const struct kern *kern, enum dtype t, const uint8_t *const *w,
+                      size_t n, const void *x, size_t k)
 {
     const struct dtype_info *info = dtype_get(t);
-    const struct act8 all = act8_at((void *)(uintptr_t)x, k);
+    const struct act16 all = act16_at((void *)(uintptr_t)x, k);
     int8_t q[256];
     float scale[16], min[8];
 
@@ -100,10 +92,10 @@ static void vec_int8(float *y, const struct kern *kern, enum dtype t, const uint
         y[r] = 0;
         for (size_t i = 0; i < k; i += sizeof(q)) {
             const size_t left = k - i < sizeof(q) ? k - i : sizeof(q);
-            const struct act8 part = {all.q + i, all.d + i / 16, all.sum + i / 32};
+            const struct act16 part = {all.q + i, all.d + i / 32, all.sum + i / 32};
 
             kern->ints[t](q, scale, min, w[r] + i / info->block * info->bytes, left);
-            y[r] += dot_int8(q, scale, min, part, left / 32);
+            y[r] += dot_int16(q, scale, min, part, left / 32);
         }
     }
 }
@@ -145,58 +137,21 @@ static void mul_f32(float *y, size_t ld_y, const void *act, const void *panel, s
     }
 }
 
-/* A packed row of integers: scale[k / 16], min[k / 32], q[k]. */
-static size_t int8_panel_bytes(size_t k)
-{
-    return k / 16 * sizeof(float) + k / 32 * sizeof(float) + k;
-}
-
-static void pack_int8(void *panel, const struct kern *kern, enum dtype t, const uint8_t *const *w,
-                      size_t n, size_t k)
-{
-    float *scale = panel, *min = scale + k / 16;
-
-    if (n)
-        kern->ints[t]((int8_t *)(min + k / 32), scale, min, w[0], k);
-}
-
-static void pack_act_int8(void *act, const float *x, size_t ld_x, size_t m, size_t k)
-{
-    (void)ld_x;
-    if (m)
-        pack_vec_int8(act, x, k);
-}
-
-static void mul_int8(float *y, size_t ld_y, const void *act, const void *panel, size_t m, size_t n,
-                     size_t k)
-{
-    const float *scale = panel, *min = scale + k / 16;
-    const int8_t *q = (const int8_t *)(min + k / 32);
-
-    for (size_t i = 0; i < m && n; i++) {
-        void *x = (uint8_t *)(uintptr_t)act + i * act8_bytes(k);
-
-        y[i * ld_y] = dot_int8(q, scale, min, act8_at(x, k), k / 32);
-    }
-}
-
 void kern_init_scalar_gemm(struct kern *k)
 {
     k->gemm[KERN_F32] =
         (struct kern_gemm){1, 1, f32_bytes, f32_bytes, pack_f32, pack_act_f32, mul_f32};
     k->gemm[KERN_BF16] =
         (struct kern_gemm){1, 1, f32_bytes, f32_bytes, pack_f32, pack_act_bf16, mul_f32};
-    k->gemm[KERN_INT8] =
-        (struct kern_gemm){1, 1, int8_panel_bytes, act8_bytes, pack_int8, pack_act_int8, mul_int8};
 
     k->vec_bytes[KERN_F32] = f32_bytes;
     k->vec_bytes[KERN_BF16] = f32_bytes;
-    k->vec_bytes[KERN_INT8] = act8_bytes;
+    k->vec_bytes[KERN_INT16] = act16_bytes;
     k->pack_vec[KERN_F32] = pack_vec_f32;
     k->pack_vec[KERN_BF16] = pack_vec_bf16;
-    k->pack_vec[KERN_INT8] = pack_vec_int8;
+    k->pack_vec[KERN_INT16] = pack_vec_int16;
     for (int t = 0; t < DTYPE_COUNT; t++) {
         k->vec[KERN_F32][t] = k->vec[KERN_BF16][t] = k->dec[t] ? vec_f32 : NULL;
-        k->vec[KERN_INT8][t] = k->ints[t] ? vec_int8 : NULL;
+        k->vec[KERN_INT16][t] = k->ints[t] ? vec_int16 : NULL;
     }
 }

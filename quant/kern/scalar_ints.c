@@ -1,4 +1,4 @@
-/* Stored rows as integers, scales and minima: what KERN_INT8 multiplies. */
+/* Stored rows as integers, scales and minima: what KERN_INT16 multiplies. */
 
 #include "formats/blocks.h"
 #include "quant/half.h"

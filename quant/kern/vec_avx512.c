@@ -2,7 +2,7 @@
 
 #include "quant/kern/avx512.h"
 #include "quant/kern/kern_isa.h"
-#include "quant/kern/runs_avx2.h"
+#include "quant/kern/supers_avx2.h"
 
 /* ---- F32 activations ---------------------------------------------------------------- */
 
@@ -21,6 +21,7 @@ KERN_INLINE float dot_runs(const uint8_t *block, const float *x, size_t k, size_
     __m512 a = _mm512_setzero_ps(), b = _mm512_setzero_ps();
 
     for (size_t i = 0; i < k; block += bytes) {
+        run_ahead(block, bytes);
 #pragma GCC unroll 8
         for (int r = 0; r < runs; r++, i += 32) {
             const struct run run = get(block, r);
@@ -96,59 +97,88 @@ VEC_FLOAT(f32)
 VEC_FLOAT(f16)
 VEC_FLOAT(bf16)
 
-/* ---- 8-bit activations ---------------------------------------------------------------- */
+/* ---- 16-bit activations --------------------------------------------------------------- */
 
-/* Signed times signed bytes: |q| times x with q's sign. Lanes 0 .. 3 sum values
- * 0 .. 15, lanes 4 .. 7 the others. */
-KERN_INLINE float dot_int8(const uint8_t *block, struct act8 x, size_t k, size_t bytes, int runs,
-                           run_fn *get)
+/* Integer products of a run's 32 weights and activations: lanes 0 .. 7 sum values 0 .. 15,
+ * lanes 8 .. 15 the others. */
+KERN_INLINE __m512 dot_32(__m256i q, const int16_t *x)
 {
-    __m256 sum = _mm256_setzero_ps();
-    float mins = 0;
-    size_t at = 0;
+    const __m512i s =
+        _mm512_dpwssd_epi32(_mm512_setzero_si512(), _mm512_cvtepi8_epi16(q), _mm512_loadu_si512(x));
 
-    for (; at < k / 32; block += bytes) {
-#pragma GCC unroll 8
-        for (int r = 0; r < runs; r++, at++) {
-            const struct run run = get(block, r);
-            const __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(x.q + 32 * at));
-            const __m256i s = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_abs_epi8(run.q),
-                                                  _mm256_sign_epi8(v, run.q));
-            const __m256 scale = _mm256_set_m128(_mm_set1_ps(run.s1 * x.d[2 * at + 1]),
-                                                 _mm_set1_ps(run.s0 * x.d[2 * at]));
-
-            sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), scale, sum);
-            mins += run.min * x.sum[at];
-        }
-    }
-    return _mm512_reduce_add_ps(_mm512_zextps256_ps512(sum)) - mins;
+    return _mm512_cvtepi32_ps(s);
 }
 
-#define VEC_INT8(type, name, block, runs)                                                          \
-    static void name##_vec_int8(float *y, const struct kern *kern, enum dtype t,                   \
-                                const uint8_t *const *w, size_t n, const void *x, size_t k)        \
+/* Types of one run a block. */
+KERN_INLINE float dot_blocks(const uint8_t *block, struct act16 x, size_t k, size_t bytes,
+                             run_fn *get)
+{
+    __m512 sum = _mm512_setzero_ps();
+    float mins = 0;
+
+    for (size_t i = 0; i < k / 32; i++, block += bytes) {
+        const struct run run = get(block, 0);
+
+        run_ahead(block, bytes);
+        sum = _mm512_fmadd_ps(dot_32(run.q, x.q + 32 * i), _mm512_set1_ps(run.s0 * x.d[i]), sum);
+        mins += run.min * x.sum[i];
+    }
+    return _mm512_reduce_add_ps(sum) - mins;
+}
+
+/* Types of eight runs a block. */
+KERN_INLINE float dot_supers(const uint8_t *block, struct act16 x, size_t k, size_t bytes,
+                             run_fn *get, scales_fn *scales)
+{
+    const __m512i halves = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    __m256 mins = _mm256_setzero_ps(), f[2];
+
+    for (size_t i = 0; i < k / 32; i += 8, block += bytes) {
+        run_ahead(block, bytes);
+        mins = scales_meet(f, scales(block), x.d + i, x.sum + i, mins);
+        const __m512 all = _mm512_insertf32x8(_mm512_castps256_ps512(f[0]), f[1], 1);
+#pragma GCC unroll 8
+        for (int r = 0; r < 8; r++) {
+            const __m512i at = _mm512_add_epi32(halves, _mm512_set1_epi32(2 * r));
+
+            sum[r % 2] = _mm512_fmadd_ps(dot_32(get(block, r).q, x.q + 32 * (i + (size_t)r)),
+                                         _mm512_permutexvar_ps(at, all), sum[r % 2]);
+        }
+    }
+    return _mm512_reduce_add_ps(
+        _mm512_sub_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_zextps256_ps512(mins)));
+}
+
+#define VEC_INT16(name, dot)                                                                       \
+    static void name##_vec_int16(float *y, const struct kern *kern, enum dtype t,                  \
+                                 const uint8_t *const *w, size_t n, const void *x, size_t k)       \
     {                                                                                              \
-        const struct act8 a = act8_at((void *)(uintptr_t)x, k);                                    \
+        const struct act16 a = act16_at((void *)(uintptr_t)x, k);                                  \
                                                                                                    \
         (void)kern;                                                                                \
         (void)t;                                                                                   \
         for (size_t i = 0; i < n; i++)                                                             \
-            y[i] = dot_int8(w[i], a, k, sizeof(block), runs, run_##name);                          \
+            y[i] = dot;                                                                            \
     }
-KERN_RUN_TYPES(VEC_INT8)
+#define VEC_BLOCKS(type, name, block, runs)                                                        \
+    VEC_INT16(name, dot_blocks(w[i], a, k, sizeof(block), run_##name))
+#define VEC_SUPERS(type, name, block, runs)                                                        \
+    VEC_INT16(name, dot_supers(w[i], a, k, sizeof(block), run_##name, scales_##name))
+KERN_BLOCK_TYPES(VEC_BLOCKS)
+KERN_SUPER_TYPES(VEC_SUPERS)
 
 /* The same bits as the scalar one: max, quotient and product round alike. */
-static void pack_int8(void *dst, const float *x, size_t k)
+static void pack_int16(void *dst, const float *x, size_t k)
 {
-    const struct act8 a = act8_at(dst, k);
+    const struct act16 a = act16_at(dst, k);
 
-    for (size_t b = 0; b < k / 16; b++) {
+    for (size_t b = 0; b < k / 32; b++) {
         int sum;
-        const __m128i q = round_8bit(&a.d[b], &sum, x + 16 * b);
-        const float part = a.d[b] * (float)sum;
+        const __m512i q = round_16bit(&a.d[b], &sum, x + 32 * b);
 
-        _mm_storeu_si128((__m128i *)(void *)(a.q + 16 * b), q);
-        a.sum[b / 2] = b % 2 ? a.sum[b / 2] + part : part;
+        _mm512_storeu_si512(a.q + 32 * b, q);
+        a.sum[b] = a.d[b] * (float)sum;
     }
 }
 
@@ -166,12 +196,12 @@ static void pack_bf16(void *dst, const float *x, size_t k)
 void kern_init_avx512_vec(struct kern *k)
 {
     k->pack_vec[KERN_BF16] = pack_bf16;
-    k->pack_vec[KERN_INT8] = pack_int8;
+    k->pack_vec[KERN_INT16] = pack_int16;
     k->vec[KERN_F32][DTYPE_F32] = k->vec[KERN_BF16][DTYPE_F32] = f32_vec;
     k->vec[KERN_F32][DTYPE_F16] = k->vec[KERN_BF16][DTYPE_F16] = f16_vec;
     k->vec[KERN_F32][DTYPE_BF16] = k->vec[KERN_BF16][DTYPE_BF16] = bf16_vec;
 #define ROW(type, name, block, runs)                                                               \
     k->vec[KERN_F32][type] = k->vec[KERN_BF16][type] = name##_vec;                                 \
-    k->vec[KERN_INT8][type] = name##_vec_int8;
+    k->vec[KERN_INT16][type] = name##_vec_int16;
     KERN_RUN_TYPES(ROW)
 }

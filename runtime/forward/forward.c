@@ -319,13 +319,6 @@ static void finish_span(void *arg, size_t i0, size_t i1)
         finish(m, h->logits + i * m->n_vocab, 0, m->n_vocab);
 }
 
-/* Rounding what meets the output matrix goes straight into the logits: a quarter of what fast
- * kernels add, for a sixth of the products or less. */
-static enum kern_math head_math(const struct sess *s)
-{
-    return s->math == KERN_INT8 ? KERN_BF16 : s->math;
-}
-
 void forward_head(struct sess *s, float *logits, size_t row0, size_t n)
 {
     const struct model *m = s->m;
@@ -333,7 +326,7 @@ void forward_head(struct sess *s, float *logits, size_t row0, size_t n)
     const struct mm_job job = {.w = m->head, .y = logits, .ld_y = m->n_vocab};
 
     span_for(&s->par, n, head_norm_span, &h);
-    mm(&m->kern, head_math(s), &job, 1, s->xn, m->n_embd, n, &s->par, s->mm_scratch);
+    mm(&m->kern, s->math, &job, 1, s->xn, m->n_embd, n, &s->par, s->mm_scratch);
     span_for(&s->par, n, finish_span, &h);
 }
 
@@ -343,8 +336,7 @@ void forward_head_open(struct sess *s, size_t row0, size_t n)
     struct head h = {.s = s, .row0 = row0};
 
     span_for(&s->par, n, head_norm_span, &h);
-    s->head =
-        (struct mm_parts){.k = &m->kern, .want = head_math(s), .w = m->head, .x = s->xn, .m = n};
+    s->head = (struct mm_parts){.k = &m->kern, .want = s->math, .w = m->head, .x = s->xn, .m = n};
     mm_parts_open(&s->head, &s->par, s->mm_scratch);
 }
 

@@ -128,7 +128,7 @@ static const size_t shapes[][3] = {
     {1,   1536,  768 },
     {1,   49152, 768 },
 };
-static const char *const maths[] = {"f32", "bf16", "int8"};
+static const char *const maths[] = {"f32", "bf16", "int16"};
 
 static void bench_level(const struct kern *k)
 {

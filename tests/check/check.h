@@ -43,9 +43,9 @@ typedef bool check_fn(const struct kern *ref, const struct kern *now, enum dtype
                       struct why *w);
 
 check_fn check_dec, check_ints;
-check_fn check_gemm_f32, check_gemm_bf16, check_gemm_int8;
-check_fn check_vec_f32, check_vec_bf16, check_vec_int8;
-check_fn check_dot, check_axpy, check_rms_norm, check_silu_mul, check_log_sum_exp;
+check_fn check_gemm_f32, check_gemm_bf16, check_gemm_int16;
+check_fn check_vec_f32, check_vec_bf16, check_vec_int16;
+check_fn check_pack_int16, check_dot, check_axpy, check_rms_norm, check_silu_mul, check_log_sum_exp;
 check_fn check_layer_norm, check_gelu_tanh, check_gelu_erf;
 check_fn check_max, check_divergence;
 check_fn check_exp_from, check_log, check_soft_sums, check_soft_pull;

@@ -88,7 +88,7 @@ static bool applies(const struct source *s, const struct mix *mix)
 static bool check(const struct source *s, const struct mix *mix, const char *to, struct err *err)
 {
     static const struct log silent;
-    const struct model_opts o = {.cpu = cpu_detect(), .math = KERN_INT8, .log = &silent};
+    const struct model_opts o = {.cpu = cpu_detect(), .math = KERN_INT16, .log = &silent};
     struct model *m = NULL;
     int rc = write_mix(to, s, mix, err);
 

@@ -182,7 +182,7 @@ static void test_recipe_matrix(void **state)
     assert_string_equal(r.at[1].quant[1].name, "Q6_K-Q8_0");
     assert_int_equal(r.at[1].quant[1].output_type, DTYPE_Q8_0);
     assert_string_equal(r.at[1].quant[2].name, "all");
-    assert_int_equal(r.at[1].kernels, KERN_INT8);
+    assert_int_equal(r.at[1].kernels, KERN_INT16);
     recipe_release(&r);
 }
 

@@ -185,7 +185,7 @@ static void test_report_kernels(void **state)
     enum kern_math m = KERN_F32;
 
     (void)state;
-    assert_string_equal(report_kernels(KERN_INT8), "fast");
+    assert_string_equal(report_kernels(KERN_INT16), "fast");
     assert_null(report_kernels(KERN_MATH_COUNT));
     assert_true(report_math(&m, "bf16") && m == KERN_BF16);
     assert_false(report_math(&m, "int8"));

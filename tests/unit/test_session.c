@@ -388,7 +388,7 @@ static void test_session_bad_models(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         check_refused(&bad[i]);
     assert_int_equal(model_math(&math, "fast", &err), 0);
-    assert_int_equal(math, KERN_INT8);
+    assert_int_equal(math, KERN_INT16);
     assert_int_equal(model_math(&math, "f64", &err), ERR_ARG);
 }
 
