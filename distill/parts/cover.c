@@ -45,7 +45,6 @@ static const char *missing(const struct model *m, size_t layer)
         {l->chunk != 0,                                "chunked attention"                        },
         {l->borrows,                                   "keys and values shared between layers"    },
         {no_v,                                         "values that are the keys"                 },
-        {w->vec[ROLE_ATTN_SINKS] != NULL,              "attention sinks"                          },
         {w->vec[ROLE_LAYER_SCALE] != NULL,             "a scale of the layer's output"            },
         {t->alibi_rounded && t->position == POS_ALIBI, "rounded ALiBi"                            },
         {t->attn_gate,                                 "gates of the attention's output"          },
@@ -71,8 +70,7 @@ int net_covers(const struct model *m, struct err *err)
         if (what)
             return refuse_block(i, what, err);
     }
-    if ((size_t)m->traits.act > ACT_GELU_QUICK || !wide_for(0)->act_back[m->traits.act])
-        return err_set(err, ERR_UNSUPPORTED, "training has no way back through activation %s",
-                       m->traits.act == ACT_XIELU ? "xIELU" : "clamped SwiGLU");
+    if (m->traits.act == ACT_SWIGLU_OAI)
+        return err_set(err, ERR_UNSUPPORTED, "training has no way back through clamped SwiGLU");
     return 0;
 }

@@ -2,6 +2,8 @@
 
 #include "distill/parts/parts.h"
 
+#include <math.h>
+
 /* Where gate (up of a plain one) and up lie: gate's rows first, when they are apart. */
 struct ffn {
     struct net *n;
@@ -61,6 +63,33 @@ void ffn_forward(struct net *n, struct block *b, float *y)
     bias_forward(n, y, e, b->role[ROLE_FFN_DOWN_BIAS]);
 }
 
+static double softplus(double x)
+{
+    return x > 20 ? x : log1p(exp(x));
+}
+
+/* As act_back of struct wide; runtime/forward/act.c has the formula. */
+static void xielu_back(const struct ffn *f, float *g, float *u, float *dh)
+{
+    const struct arch_params *p = f->n->m->params;
+    const size_t layer = f->b->layer;
+    const float beta = (float)arch_num(p, ARCH_XIELU_BETA, layer);
+    const float eps = (float)arch_num(p, ARCH_XIELU_EPS, layer);
+    const float a = (float)softplus(arch_num(p, ARCH_XIELU_ALPHA_P, layer));
+    const float b = beta + (float)softplus(arch_num(p, ARCH_XIELU_ALPHA_N, layer));
+
+    for (size_t i = 0; i < f->n_ff; i++) {
+        const float v = g[i], d = dh[i], by = u ? u[i] : 1;
+        const float bent = expm1f(v < eps ? v : eps);
+        const float value = (v > 0 ? a * v * v : b * (bent - v)) + beta * v;
+        const float slope = (v > 0 ? 2 * a * v : b * (v < eps ? bent : -1)) + beta;
+        g[i] = d * by * slope;
+        if (u)
+            u[i] = d * value;
+        dh[i] = value * by;
+    }
+}
+
 /* Gradients take the place of gate and up, and h that of its own gradient. */
 static void act_back_rows(void *arg, size_t piece, size_t r0, size_t r1)
 {
@@ -70,7 +99,11 @@ static void act_back_rows(void *arg, size_t piece, size_t r0, size_t r1)
     (void)piece;
     for (size_t r = r0; r < r1; r++) {
         float *g = f->b->gate + r * f->b->n_gate, *u = f->gated ? g + f->n_ff : NULL;
-        n->wide->act_back[n->m->traits.act](g, u, f->h + r * f->n_ff, f->n_ff);
+        float *h = f->h + r * f->n_ff;
+        if (n->m->traits.act == ACT_XIELU)
+            xielu_back(f, g, u, h);
+        else
+            n->wide->act_back[n->m->traits.act](g, u, h, f->n_ff);
     }
 }
 

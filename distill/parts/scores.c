@@ -124,6 +124,19 @@ static size_t mask(float *row, const struct head *t, const struct span *p, size_
 
 /* ---- forward ------------------------------------------------------------------------ */
 
+/* A score that joins row i's softmax and has no value. */
+static void join_sink(const struct head *t, float *lse, float *inv)
+{
+    const struct param *sinks = t->b->role[ROLE_ATTN_SINKS];
+
+    if (!sinks)
+        return;
+    const float sink = param_w(t->n, sinks)[t->h], top = sink > *lse ? sink : *lse;
+    const float all = top + logf(expf(*lse - top) + expf(sink - top));
+    *inv *= expf(*lse - all);
+    *lse = all;
+}
+
 static void span_forward(const struct head *t, const struct span *p, const struct wide_score *how)
 {
     const struct wide *w = t->n->wide;
@@ -135,7 +148,9 @@ static void span_forward(const struct head *t, const struct span *p, const struc
     for (size_t i = 0; i < p->m; i++) {
         float *row = t->s + i * t->ld;
         const size_t first = mask(row, t, p, i), n = p->q0 + i + 1 - p->k0 - first;
-        t->lse[(p->q0 + i) * l->n_head] = w->soft(row + first, &inv[i], how, n, n - 1);
+        float *lse = &t->lse[(p->q0 + i) * l->n_head];
+        *lse = w->soft(row + first, &inv[i], how, n, n - 1);
+        join_sink(t, lse, &inv[i]);
     }
     float *met = t->met + p->q0 * a->out;
     w->mul(&(struct wide_mul){.c = met,
@@ -283,9 +298,31 @@ static void head_backward(void *arg, size_t i, int thread)
     s->n->wide->turn(g.dv, g.ld_kv, t.dv, t.ld, l->head_v, n_tok);
 }
 
+/* A sink's probability p takes -p * (sum of probability * gradient of it) from every row. */
+static void sink_backward(void *arg, size_t h, int thread)
+{
+    const struct scores *s = arg;
+    const struct net *n = s->n;
+    const struct attention *a = &s->b->a;
+    const struct param *sinks = s->b->role[ROLE_ATTN_SINKS];
+    const size_t wide = s->b->plan->head_v;
+    const float sink = param_w(n, sinks)[h];
+    double sum = 0;
+
+    (void)thread;
+    for (size_t r = 0; r < n->rows; r++) {
+        const size_t at = r * a->out + h * wide;
+        const float p = expf(sink - a->lse[r * s->b->plan->n_head + h]);
+        sum -= (double)(p * n->m->kern.dot(s->dmet + at, a->met + at, wide));
+    }
+    param_g(n, sinks)[h] += (float)sum;
+}
+
 void scores_backward(struct net *n, struct block *b, float *dqkv, float *dkv, const float *dmet)
 {
     struct scores s = {n, b, dqkv, dkv, dmet};
 
     par_for(&n->par, n->n_seq * b->plan->n_head, head_backward, &s);
+    if (b->role[ROLE_ATTN_SINKS])
+        par_for(&n->par, b->plan->n_head, sink_backward, &s);
 }

@@ -72,7 +72,7 @@ struct wide {
     void (*rotate)(float *x, const struct wide_turns *t);
 
     /* Of h = act(g) * u: from dh, dg to g, du to u, h to dh. u NULL: h = act(g). NULL: no
-     * version of this activation. */
+     * version of this activation (xIELU, clamped SwiGLU). */
     void (*act_back[ACT_GELU_QUICK + 1])(float *g, float *u, float *dh, size_t n);
     /* y = cap * tanh(x / cap); y may be x. */
     void (*cap)(float *y, const float *x, float cap, size_t n);

@@ -245,6 +245,7 @@ static void test_net_params_lie_in_one_array(void **state)
     assert_int_equal(params_trained(&t.ps), values);
     assert_null(params_role(&t.ps, ROLE_FFN_UP, SMALL_LAYERS));
     assert_null(params_role(&t.ps, ROLE_POS_EMBD, -1));
+    assert_true(net_bytes(t.n) > (size_t)ROWS * SMALL_EMBD * SMALL_LAYERS * sizeof(float));
     const float *w = small_weight(&file, 1, "ffn_down.weight");
     const struct param *p = params_role(&t.ps, ROLE_FFN_DOWN, 1);
     assert_int_equal(p->rows, SMALL_EMBD);
