@@ -30,6 +30,7 @@ struct made_vocab *made_kind(enum vocab_kind kind);
 void made_add(struct made_vocab *s, const char *text, float score, enum vocab_type type);
 void made_merge(struct made_vocab *s, const char *pair);
 
+/* Its tokenizer. */
 struct tok *made_tok(const struct made_vocab *s);
 
 /* Does the text give these n ids? If not, those it gives are printed. */
@@ -38,6 +39,7 @@ bool made_ids(const struct tok *t, const char *text, unsigned flags, size_t n, .
 /* Is token `id` this one? */
 bool made_token(const struct vocab *v, size_t id, const char *text, enum vocab_type type);
 
+/* Parsed; freed with json_free. */
 json_val *made_json(const char *text);
 
 /* Members of a tokenizer.json. */

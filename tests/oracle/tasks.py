@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Tasks: `pare eval --task` against lm-evaluation-harness on the same items and model.
 
-    nice python3 tests/oracle/tasks.py PARE MODEL-FOLDER WORK [ITEMS [MAX-LENGTH]]
+    nice python3 tests/oracle/tasks.py PARE MODEL-FOLDER WORK [ITEMS [MAX-LENGTH [as-filed]]]
 
 Makes ITEMS (50) items in the layout of each data set that pare knows, seeded, with the odd ones
 among them (white space, brackets, letters beyond ASCII, empty contexts, items longer than the
 model's context), and runs both on them in F32: pare as a user would, lm-eval with its own tasks'
 templates, included from the installed package, on local files. Compares each choice's
 log-likelihood (1e-3 nats), acc and acc_norm of every item, the means and their errors, and for
-cloze tasks the greedy match and the perplexity. A line each: ok or BAD; exit status 1 for BAD.
+cloze tasks the greedy match and the perplexity. as-filed: lm-eval gets tokenizer.json as it is,
+which transformers' LlamaTokenizer rebuilds (one space ahead of a text becomes part of the one it
+adds itself; tokenizer.json and tokenizer.model give two). A line each: ok or BAD; exit status 1 for BAD.
 Needs lm_eval (0.4.13 was used), torch, transformers, datasets; run by hand, not by `make test`.
 """
 import json, math, os, random, subprocess, sys, warnings
@@ -19,6 +21,7 @@ os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALL
 import lm_eval, torch
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
+from transformers import PreTrainedTokenizerFast
 
 torch.set_num_threads(1)
 pare, model, work = sys.argv[1:4]
@@ -183,6 +186,8 @@ results = {t["name"]: t for t in json.load(open(report))["models"][0]["tasks"]}
 
 # where a config names no length lm-eval takes 2048, pare what its GGUF would say
 most = {"max_length": int(sys.argv[5])} if len(sys.argv) > 5 else {}
+if "as-filed" in sys.argv:
+    most["tokenizer"] = PreTrainedTokenizerFast.from_pretrained(model)
 lm = HFLM(pretrained=model, dtype="float32", device="cpu", batch_size=1, **most)
 theirs = lm_eval.simple_evaluate(
     model=lm, tasks=[f"pare_{n}" for n in LAYOUTS], log_samples=True, bootstrap_iters=100,

@@ -144,10 +144,38 @@ static void test_logits_file_broken(void **state)
     (void)unlink(path);
 }
 
-/* What is not done leaves nothing. */
+/* log p of exactly -16 is one that can't be told from less. */
+static void test_logits_file_edge(void **state)
+{
+    static const float head[] = {0.5F, -17}; /* scale, least */
+    static const uint16_t step[] = {1, 2, 3, 34};
+    struct buf b = {0};
+    struct logits_file *f;
+    float x[4];
+    struct err err;
+
+    (void)state;
+    buf_str(&b, "_logits_");
+    buf_u32(&b, 4);
+    buf_u32(&b, 4);
+    buf_u32(&b, 1);
+    for (uint32_t i = 0; i < 4; i++)
+        buf_u32(&b, i);
+    buf_put(&b, (const char *)head, sizeof(head));
+    buf_put(&b, (const char *)step, sizeof(step));
+    assert_int_equal(logits_file_parse(&f, b.p, b.n, &err), 0);
+    logits_file_part(x, f, 0, 0, 4);
+    assert_true(x[0] == -INFINITY && x[1] == -INFINITY);
+    assert_true(x[2] == -15.5F && x[3] == 0);
+    assert_string_equal(logits_file_path(f), "");
+    logits_file_free(f);
+    buf_release(&b);
+}
+
+/* What is not done leaves nothing, under no name. */
 static void test_logits_file_given_up(void **state)
 {
-    char path[64];
+    char path[64], part[80];
     struct logits_out *o;
     struct logits_file *f;
     struct err err;
@@ -155,7 +183,10 @@ static void test_logits_file_given_up(void **state)
     (void)state;
     path_of(path);
     assert_int_equal(logits_out_new(&o, path, &shape, ids, &err), 0);
+    (void)snprintf(part, sizeof(part), "%s.part", path);
+    assert_int_equal(access(part, F_OK), 0);
     logits_out_free(o);
+    assert_int_not_equal(access(part, F_OK), 0);
     assert_int_equal(logits_file_open(&f, path, &err), ERR_IO);
     assert_int_equal(logits_out_new(&o, "/nowhere/x", &shape, ids, &err), ERR_IO);
 }
@@ -165,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_logits_file_round_trip),
         cmocka_unit_test(test_logits_file_broken),
+        cmocka_unit_test(test_logits_file_edge),
         cmocka_unit_test(test_logits_file_given_up),
     };
 

@@ -149,10 +149,15 @@ static void test_session_keep_and_rows(void **state)
     small_free(&t);
 }
 
-/* Logits by parts of the vocabulary, in any order and cut anywhere, are those as a whole. */
+/* Logits by parts of the vocabulary, in any order and cut anywhere, are those as a whole, also
+ * where something is done to them after the product. */
 static void check_head(unsigned cpu, size_t step)
 {
-    const struct small_tweak w = {0};
+    const struct small_num cap[] = {
+        {"pare.arch.logit_cap", 1.5F, NULL},
+        {NULL,                  0,    NULL}
+    };
+    const struct small_tweak w = {.nums = step % 2 ? cap : NULL};
     struct small t;
     int32_t ids[N];
     float want[N * VOCAB], got[N * VOCAB] = {0};
@@ -182,6 +187,38 @@ static void test_session_head(void **state)
         check_head(0, step);
         check_head(cpu_detect(), step);
     }
+}
+
+/* With fast kernels the output matrix meets activations in BF16: of the same streams, the same
+ * logits. A batch that was longer than the streams put back is forgotten. */
+static void test_session_head_of_fast(void **state)
+{
+    const struct small_tweak w = {0};
+    const struct par par = {.n_threads = 1};
+    static const enum kern_math math[] = {KERN_BF16, KERN_INT8};
+    struct small t;
+    float x[4 * SMALL_EMBD], got[2][4 * VOCAB];
+    int32_t ids[N];
+    struct err err;
+
+    (void)state;
+    make(&t, &w);
+    struct model *m = small_open(&t, cpu_detect());
+    small_ids(ids, N, 5);
+    for (size_t i = 0; i < 4 * SMALL_EMBD; i++)
+        x[i] = sinf((float)i);
+    for (size_t i = 0; i < 2; i++) {
+        struct sess *s = NULL;
+        assert_int_equal(sess_new_math(&s, m, math[i], N, N, &par, &err), 0);
+        assert_int_equal(sess_eval(s, ids, N, NULL, 0, &err), 0);
+        assert_int_equal(sess_stream(s, x, 4, &err), 0);
+        assert_int_equal(sess_logits(s, 0, 5, got[i], &err), ERR_ARG);
+        assert_int_equal(sess_logits(s, 0, 4, got[i], &err), 0);
+        sess_free(s);
+    }
+    assert_memory_equal(got[0], got[1], sizeof(got[0]));
+    model_free(m);
+    small_free(&t);
 }
 
 static void test_session_feed(void **state)
@@ -397,7 +434,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_session_equals_plain),   cmocka_unit_test(test_session_threads),
         cmocka_unit_test(test_session_keep_and_rows),  cmocka_unit_test(test_session_feed),
-        cmocka_unit_test(test_session_head),           cmocka_unit_test(test_session_refuses),
+        cmocka_unit_test(test_session_head),
+        cmocka_unit_test(test_session_head_of_fast),           cmocka_unit_test(test_session_refuses),
         cmocka_unit_test(test_session_bad_models),     cmocka_unit_test(test_session_streams),
         cmocka_unit_test(test_session_streams_of_few),
     };

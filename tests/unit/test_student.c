@@ -100,7 +100,9 @@ static void test_student_needed(void **state)
         assert_true(n == 2 || student_quantile(0.975, n - 2) / sqrt(n - 1) >= distance);
     }
     assert_true(student_needed(1, 0, 0.975) == 2);
+    assert_true(student_needed(5, 1, 0.975) == 3); /* 12.7 / sqrt(2), 4.30 / sqrt(3) */
     assert_true(isinf(student_needed(0, 1, 0.975)));
+    assert_true(isinf(student_needed((double)NAN, 1, 0.975)));
     assert_true(isinf(student_needed(1e-9, 1, 0.975)));
     assert_true(isinf(student_needed(1, (double)NAN, 0.975)));
 }
