@@ -1,5 +1,6 @@
 #include "distill/distill.h"
 
+#include "distill/distill_qad.h"
 #include "formats/apart.h"
 #include "formats/base/hash.h"
 #include "formats/base/map.h"
@@ -22,6 +23,8 @@ struct distill {
     struct model *teacher, *plan; /* plan: the student's start */
     struct data *data;
     struct params ps;
+    struct qad *qad;    /* NULL: not quantized */
+    struct imatrix *im; /* its */
     struct teacher *live, *cached;
     size_t *hidden, *watched; /* [layers] blocks of the student and of the teacher */
     size_t n_hidden, rows;
@@ -135,7 +138,9 @@ static int identify(struct distill *d, struct err *err)
     hash_str(h, d->teacher_hex);
     hash_str(h, data_sha256(d->data));
     hash_options(h, d);
-    rc = hash_hex(h, d->id, err);
+    rc = distill_qad_hash(h, d->o, err);
+    if (!rc)
+        rc = hash_hex(h, d->id, err);
     hash_free(h);
     return rc;
 }
@@ -295,7 +300,9 @@ static int open_student(struct distill *d, struct err *err)
 
     if (!rc)
         rc = model_open(&d->plan, d->start.p, &mo, err);
-    return rc ? rc : params_read(&d->ps, model_source(d->plan), err);
+    if (!rc)
+        rc = params_read(&d->ps, model_source(d->plan), err);
+    return rc ? rc : distill_qad_open(&d->qad, &d->im, &d->ps, model_source(d->plan), d->o, err);
 }
 
 /* ---- targets ------------------------------------------------------------------------ */
@@ -378,6 +385,7 @@ static int open_targets(struct distill *d, struct err *err)
 static int train(struct distill *d, struct err *err)
 {
     const struct train_job job = {.ps = &d->ps,
+                                  .qad = d->qad,
                                   .plan = d->plan,
                                   .teacher = d->cached ? d->cached : d->live,
                                   .judge = d->live,
@@ -394,13 +402,14 @@ static int write_student(struct distill *d, struct err *err)
 {
     const struct source *start = model_source(d->plan);
 
-    return is_gguf(d->o->out)
+    return d->qad ? qad_write(d->o->out, d->qad, NULL, err)
+           : is_gguf(d->o->out)
                ? student_write_gguf(d->o->out, start, &d->ps, d->ps.w, d->o->type, err)
                : student_write_folder(d->o->out, start, &d->ps, d->ps.w, d->o->type,
                                       &d->o->train.par, err);
 }
 
-/* The log is kept beside the student, the rest goes. */
+/* The log is kept, the rest goes. */
 static int clean(struct distill *d, struct err *err)
 {
     struct buf b = {0}, log = {0};
@@ -432,6 +441,8 @@ static int check(const struct distill *d, struct err *err)
         rc = apart(d->o->out, d->o->data.file[i].path, false, err);
     if (!rc)
         rc = apart(d->o->out, d->o->student.from, false, err);
+    if (!rc)
+        rc = distill_qad_check(d->o, err);
     if (!rc && !is_gguf(d->o->out) && !stat(d->o->out, &st) && rmdir(d->o->out))
         rc = err_set(err, ERR_ARG, "%s: it is there, and no empty folder", d->o->out);
     return rc;
@@ -468,9 +479,12 @@ int distill_run(struct distill_result *out, const struct distill_opts *o, struct
     int rc;
 
     *out = (struct distill_result){0};
+    d.train.optim.lr = distill_rate(o);
     rc = stages(&d, err);
     teacher_free(d.cached);
     teacher_free(d.live);
+    qad_free(d.qad);
+    imatrix_free(d.im);
     params_release(&d.ps);
     model_free(d.plan);
     data_free(d.data);

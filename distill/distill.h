@@ -5,6 +5,7 @@
  * again with the same options. */
 
 #include "distill/data.h"
+#include "distill/qad.h"
 #include "distill/student.h"
 #include "distill/teacher.h"
 #include "distill/train.h"
@@ -21,17 +22,22 @@ struct distill_result {
 struct distill_opts {
     const char *teacher, *out; /* out: a .gguf, or a folder */
     struct student_spec student;
-    struct data_opts data;   /* n_tok: of a window */
-    struct train_opts train; /* optim.total 0: as `tokens` wants; eval_every 0: ten times;
+    struct data_opts data; /* n_tok: of a window */
+    struct train_opts
+        train;       /* optim.total 0: as `tokens` wants; lr < 0: chosen; eval_every 0: ten times;
                                       warmup UINT64_MAX: a tenth, 100 at most; rows, hidden: chosen */
-    uint64_t tokens;         /* trained on, all epochs together; 0: one epoch */
+    uint64_t tokens; /* trained on, all epochs together; 0: one epoch */
     enum kern_math teacher_math;
     const char *pre;   /* as source_opts */
     enum dtype type;   /* of the matrices in the file */
     const char *cache; /* read when it is there, else written; NULL: none */
     enum teacher_keep cache_keep;
     size_t cache_k;
-    bool keep; /* what it worked with, in OUT.train */
+    const char *quantize;     /* a mix: train through its types, write a .gguf of it; NULL: not */
+    enum qad_what qad;        /* what of it is trained */
+    enum codec_effort effort; /* of its encoder */
+    const char *imatrix;      /* for it; NULL: none */
+    bool keep;                /* what it worked with, in OUT.train */
     bool anew; /* begin again where OUT.train is of other options, instead of refusing it */
     /* Before anything is measured: what the student will be. Then how much there is to do. */
     void (*planned)(void *arg, const struct student_about *about);

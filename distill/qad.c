@@ -67,6 +67,9 @@ static int add_matrix(struct qad *q, size_t i, struct err *err)
         !dtype_row_bytes(&m->row_bytes, q->types[i], m->len))
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: %s cannot be trained through", t->name,
                        d->name);
+    if (!q->o.im && mix_needs_importance(q->o.mix, t->row->role, q->types[i]))
+        return err_set(err, ERR_ARG, "%s needs an importance matrix: tensor %.64s becomes %s",
+                       mix_name(q->o.mix), t->name, d->name);
     m->block_values = d->block;
     m->block_bytes = d->bytes;
     m->n_blocks = m->len / m->block_values;

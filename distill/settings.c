@@ -36,6 +36,18 @@ static const struct setting_choice keeps[] = {
     {NULL,      0              }
 };
 
+static const struct setting_choice qads[] = {
+    {"all",    QAD_ALL   },
+    {"scales", QAD_SCALES},
+    {NULL,     0         }
+};
+static const struct setting_choice efforts[] = {
+    {"fast",   EFFORT_FAST  },
+    {"normal", EFFORT_NORMAL},
+    {"best",   EFFORT_BEST  },
+    {NULL,     0            }
+};
+
 static const double MUCH = 1e15;
 
 #define AT(member)               offsetof(struct distill_opts, member), sizeof(((struct distill_opts *)0)->member)
@@ -72,13 +84,14 @@ static const struct setting settings[] = {
      OTHER(SETTING_LOSS,                                                                                                                                                                                                                                                                                           train.loss)},
     {"temperature",    "T","of both softmaxes (1)",     NUMBER(train.loss.temperature,                              1e-3, 1e3)},
     {"no-t2",                                                                   NULL,                                                                                                    "divergences are not multiplied by T^2",                                                                                                                                    SWITCH(train.loss.no_t2)},
-    {"lr",                                                                  "RATE",                                                                                                          "learning rate (3e-4)",                                                                                                                                                                                                          NUMBER(train.optim.lr,                                                              0, 1e6)},
+    {"lr",                                                                  "RATE",                                                                                                          "learning rate (3e-4; with --quantize 5e-5, of scales 4e-3)",
+     NUMBER(train.optim.lr,                                                              0, 1e6)},
     {"min-lr",                     "SHARE",                                                                                                "of it at the end (0.1)",                                                                                                                                                                                     NUMBER(train.optim.min_lr_ratio,0, 1)},
     {"schedule",                                                             "HOW",                                                                                                         "cosine, wsd or constant",                                                                                                                                                                        CHOICE(train.optim.schedule,schedules)},
     {"warmup",                                                                   "STEPS",                                                                                                         "with a rising rate (a tenth, at most 100)",
      COUNT(train.optim.warmup,0, 1e15)},
     {"decay",                                                                   "STEPS",                                                                                                            "of wsd: the last ones, with a falling rate",
-     COUNT(train.optim.decay,   0, 1e15)},
+     COUNT(train.optim.decay,0, 1e15)},
     {"weight-decay",                                                                  "N",                                                                                                          "of matrices (0.01)",                                                                                                                                                                                                          NUMBER(train.optim.weight_decay,0, 1e3)},
     {"clip",                                           "NORM","longest gradient (1; 0: any)",NUMBER(train.optim.clip,0, 1e9)},
     {"ema",                                                          "SHARE",                                     "moving average of the weights, such as 0.999",
@@ -97,7 +110,13 @@ static const struct setting settings[] = {
     {"cache-k",                                                                  "N",                                                                                                         "tokens kept of a row (128)",                                                                                                                                                                                                         COUNT(cache_k,1, 65535)},
     {"cache-keep",                                     "WHICH","of them: top-k (most probable), or sampled (drawn)",
      CHOICE(cache_keep,keeps)},
-    {"keep",                                                          NULL,                                              "leave what it worked with in OUT.train",                                                                     SWITCH(keep)},
+    {"quantize",                                                          "MIX",                                              "train through the types of a mix, such as Q3_K_M, and write a GGUF of it",
+     TEXT(quantize)},
+    {"qad",                                                               "WHAT",                                                                                                           "of it: all weights, or only scales, norms and biases",                                                                                                                                                                                                      CHOICE(qad,qads)},
+    {"imatrix",                                                 "FILE",                                                                                  "importance of the columns, for --quantize",FILE_PATH(imatrix)},
+    {"effort",                                         "HOW","of --quantize's encoder: fast, normal or best (fast)",
+     CHOICE(effort,efforts)},
+    {"keep",                                                            NULL,                                                                                                                         "leave what it worked with in OUT.train",         SWITCH(keep)},
 };
 
 const struct setting *setting_at(size_t i)
@@ -127,7 +146,8 @@ void distill_defaults(struct distill_opts *o)
 {
     struct err unused;
 
-    *o = (struct distill_opts){.teacher_math = KERN_F32, .type = DTYPE_BF16, .cache_k = 128};
+    *o = (struct distill_opts){
+        .teacher_math = KERN_F32, .type = DTYPE_BF16, .cache_k = 128, .effort = EFFORT_FAST};
     o->data.held_back = 0.05;
     o->data.held_tokens = 8192;
     o->data.n_tok = 512;
@@ -135,7 +155,7 @@ void distill_defaults(struct distill_opts *o)
     o->train.accumulate = 1;
     (void)!loss_parse(&o->train.loss, "forward_kl", &unused);
     o->train.loss.temperature = 1;
-    o->train.optim = (struct optim_opts){.lr = 3e-4,
+    o->train.optim = (struct optim_opts){.lr = -1,
                                          .min_lr_ratio = 0.1,
                                          .beta1 = 0.9,
                                          .beta2 = 0.95,

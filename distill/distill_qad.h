@@ -1,0 +1,21 @@
+#ifndef DISTILL_DISTILL_QAD_H
+#define DISTILL_DISTILL_QAD_H
+
+/* A run's quantization-aware part. Seen by distill only. */
+
+#include "distill/distill.h"
+#include "distill/qad.h"
+#include "formats/base/hash.h"
+
+/* Can it be done? Before anything takes time. Errors: ERR_ARG. */
+int distill_qad_check(const struct distill_opts *o, struct err *err) WARN_UNUSED;
+/* What of it decides the result. */
+int distill_qad_hash(struct hash *h, const struct distill_opts *o, struct err *err) WARN_UNUSED;
+/* *im, which *out needs, is the caller's to free, after *out. */
+int distill_qad_open(struct qad **out, struct imatrix **im, struct params *ps,
+                     const struct source *start, const struct distill_opts *o,
+                     struct err *err) WARN_UNUSED;
+/* The learning rate where none is given. */
+double distill_rate(const struct distill_opts *o);
+
+#endif /* DISTILL_DISTILL_QAD_H */
