@@ -1,4 +1,4 @@
-#include "distill/distill_qad.h"
+#include "distill/distill_impl.h"
 
 #include "formats/apart.h"
 #include "formats/base/map.h"

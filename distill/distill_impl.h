@@ -1,11 +1,14 @@
-#ifndef DISTILL_DISTILL_QAD_H
-#define DISTILL_DISTILL_QAD_H
+#ifndef DISTILL_DISTILL_IMPL_H
+#define DISTILL_DISTILL_IMPL_H
 
-/* A run's quantization-aware part. Seen by distill only. */
+/* Parts of distill.c: its identity, and quantization-aware runs. Seen by distill only. */
 
 #include "distill/distill.h"
 #include "distill/qad.h"
 #include "formats/base/hash.h"
+
+/* What of a run's options decides its result, but for the quantization; t: as they were chosen. */
+void distill_hash(struct hash *h, const struct distill_opts *o, const struct train_opts *t);
 
 /* Can it be done? Before anything takes time. Errors: ERR_ARG. */
 int distill_qad_check(const struct distill_opts *o, struct err *err) WARN_UNUSED;
@@ -18,4 +21,4 @@ int distill_qad_open(struct qad **out, struct imatrix **im, struct params *ps,
 /* The learning rate where none is given. */
 double distill_rate(const struct distill_opts *o);
 
-#endif /* DISTILL_DISTILL_QAD_H */
+#endif /* DISTILL_DISTILL_IMPL_H */
