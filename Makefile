@@ -7,6 +7,7 @@
 #   make bench     pare beside llama.cpp on real models (see docs/speed.md)
 #   make bench-quantize   pare quantize beside llama-quantize, every type
 #   make bench-eval   pare eval --against beside llama-perplexity --kl-divergence
+#   make bench-distill   a distillation step beside PyTorch's
 #   make fuzz      each fuzz target for FUZZ_SECONDS (60)
 #   make install   pare into $(DESTDIR)$(PREFIX)/bin
 #   make format    rewrite the sources in the house format
@@ -205,6 +206,9 @@ bench-quantize: all $(B)/tests/bench/synthetic
 bench-eval: all
 	@sh tests/bench/eval.sh
 
+bench-distill: all
+	@sh tests/bench/distill.sh
+
 install: all
 	install -D -m 755 $(PARE) $(DESTDIR)$(PREFIX)/bin/pare
 
@@ -223,7 +227,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 FORCE:
-.PHONY: all tests demo test lint fuzz fuzzers bench bench-quantize bench-eval install format docs clean help FORCE
+.PHONY: all tests demo test lint fuzz fuzzers bench bench-quantize bench-eval bench-distill install format docs clean help FORCE
 .SECONDARY:
 
 -include $(foreach l,$(LEVELS),$(REF_C:%.c=$(B)/%.$(l).d) $(WIDE_C:%.c=$(B)/%.$(l).d))
