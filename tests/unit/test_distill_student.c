@@ -151,6 +151,22 @@ static void test_distill_student_influence(void **state)
     student_about_release(&about);
 }
 
+static const float *values(const struct source *s, enum arch_role role, int layer)
+{
+    return (const float *)(const void *)source_role(s, role, layer)->part->data;
+}
+
+/* at[n]: columns of a [rows, all] that got [rows, n] has. */
+static void find_columns(size_t *at, size_t n, const float *got, const float *a, size_t all)
+{
+    size_t found = 0;
+
+    for (size_t c = 0; c < all && found < n; c++)
+        if (got[found] == a[c] && got[n + found] == a[all + c])
+            at[found++] = c;
+    assert_int_equal(found, n);
+}
+
 /* Cut out by hand: rows of the kept heads, columns of the kept channels. */
 static void test_distill_student_width(void **state)
 {
@@ -158,23 +174,37 @@ static void test_distill_student_width(void **state)
     const struct student_spec spec = {.hidden = 16, .ffn = 24, .heads = 2, .kv_heads = 1};
     const float *embd = small_weight(&f->small, -1, "token_embd.weight");
     const float *k = small_weight(&f->small, 0, "attn_k.weight");
-    size_t at[16], n = 0, head = 0;
+    size_t at[16], ff[24], out[16];
     struct student_about about;
     struct source *s;
     struct err err = {0};
 
     assert_int_equal(make(&about, f, &spec, &err), 0);
     assert_int_equal(source_open(&s, f->path, NULL, &err), 0);
-    const float *got = (const float *)(const void *)source_role(s, ROLE_TOKEN_EMBD, -1)->part->data;
-    for (size_t c = 0; c < SMALL_EMBD && n < 16; c++)
-        if (got[n] == embd[c] && got[16 + n] == embd[SMALL_EMBD + c])
-            at[n++] = c;
-    assert_int_equal(n, 16);
-    got = (const float *)(const void *)source_role(s, ROLE_ATTN_K, 0)->part->data;
-    head = got[0] == k[at[0]] ? 0 : 1;
+    find_columns(at, 16, values(s, ROLE_TOKEN_EMBD, -1), embd, SMALL_EMBD);
+    /* the attention output's columns say which head is kept: two of query heads are one of keys */
+    const float *o = small_weight(&f->small, 0, "attn_output.weight"), *got;
+    float rows[2 * SMALL_HEADS * SMALL_HEAD];
+    for (size_t r = 0; r < 2; r++)
+        memcpy(rows + r * SMALL_HEADS * SMALL_HEAD, o + at[r] * SMALL_HEADS * SMALL_HEAD,
+               sizeof(rows) / 2);
+    find_columns(out, 16, values(s, ROLE_ATTN_OUT, 0), rows, SMALL_HEADS * SMALL_HEAD);
+    const size_t head = out[0] / (2 * SMALL_HEAD);
+    assert_int_equal(out[15], head * 2 * SMALL_HEAD + 15);
+    got = values(s, ROLE_ATTN_K, 0);
     for (size_t r = 0; r < SMALL_HEAD; r++)
         for (size_t c = 0; c < 16; c++)
             assert_true(got[r * 16 + c] == k[(head * SMALL_HEAD + r) * SMALL_EMBD + at[c]]);
+    const float *d = small_weight(&f->small, 1, "ffn_down.weight");
+    float downs[2 * SMALL_FF];
+    memcpy(downs, d + at[0] * SMALL_FF, sizeof(downs) / 2);
+    memcpy(downs + SMALL_FF, d + at[1] * SMALL_FF, sizeof(downs) / 2);
+    find_columns(ff, 24, values(s, ROLE_FFN_DOWN, 1), downs, SMALL_FF);
+    const float *gate = small_weight(&f->small, 1, "ffn_gate.weight");
+    got = values(s, ROLE_FFN_GATE, 1);
+    for (size_t r = 0; r < 24; r++)
+        for (size_t c = 0; c < 16; c++)
+            assert_true(got[r * 16 + c] == gate[ff[r] * SMALL_EMBD + at[c]]);
     const struct source_tensor *down = source_role(s, ROLE_FFN_DOWN, 1);
     assert_int_equal(down->dims[0], 24);
     assert_int_equal(down->dims[1], 16);
