@@ -8,7 +8,7 @@ m=$d/m.gguf
 pare convert "$d/ck" "$m"
 mkfifo "$d/pipe"
 
-for c in inspect convert quantize imatrix eval run generate tokenize logits codec bench; do
+for c in inspect convert quantize distill imatrix eval run generate tokenize logits codec bench; do
     bad=0
     fails 2 "usage: pare $c" $c || bad=1
     fails 2 "unknown option --nonsense" $c x --nonsense || bad=1
