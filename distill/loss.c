@@ -106,6 +106,20 @@ int loss_parse(struct loss *out, const char *text, struct err *err)
         text, at, LOSS_TERMS_MAX);
 }
 
+void loss_text(struct buf *out, const struct loss *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct loss_term *t = &l->term[i];
+
+        buf_str(out, i ? " + " : "");
+        if (t->weight != 1)
+            buf_fmt(out, "%g*", t->weight);
+        buf_str(out, kinds[t->kind].name);
+        if (kinds[t->kind].param)
+            buf_fmt(out, "(%g)", t->param);
+    }
+}
+
 /* ---- what it is made of ------------------------------------------------------------ */
 
 bool loss_has(const struct loss *l, enum loss_kind kind)

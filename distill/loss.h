@@ -8,6 +8,7 @@
  *   tvd sum |p - q| / 2; ce -log softmax(student)[label] at T = 1.
  * Divergences are multiplied by T^2 unless told otherwise. A logit of -inf has probability 0 and gradient 0. */
 
+#include "formats/base/buf.h"
 #include "formats/base/err.h"
 #include "quant/kern.h"
 
@@ -45,6 +46,8 @@ struct loss {
 
 /* "forward_kl", "0.5*ce + 0.5*jsd(0.3)". Errors: ERR_ARG naming the kinds, or where it is wrong. */
 int loss_parse(struct loss *out, const char *text, struct err *err) WARN_UNUSED;
+/* Append what loss_parse reads as the same terms. */
+void loss_text(struct buf *out, const struct loss *l);
 bool loss_has(const struct loss *l, enum loss_kind kind);
 bool loss_needs_teacher(const struct loss *l); /* logits of one */
 

@@ -226,11 +226,15 @@ static void test_loss_parse(void **state)
         "jsd()",      "forward_kl,", "0x",       "ce+ce+ce+ce+ce+ce+ce+ce+ce"};
     struct err err = {0};
     struct loss l = parse(" 0.5 * ce+jsd( 0.3 ) ", 1);
+    struct buf text = {0};
 
     (void)state;
     assert_int_equal(l.n, 2);
     assert_true(l.term[0].kind == LOSS_CE && l.term[0].weight == 0.5);
     assert_true(l.term[1].kind == LOSS_JSD && l.term[1].param == 0.3 && l.term[1].weight == 1);
+    loss_text(&text, &l);
+    assert_string_equal(text.p, "0.5*ce + jsd(0.3)");
+    buf_release(&text);
     assert_true(loss_needs_teacher(&l) && loss_has(&l, LOSS_CE) && !loss_has(&l, LOSS_TVD));
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(loss_parse(&l, bad[i], &err), ERR_ARG);
