@@ -1,6 +1,7 @@
 #include "distill/distill.h"
 
 #include "distill/distill_impl.h"
+#include "distill/distill_page.h"
 #include "formats/apart.h"
 #include "formats/base/hash.h"
 #include "formats/base/map.h"
@@ -166,6 +167,8 @@ static void plan_steps(struct distill *d)
         t->optim.total = divided(d->o->tokens ? d->o->tokens : all, step ? step : 1);
     if (!t->eval_every)
         t->eval_every = divided(t->optim.total, 10);
+    if (t->optim.schedule == SCHEDULE_WSD && !t->optim.decay)
+        t->optim.decay = divided(t->optim.total, 5);
     if (t->optim.warmup == UINT64_MAX)
         t->optim.warmup = t->optim.total / 10 < 100 ? t->optim.total / 10 : 100;
     d->out->steps = t->optim.total;
@@ -364,6 +367,36 @@ static int clean(struct distill *d, struct err *err)
     return rc;
 }
 
+/* How it went, as OUT.report.html. */
+static int write_page(struct distill *d, struct err *err)
+{
+    struct distill_opts used = *d->o;
+    struct buf log = {0}, page = {0};
+    int rc;
+
+    used.train = d->train;
+    buf_fmt(&log, "%s/log.csv", d->work.p);
+    buf_put(&page, d->work.p, d->work.n - strlen(".train"));
+    buf_str(&page, ".report.html");
+    rc = buf_check(&log, err);
+    if (!rc)
+        rc = buf_check(&page, err);
+    if (!rc)
+        rc = distill_page(page.p, log.p, &used, d->out, err);
+    buf_release(&log);
+    buf_release(&page);
+    return rc;
+}
+
+/* Drawn tokens leave nothing for the others, which only these losses can do with. */
+static int check_loss(const struct distill_opts *o, struct err *err)
+{
+    for (size_t i = 0; o->cache && o->cache_keep == TEACHER_SAMPLED && i < o->train.loss.n; i++)
+        if (o->train.loss.term[i].kind != LOSS_FORWARD_KL && o->train.loss.term[i].kind != LOSS_CE)
+            return err_set(err, ERR_ARG, "a cache of drawn tokens is for forward_kl and ce alone");
+    return 0;
+}
+
 static int check(const struct distill *d, struct err *err)
 {
     struct stat st;
@@ -373,6 +406,10 @@ static int check(const struct distill *d, struct err *err)
         rc = apart(d->o->out, d->o->data.file[i].path, false, err);
     if (!rc)
         rc = apart(d->o->out, d->o->student.from, false, err);
+    if (!rc)
+        rc = apart(d->o->out, d->o->cache, false, err);
+    if (!rc)
+        rc = check_loss(d->o, err);
     if (!rc)
         rc = distill_qad_check(d->o, err);
     if (!rc && !is_gguf(d->o->out) && !stat(d->o->out, &st) && rmdir(d->o->out))
@@ -402,6 +439,8 @@ static int stages(struct distill *d, struct err *err)
         rc = train(d, err);
     if (!rc)
         rc = write_student(d, err);
+    if (!rc)
+        rc = write_page(d, err);
     return rc || d->o->keep ? rc : clean(d, err);
 }
 

@@ -25,7 +25,7 @@ struct distill_opts {
     struct data_opts data; /* n_tok: of a window */
     struct train_opts
         train;       /* optim.total 0: as `tokens` wants; lr < 0: chosen; eval_every 0: ten times;
-                                      warmup UINT64_MAX: a tenth, 100 at most; rows, hidden: chosen */
+                                      warmup UINT64_MAX: a tenth, 100 at most; decay 0: a fifth; rows, hidden: chosen */
     uint64_t tokens; /* trained on, all epochs together; 0: one epoch */
     enum kern_math teacher_math;
     const char *pre;   /* as source_opts */
@@ -47,7 +47,7 @@ struct distill_opts {
 };
 
 /* Errors: those of its parts; ERR_ARG for a run with other options in OUT.train. The log of the steps ends
- * as OUT.log.csv. */
+ * as OUT.log.csv, its curves as OUT.report.html. */
 int distill_run(struct distill_result *out, const struct distill_opts *o,
                 struct err *err) WARN_UNUSED;
 void distill_result_release(struct distill_result *r);

@@ -19,10 +19,10 @@ static const struct setting_choice maths[] = {
     {NULL,   0        }
 };
 static const struct setting_choice teacher_maths[] = {
-    {"f32",  KERN_F32 },
-    {"bf16", KERN_BF16},
+    {"f32",  KERN_F32  },
+    {"bf16", KERN_BF16 },
     {"fast", KERN_INT16},
-    {NULL,   0        }
+    {NULL,   0         }
 };
 static const struct setting_choice types[] = {
     {"bf16", DTYPE_BF16},
@@ -90,7 +90,7 @@ static const struct setting settings[] = {
     {"schedule",                                                             "HOW",                                                                                                         "cosine, wsd or constant",                                                                                                                                                                        CHOICE(train.optim.schedule,schedules)},
     {"warmup",                                                                   "STEPS",                                                                                                         "with a rising rate (a tenth, at most 100)",
      COUNT(train.optim.warmup,0, 1e15)},
-    {"decay",                                                                   "STEPS",                                                                                                            "of wsd: the last ones, with a falling rate",
+    {"decay",                                                                   "STEPS",                                                                                                            "of wsd: the last ones, with a falling rate (a fifth)",
      COUNT(train.optim.decay,0, 1e15)},
     {"weight-decay",                                                                  "N",                                                                                                          "of matrices (0.01)",                                                                                                                                                                                                          NUMBER(train.optim.weight_decay,0, 1e3)},
     {"clip",                                           "NORM","longest gradient (1; 0: any)",NUMBER(train.optim.clip,0, 1e9)},
@@ -99,7 +99,7 @@ static const struct setting settings[] = {
     {"only",                                                                   "PATTERN",                                                                                                        "all other tensors stay as they are",                                                                                                                               TEXT(train.only)},
     {"eval-every",                                                                  "STEPS",                                                                                                         "look at the text held back (a tenth)",
      COUNT(train.eval_every,                                                                                                                                                                                                           0, 1e15)},
-    {"save-every",                       "STEPS",                                                                                           "checkpoints (at evaluations)",                                                                                                                                                                                          COUNT(train.save_every,0, 1e15)},
+    {"save-every",             "STEPS",                                                                                           "checkpoints (at evaluations)",                                                                                                                                                                                          COUNT(train.save_every,0, 1e15)},
     {"patience",                                                      "N",                              "evaluations without a better KL, then stop", COUNT(train.patience,0, 1e9)},
     {"seed",                                                               "N",                                                                                                           "of the order, of fresh weights, of draws",                                                                                                                                                                                                      OTHER(SETTING_SEED,train.seed)},
     {"math",                                            "HOW",                                                                                       "of training: f32 or bf16",                                                                                                                                                                                                                                                                                                                CHOICE(train.math,                          maths)},

@@ -15,6 +15,9 @@ ok $? "a report in every form, beside a failed gate"
 ok $? "a page of perplexities only"
 "$PARE" compare "$d/r.json" --models 'a.gguf,b<b>&.gguf' --html "$d/compared.html" --markdown "$d/c.md" >>"$d/log" 2>&1
 ok $? "a page of a comparison"
+"$PARE" distill $demo "$d/s<b>&.gguf" --text $demo/calibration.txt --layers 2 --ctx 48 --batch 2 --steps 8 --held-tokens 200 >>"$d/log" 2>&1 &&
+    cp "$d/s<b>&.gguf.report.html" "$d/distilled.html"
+ok $? "a page of a distillation"
 
 grep -q '"name":"blk.0.attn_q.weight","type":"Q4_K","nmse":0.00[0-9]*,"bytes":[1-9]' "$d/r.json"
 ok $? "the report has each tensor's error"
@@ -121,7 +124,7 @@ look() {
     # shellcheck disable=SC2086  # an option or none
     timeout 100 "$browser" --headless $sandbox --disable-gpu --user-data-dir="$d/profile" --window-size=1400,900 \
         --blink-settings=preferredColorScheme="$1" --allow-file-access-from-files --enable-logging=stderr \
-        --dump-dom "file://$d/look.html?report,little,compared" >"$d/dom" 2>"$d/stderr"
+        --dump-dom "file://$d/look.html?report,little,compared,distilled" >"$d/dom" 2>"$d/stderr"
     grep -a 'CONSOLE' "$d/stderr" >"$d/console"
     sed -n 's/^.*look //p' "$d/dom" | sed 's/<.*//' >"$d/seen"
 }
@@ -131,7 +134,7 @@ for scheme in dark light; do
     sed 's/^/# /' "$d/console" | head -5
     [ -s "$d/dom" ] && [ ! -s "$d/console" ]
     ok $? "$scheme: the console is silent"
-    for page in report little compared; do
+    for page in report little compared distilled; do
         grep "^$page " "$d/seen" | grep -v ': looked at' | head -10 | sed 's/^/# /'
         [ "$(grep -c "^$page .*: looked at, dark $([ $scheme = dark ] && echo true || echo false)" "$d/seen")" = 2 ] &&
             ! grep "^$page " "$d/seen" | grep -qv ': looked at'
