@@ -98,7 +98,7 @@ struct drawing {
     const char *id, *title, *desc, *label;
     const struct series *s;
     enum column column;
-    bool log_y;
+    bool log_y; /* where the values lie far apart */
 };
 
 /* x and y of at most POINTS points. */
@@ -117,6 +117,18 @@ static size_t thin(double *x, double *y, const struct series *s, enum column col
         y[n] = sum / (double)some;
     }
     return n;
+}
+
+/* Do they differ by so much that only a logarithmic axis shows them all? */
+static bool far_apart(const double *y, size_t n)
+{
+    double least = INFINITY, most = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        least = fmin(least, y[i]);
+        most = fmax(most, y[i]);
+    }
+    return least > 0 && most > 8 * least;
 }
 
 static int draw(struct buf *b, struct page_of *p, const struct drawing *d, struct err *err)
@@ -138,7 +150,6 @@ static int draw(struct buf *b, struct page_of *p, const struct drawing *d, struc
         .x = x,
         .line = &line,
         .n_lines = 1,
-        .log_y = d->log_y,
         .whole_x = true
     };
     int rc = x && y && wide && narrow ? 0 : err_nomem(err);
@@ -146,6 +157,11 @@ static int draw(struct buf *b, struct page_of *p, const struct drawing *d, struc
     if (rc || d->s->n < 2)
         return rc;
     l.n = thin(x, y, d->s, d->column);
+    l.log_y = d->log_y && far_apart(y, l.n);
+    if (l.log_y)
+        l.y_label = arena_fmt(&p->arena, "%s (log scale)", d->label);
+    if (!l.y_label)
+        return err_nomem(err);
     buf_str(b, "<figure>\n");
     rc = svg_lines(b, &l, err);
     l.head.id = narrow;
@@ -161,7 +177,7 @@ static int draw_all(struct buf *b, struct page_of *p, struct err *err)
 {
     const struct drawing all[] = {
         {"kl",   "KL divergence from the teacher on text held back",                     "Falls as the student learns.",
-         "KL divergence, nats (log scale)",                                                                                                                  &p->look, C_KL,   true },
+         "KL divergence, nats",                                                                                                                              &p->look, C_KL,   true },
         {"loss", "Training loss",                                                        "By step; of long runs the mean of some steps.", "loss",            &p->step,
          C_LOSS,                                                                                                                                                               false},
         {"ppl",  "Perplexity of text held back",                                         "By step.",                                      "perplexity",      &p->look, C_PPL,  true },
