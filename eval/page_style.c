@@ -48,9 +48,10 @@ static const char style_text[] =
     ":focus-visible{outline:2px solid var(--accent);outline-offset:2px}\n";
 
 static const char style_tables[] =
-    ".scroll{overflow-x:auto;margin:.5rem 0;position:relative}\n"
+    ".scroll{overflow-x:auto;margin:.5rem 0;padding-bottom:1px;position:relative}\n"
     "table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums}"
-    ".full{width:100%}\n"
+    /* collapsed borders vanish under a cell that stays in place */
+    ".full{width:100%;border-collapse:separate;border-spacing:0}\n"
     "small{font-size:.86em;color:var(--soft)}th,td{padding:.36rem "
     ".5rem;overflow-wrap:normal;text-align:right;border-bottom:1px solid var(--line);"
     "white-space:nowrap;vertical-align:top}"
@@ -60,7 +61,7 @@ static const char style_tables[] =
     "max-width:16rem;white-space:normal;overflow-wrap:anywhere;min-width:8rem}\n"
     ".compared td:nth-child(2){white-space:normal}.compared "
     "td:nth-child(2){min-width:9rem;max-width:20rem}.begins{white-space:normal;min-width:16rem}."
-    "wrap td,.wrap th{white-space:normal}"
+    "wrap td,.wrap th{white-space:normal}.wrap td:last-child{min-width:13rem}"
     "tr.base th,tr.base td{color:var(--soft);font-style:italic}\n"
     "th button{font:inherit;color:inherit;background:none;border:0;padding:0;margin:0;"
     "cursor:pointer;text-align:inherit}"
