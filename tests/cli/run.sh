@@ -102,7 +102,7 @@ refused 1 "$d/none.yaml: No such file" run "$d/none.yaml"
 recipe 'model: [m\n'
 refused 1 "r.yaml: line 2, column 1: " run "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantise: [Q8_0]\n'
-refused 1 'r.yaml: line 2, column 11: unknown key "quantise" (known: name, model, quantize, evaluate, report, calibrate, gate, allow_overlap, matrix, include)' run \
+refused 1 'r.yaml: line 2, column 11: unknown key "quantise" (known: name, model, quantize, evaluate, report, calibrate, gate, allow_overlap, matrix, include' run \
     "$d/r.yaml" --out "$d/x"
 recipe 'model: m\nquantize: [Q8_0]\ngate:\n  Q8_0: {kld: "<= 0.1"}\n'
 refused 1 "r.yaml: line 4, column 3: gate: needs evaluate:" run "$d/r.yaml" --out "$d/x"
