@@ -132,6 +132,16 @@ static int claim_work(struct distill *d, struct err *err)
     return out_file(d->from.p, d->id, HASH_HEX_BYTES - 1, err);
 }
 
+/* What only the first rank does, before the others go on. */
+static int first_rank(struct distill *d, int (*does)(struct distill *d, struct err *err),
+                      struct err *err)
+{
+    char done = 0;
+    const int rc = comm_rank(d->o->comm) ? 0 : does(d, err);
+
+    return rc ? rc : comm_broadcast(d->o->comm, &done, 1, err);
+}
+
 /* ---- teacher and text --------------------------------------------------------------- */
 
 static int open_teacher(struct distill *d, struct err *err)
@@ -146,7 +156,7 @@ static int open_teacher(struct distill *d, struct err *err)
         rc = err_set(err, ERR_UNSUPPORTED, "%s: it has no vocabulary", d->o->teacher);
     if (!rc)
         rc = student_plan(&d->out->about, &d->o->student, model_source(d->teacher), err);
-    if (!rc && d->o->planned)
+    if (!rc && d->o->planned && !comm_rank(d->o->comm))
         d->o->planned(d->o->arg, &d->out->about);
     return rc;
 }
@@ -218,7 +228,11 @@ static int make_student(struct distill *d, struct err *err)
     struct student_about about = {0};
     struct student_sample s;
     int32_t *ids = NULL;
-    int rc = sample_of(&ids, &s, d, err);
+    int rc = 0;
+
+    if (!access(d->start.p, F_OK))
+        return 0;
+    rc = sample_of(&ids, &s, d, err);
 
     if (!rc)
         rc = student_make(&about, d->start.p, &d->o->student, d->teacher, &s, &d->o->train.par,
@@ -231,7 +245,7 @@ static int make_student(struct distill *d, struct err *err)
 static int open_student(struct distill *d, struct err *err)
 {
     const struct model_opts mo = {.cpu = d->o->train.cpu, .math = KERN_F32, .log = d->o->train.log};
-    int rc = access(d->start.p, F_OK) ? make_student(d, err) : 0;
+    int rc = first_rank(d, make_student, err);
 
     if (!rc)
         rc = model_open(&d->plan, d->start.p, &mo, err);
@@ -283,18 +297,24 @@ static struct teacher_opts teacher_opts(const struct distill *d)
                                  .par = d->o->train.par};
 }
 
-static int open_cache(struct distill *d, struct err *err)
+static int write_cache(struct distill *d, struct err *err)
 {
-    const struct teacher_opts to = teacher_opts(d);
     const struct teacher_cache_opts co = {.keep = d->o->cache_keep,
                                           .k = d->o->cache_k,
                                           .seed = d->o->data.seed,
                                           .model_hex = d->teacher_hex,
                                           .log = d->o->train.log};
-    int rc = 0;
 
-    if (access(d->o->cache, F_OK))
-        rc = teacher_cache_write(&d->out->cache, d->o->cache, d->live, d->data, &co, err);
+    if (!access(d->o->cache, F_OK))
+        return 0;
+    return teacher_cache_write(&d->out->cache, d->o->cache, d->live, d->data, &co, err);
+}
+
+static int open_cache(struct distill *d, struct err *err)
+{
+    const struct teacher_opts to = teacher_opts(d);
+    const int rc = first_rank(d, write_cache, err);
+
     return rc ? rc : teacher_cached(&d->cached, d->o->cache, d->teacher_hex, d->data, &to, err);
 }
 
@@ -327,6 +347,7 @@ static int train(struct distill *d, struct err *err)
                                   .data = d->data,
                                   .dir = d->work.p,
                                   .identity = d->id,
+                                  .comm = d->o->comm,
                                   .row = d->o->row,
                                   .arg = d->o->arg};
 
@@ -397,7 +418,7 @@ static int check_loss(const struct distill_opts *o, struct err *err)
     return 0;
 }
 
-static int check(const struct distill *d, struct err *err)
+static int check(struct distill *d, struct err *err)
 {
     struct stat st;
     int rc = apart(d->o->out, d->o->teacher, false, err);
@@ -422,26 +443,26 @@ static int stages(struct distill *d, struct err *err)
     int rc = make_names(d, err);
 
     if (!rc)
-        rc = check(d, err);
+        rc = first_rank(d, check, err);
     if (!rc)
         rc = open_teacher(d, err);
     if (!rc)
         rc = open_text(d, err);
     if (!rc)
-        rc = claim_work(d, err);
+        rc = first_rank(d, claim_work, err);
     if (!rc)
         rc = open_student(d, err);
     if (!rc)
         rc = open_targets(d, err);
-    if (!rc && d->o->begun)
+    if (!rc && d->o->begun && !comm_rank(d->o->comm))
         d->o->begun(d->o->arg, d->out);
     if (!rc)
         rc = train(d, err);
     if (!rc)
-        rc = write_student(d, err);
+        rc = first_rank(d, write_student, err);
     if (!rc)
-        rc = write_page(d, err);
-    return rc || d->o->keep ? rc : clean(d, err);
+        rc = first_rank(d, write_page, err);
+    return rc || d->o->keep ? rc : first_rank(d, clean, err);
 }
 
 int distill_run(struct distill_result *out, const struct distill_opts *o, struct err *err)

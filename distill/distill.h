@@ -38,6 +38,8 @@ struct distill_opts {
     enum codec_effort effort; /* of its encoder */
     const char *imatrix;      /* for it; NULL: none */
     bool keep;                /* what it worked with, in OUT.train */
+    struct comm *comm;        /* ranks that train together (mpirun), all called alike; the first
+                                 one writes. NULL: alone */
     bool anew; /* begin again where OUT.train is of other options, instead of refusing it */
     /* Before anything is measured: what the student will be. Then how much there is to do. */
     void (*planned)(void *arg, const struct student_about *about);

@@ -145,6 +145,7 @@ static int make(struct train *t, struct err *err)
                                 .par = t->o->par};
     int rc = check(t, err);
 
+    comm_stretch(&t->first, &t->n_own, t->comm, t->own->n_values, comm_rank(t->comm));
     if (!rc)
         rc = make_arrays(t, err);
     if (!rc)
@@ -154,7 +155,8 @@ static int make(struct train *t, struct err *err)
     if (!rc && t->o->n_hidden)
         rc = net_watch(t->net, t->o->hidden, t->o->n_hidden, err);
     if (!rc)
-        rc = optim_new(&t->optim, t->own, &t->o->optim, t->trained, 0, SIZE_MAX, &t->o->par, err);
+        rc = optim_new(&t->optim, t->own, &t->o->optim, t->trained, t->first, t->n_own, &t->o->par,
+                       err);
     if (!rc && mkdir(t->job->dir, 0777) && errno != EEXIST)
         rc = err_errno(err, t->job->dir);
     return rc;
@@ -208,43 +210,66 @@ static int not_finite(const struct train *t, double loss, struct err *err)
                    t->mark.step + 1, what);
 }
 
-static int gradients(double *loss, uint64_t *counted, struct train *t, struct err *err)
+/* Of all ranks: each has its share of the sequences, and in the end the sum of gradients of its stretch. *stop: somebody
+ * was asked to. */
+static int gradients(double *loss, bool *stop, struct train *t, struct err *err)
 {
     const uint64_t n = (uint64_t)t->o->n_seq * t->o->accumulate, first = t->mark.step * n;
+    size_t from, share;
+    uint64_t counted = 0;
     int rc = t->job->qad ? qad_use(t->job->qad, NULL, err) : 0;
 
-    *counted = 0;
+    comm_share(&from, &share, t->comm, (size_t)n);
     for (uint64_t i = 0; i < n; i++) {
         const struct data_window w = data_window(t->job->data, data_order(t->job->data, first + i));
-        *counted += train_counted(t, &w);
+        counted += train_counted(t, &w);
     }
     *loss = 0;
+    *stop = false;
     memset(t->job->ps->g, 0, t->job->ps->n_values * sizeof(float));
-    for (uint64_t at = first; at < first + n && *counted && !rc; at += t->n_seq) {
-        train_fill(t, at, first + n, false);
-        rc = train_batch(loss, t, 1 / (double)*counted, err);
-        if (!rc)
-            rc = log_stop(t->o->log, err);
+    for (uint64_t at = first + from, end = at + share; at < end && counted && !rc && !*stop;
+         at += t->n_seq) {
+        train_fill(t, at, end, false);
+        rc = train_batch(loss, t, 1 / (double)counted, err);
+        *stop = !rc && log_stop(t->o->log, err);
     }
     if (!rc && t->job->qad)
         qad_gather(t->job->qad);
+    return rc ? rc : comm_reduce(t->comm, t->own->g, t->own->n_values, err);
+}
+
+/* What all ranks know of a step, in the order of ranks: the same bits everywhere. */
+static int agree(double *loss, double *norm, bool *stop, struct train *t, struct err *err)
+{
+    double x[3] = {*loss, optim_norm2(t->optim), *stop};
+    const int rc = comm_sum(t->comm, x, 3, err);
+
+    *loss = x[0];
+    *norm = sqrt(x[1]);
+    *stop = x[2] > 0;
     return rc;
 }
 
 static int step(struct train *t, struct err *err)
 {
     struct train_row row = {0};
-    uint64_t counted;
-    int rc = gradients(&row.loss, &counted, t, err);
+    bool stop;
+    int rc = gradients(&row.loss, &stop, t, err);
 
+    if (!rc)
+        rc = agree(&row.loss, &row.norm, &stop, t, err);
     if (rc)
         return rc;
-    row.norm = sqrt(optim_norm2(t->optim));
+    if (stop)
+        return err_set(err, ERR_INTERRUPTED, "interrupted");
     if (!isfinite(row.loss) || !isfinite(row.norm))
         return not_finite(t, row.loss, err);
     t->mark.step++;
     t->mark.tokens += (uint64_t)t->o->n_seq * t->o->accumulate * t->n_tok;
     optim_step(t->optim, t->mark.step, row.norm);
+    rc = comm_gather(t->comm, t->own->w, t->own->n_values, err);
+    if (rc)
+        return rc;
     row.step = t->mark.step;
     row.tokens = t->mark.tokens;
     row.lr = optim_lr(&t->o->optim, t->mark.step);
@@ -361,14 +386,14 @@ static int take_best(struct train *t, struct err *err)
     if (t->mark.evaluated)
         return train_load_best(t, err);
     if (s.ema)
-        memcpy(t->own->w, s.ema, s.n * sizeof(float));
-    return 0;
+        memcpy(t->own->w + t->first, s.ema, s.n * sizeof(float));
+    return comm_gather(t->comm, t->own->w, t->own->n_values, err);
 }
 
 int train_run(struct train_result *out, const struct train_job *job, const struct train_opts *o,
               struct err *err)
 {
-    struct train t = {.job = job, .o = o, .log_fd = -1, .start = now()};
+    struct train t = {.job = job, .o = o, .log_fd = -1, .start = now(), .comm = job->comm};
     uint64_t saved;
     int rc;
 

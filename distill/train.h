@@ -4,6 +4,7 @@
 /* The loop: windows in order, teacher's targets, student's pass, optimizer; evaluation on held-back text;
  * checkpoints. A run that was killed goes on from its last checkpoint and ends with the same bytes. */
 
+#include "distill/comm.h"
 #include "distill/data.h"
 #include "distill/loss.h"
 #include "distill/net.h"
@@ -49,6 +50,9 @@ struct train_row {
 /* What it works on; all outlive the run. */
 struct train_job {
     struct params *ps;
+    struct comm
+        *comm; /* ranks that train together, each with all of this and the same `dir`; NULL: alone.
+                          The first writes all files; a step's sequences are shared out */
     struct qad *qad; /* of ps: what it has is trained instead; NULL: ps itself */
     const struct model *plan;
     struct teacher *teacher; /* NULL: labels only */

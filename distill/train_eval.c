@@ -101,42 +101,54 @@ static int look_batch(struct sums *s, struct look *l, struct err *err)
 }
 
 /* Weights and their moving average change places. */
-static void swap(struct train *t)
+static int swap(struct train *t, struct err *err)
 {
     const struct optim_state s = optim_state(t->optim);
-    float *w = t->own->w;
+    float *w = t->own->w + t->first;
 
     for (size_t i = 0; s.ema && i < s.n; i++) {
         const float x = w[i];
         w[i] = s.ema[i];
         s.ema[i] = x;
     }
+    return s.ema ? comm_gather(t->comm, t->own->w, t->own->n_values, err) : 0;
+}
+
+/* Of all ranks, and what the first one makes of it. */
+static int add_up(struct train_row *out, struct sums *s, struct train *t, struct err *err)
+{
+    double x[] = {s->kl, s->ce, s->same, (double)s->rows, (double)s->labels};
+    int rc = comm_sum(t->comm, x, 5, err);
+    const bool judged = t->job->judge && x[3] > 0;
+
+    out->evaluated = true;
+    out->kl = judged ? x[0] / x[3] : (double)NAN;
+    out->top1 = judged ? x[2] / x[3] : (double)NAN;
+    out->ppl = x[4] > 0 ? exp(x[1] / x[4]) : (double)NAN;
+    return rc ? rc : comm_broadcast(t->comm, out, sizeof(*out), err);
 }
 
 int train_evaluate(struct train_row *out, struct train *t, struct err *err)
 {
-    const uint64_t n = data_n_held(t->job->data);
+    size_t first, n;
     struct look l = {.t = t, .seen = calloc(t->rows, sizeof(*l.seen))};
     struct sums s = {0};
-    int rc = l.seen ? 0 : err_nomem(err);
+    int rc = l.seen ? 0 : err_nomem(err), back;
 
-    swap(t);
+    comm_share(&first, &n, t->comm, data_n_held(t->job->data));
+    if (!rc)
+        rc = swap(t, err);
     if (!rc && t->job->qad)
         rc = qad_use(t->job->qad, NULL, err);
     for (uint64_t at = 0; at < n && !rc; at += t->n_seq) {
         log_progress(t->o->log, "evaluation windows", at, n);
-        train_fill(t, at, n, true);
+        train_fill(t, first + at, first + n, true);
         rc = look_batch(&s, &l, err);
-        if (!rc)
+        if (!rc && comm_size(t->comm) == 1)
             rc = log_stop(t->o->log, err);
     }
-    swap(t);
+    back = l.seen ? swap(t, err) : 0;
+    rc = rc ? rc : back;
     free(l.seen);
-    if (rc)
-        return rc;
-    out->evaluated = true;
-    out->kl = t->job->judge && s.rows ? s.kl / (double)s.rows : (double)NAN;
-    out->top1 = t->job->judge && s.rows ? s.same / (double)s.rows : (double)NAN;
-    out->ppl = s.labels ? exp(s.ce / (double)s.labels) : (double)NAN;
-    return 0;
+    return rc ? rc : add_up(out, &s, t, err);
 }

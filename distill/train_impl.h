@@ -35,6 +35,8 @@ struct train {
     bool *trained;              /* [ps->n] */
     int log_fd;
     double start; /* seconds */
+    struct comm *comm;
+    size_t first, n_own; /* the stretch of own->w that this rank's optimizer has */
 };
 
 /* Seconds of training so far. */

@@ -75,6 +75,8 @@ int train_log_open(struct train *t, struct err *err)
     struct buf path = {0};
     int rc;
 
+    if (comm_rank(t->comm))
+        return 0; /* the first rank's to write */
     buf_fmt(&path, "%s/log.csv", t->job->dir);
     rc = buf_check(&path, err);
     if (rc)
@@ -105,6 +107,8 @@ int train_log_row(struct train *t, const struct train_row *row, struct err *err)
     struct buf b = {0};
     int rc;
 
+    if (comm_rank(t->comm))
+        return 0;
     buf_fmt(&b, "%" PRIu64 ",%" PRIu64, row->step, row->tokens);
     put_num(&b, step ? row->loss : none);
     put_num(&b, step ? row->norm : none);

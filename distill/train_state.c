@@ -4,7 +4,8 @@
  *   best:  "PAREBST1", identity, step, n_values, w, CRC-32
  *
  * Little endian; identity is u64 length and text. A best file may be ahead of the state: a run that was killed
- * between the two comes by that step again, with the same weights. */
+ * between the two comes by that step again, with the same weights. With several ranks the first writes the same
+ * files, whatever their number, and all read them. */
 
 #include "distill/train_impl.h"
 #include "formats/base/buf.h"
@@ -14,6 +15,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -86,9 +88,29 @@ static int put(struct file *f, const void *p, size_t n, struct err *err)
     return out_write(&f->out, p, n, err);
 }
 
+enum { AT_ONCE = 1 << 20 }; /* values that come from the other ranks */
+
+/* x: the own stretch, NULL: nothing; all ranks' in the file. Elsewhere than on the first rank f is not open. */
+static int put_stretch(struct file *f, const float *x, struct err *err)
+{
+    const size_t n = f->t->own->n_values;
+    float *all = x ? malloc(AT_ONCE * sizeof(*all)) : NULL;
+    int rc = x && !all ? err_nomem(err) : 0;
+
+    for (size_t at = 0, some; x && !rc && at < n; at += some) {
+        some = n - at < AT_ONCE ? n - at : AT_ONCE;
+        rc = comm_collect(f->t->comm, all, x, n, at, some, err);
+        if (!rc && !comm_rank(f->t->comm))
+            rc = put(f, all, some * sizeof(*all), err);
+    }
+    free(all);
+    return rc;
+}
+
+/* What all ranks have. */
 static int put_floats(struct file *f, const float *x, size_t n, struct err *err)
 {
-    return x ? put(f, x, n * sizeof(*x), err) : 0;
+    return comm_rank(f->t->comm) ? 0 : put(f, x, n * sizeof(*x), err);
 }
 
 static int begin(struct file *f, const char *name, const struct buf *head, struct err *err)
@@ -98,6 +120,8 @@ static int begin(struct file *f, const char *name, const struct buf *head, struc
 
     out_init(&f->out);
     f->crc = crc32_z(0, NULL, 0);
+    if (comm_rank(f->t->comm))
+        return 0;
     buf_fmt(&path, "%s/%s", f->t->job->dir, name);
     rc = buf_check(&path, err);
     if (!rc)
@@ -114,6 +138,8 @@ static int end(struct file *f, int rc, struct err *err)
 {
     struct buf b = {0};
 
+    if (comm_rank(f->t->comm))
+        return rc;
     buf_u32(&b, (uint32_t)f->crc);
     if (!rc)
         rc = buf_check(&b, err);
@@ -147,17 +173,17 @@ int train_save(struct train *t, struct err *err)
     mark.seconds = train_seconds(t);
     put_head(&head, state_magic, t);
     put_mark(&head, &mark);
-    buf_u64(&head, s.n);
+    buf_u64(&head, t->own->n_values);
     buf_u64(&head, s.ema != NULL);
     rc = begin(&f, "state", &head, err);
     if (!rc)
-        rc = put_floats(&f, t->own->w, s.n, err);
+        rc = put_floats(&f, t->own->w, t->own->n_values, err);
     if (!rc)
-        rc = put_floats(&f, s.m, s.n, err);
+        rc = put_stretch(&f, s.m, err);
     if (!rc)
-        rc = put_floats(&f, s.v, s.n, err);
+        rc = put_stretch(&f, s.v, err);
     if (!rc)
-        rc = put_floats(&f, s.ema, s.n, err);
+        rc = put_stretch(&f, s.ema, err);
     rc = end(&f, rc, err);
     buf_release(&head);
     return rc ? err_wrap(err, "checkpoint of step %llu", (unsigned long long)mark.step) : 0;
@@ -172,10 +198,10 @@ int train_save_best(struct train *t, struct err *err)
 
     put_head(&head, best_magic, t);
     buf_u64(&head, t->mark.step);
-    buf_u64(&head, s.n);
+    buf_u64(&head, t->own->n_values);
     rc = begin(&f, "best", &head, err);
     if (!rc)
-        rc = put_floats(&f, s.ema ? s.ema : t->own->w, s.n, err);
+        rc = s.ema ? put_stretch(&f, s.ema, err) : put_floats(&f, t->own->w, t->own->n_values, err);
     rc = end(&f, rc, err);
     buf_release(&head);
     return rc ? err_wrap(err, "best weights of step %llu", (unsigned long long)t->mark.step) : 0;
@@ -217,33 +243,61 @@ done:
     return rc;
 }
 
-/* n floats to each of to[k], NULL ends; then the checksum. */
-static int read_floats(float *const *to, struct rd *r, const struct map *m, size_t n,
+/* Where n of the values in a file go: those from `first` on. */
+struct place {
+    float *to; /* NULL ends */
+    size_t first, n;
+};
+
+/* n floats for each of to[k], the last has to == NULL; then the checksum. */
+static int read_floats(const struct place *to, struct rd *r, const struct map *m, size_t n,
                        struct err *err)
 {
     struct rd tail = rd_init(m->data + (m->size - 4), 4);
     size_t k = 0;
 
-    while (to[k])
+    while (to[k].to)
         k++;
     if (r->bad || rd_left(r) / sizeof(float) / (k ? k : 1) != n ||
         rd_left(r) != k * n * sizeof(float))
         return err_set(err, ERR_FORMAT, "the checkpoint has not the size it is to have");
     if (crc32_z(crc32_z(0, NULL, 0), m->data, m->size - 4) != rd_u32(&tail))
         return err_set(err, ERR_FORMAT, "the checkpoint is damaged: its checksum does not fit");
-    for (k = 0; to[k]; k++) {
+    for (k = 0; to[k].to; k++) {
         const uint8_t *p = rd_bytes(r, n * sizeof(float));
 
-        memcpy(to[k], p, n * sizeof(float));
+        memcpy(to[k].to, p + to[k].first * sizeof(float), to[k].n * sizeof(float));
         map_forget(m, (size_t)(p - m->data), n * sizeof(float));
     }
     return 0;
 }
 
+/* Do all ranks see the same checkpoint? */
+static int same_step(struct train *t, struct err *err)
+{
+    uint64_t first = t->mark.step;
+    const int rc = comm_broadcast(t->comm, &first, sizeof(first), err);
+
+    if (rc || first == t->mark.step)
+        return rc;
+    return err_set(err, ERR_ARG,
+                   "%s: rank %d sees the checkpoint of step %llu, the first rank that of %llu: all "
+                   "ranks need the same folder",
+                   t->job->dir, comm_rank(t->comm), (unsigned long long)t->mark.step,
+                   (unsigned long long)first);
+}
+
 int train_load(struct train *t, struct err *err)
 {
     const struct optim_state s = optim_state(t->optim);
-    float *const to[] = {t->own->w, s.m, s.v, s.ema, NULL};
+    const size_t n = t->own->n_values;
+    const struct place to[] = {
+        {t->own->w, 0, n},
+        {s.m,        t->first, t->n_own},
+        {s.v,       t->first, t->n_own},
+        {s.ema, t->first, t->n_own},
+        {0      }
+    };
     struct train_mark mark = {0};
     struct map m = {0};
     struct rd r;
@@ -253,26 +307,33 @@ int train_load(struct train *t, struct err *err)
     if (rc || !there)
         goto done;
     get_mark(&mark, &r);
-    if (rd_u64(&r) != s.n || rd_u64(&r) != (s.ema != NULL))
+    if (rd_u64(&r) != n || rd_u64(&r) != (s.ema != NULL))
         rc = err_set(err, ERR_FORMAT, "the checkpoint has other values than the student");
     else
-        rc = read_floats(to, &r, &m, s.n, err);
+        rc = read_floats(to, &r, &m, n, err);
     if (rc)
         rc = err_wrap(err, "%s/state", t->job->dir);
     else
         t->mark = mark;
 done:
     map_release(&m);
-    return rc;
+    return rc ? rc : same_step(t, err);
 }
 
 int train_load_best(struct train *t, struct err *err)
 {
-    float *const to[] = {t->own->w, NULL};
+    const struct place to[] = {
+        {t->own->w,         0, t->own->n_values},
+        {0}
+    };
+    uint64_t written = t->mark.best_step; /* by the first rank, before the others read */
     struct map m = {0};
     struct rd r;
     bool there;
-    int rc = open_file(&m, &r, &there, t, "best", best_magic, err);
+    int rc = comm_broadcast(t->comm, &written, sizeof(written), err);
+
+    if (!rc)
+        rc = open_file(&m, &r, &there, t, "best", best_magic, err);
 
     if (rc || !there) {
         rc = rc ? rc : err_set(err, ERR_IO, "%s/best: it is gone", t->job->dir);

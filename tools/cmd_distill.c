@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* What the callbacks print with. */
 struct show {
@@ -78,13 +79,27 @@ static void print_result(const struct distill_result *r, const char *out)
            t->seconds > 0 ? (double)t->tokens / t->seconds : 0.0);
 }
 
+/* Ranks end together. They mostly fail alike: then the first one says why. */
+static void end_ranks(struct comm *comm, int rc, const struct err *err)
+{
+    const struct timespec while_first_speaks = {.tv_sec = 2};
+
+    /* a signal that ends the pause is mpirun's, which ends this rank: the other has spoken */
+    if (rc && comm_size(comm) > 1 && !(comm_rank(comm) && nanosleep(&while_first_speaks, NULL)))
+        fprintf(stderr, "pare distill: rank %d: %s\n", comm_rank(comm), err->msg);
+    comm_close(comm, rc != 0);
+}
+
 int cmd_distill(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
     struct show show = {.log = &env->log};
-    struct distill_cmd cmd;
+    struct distill_cmd cmd = {0};
     struct distill_result r;
-    int rc = distill_cmd_read(&cmd, env, argc, argv, err);
+    struct comm *comm = NULL;
+    int rc = comm_open(&comm, getenv("OMPI_COMM_WORLD_SIZE") != NULL, err);
 
+    if (!rc)
+        rc = distill_cmd_read(&cmd, env, argc, argv, err);
     if (rc || cmd.common.done)
         goto done;
     show.per_step = (uint64_t)cmd.o.train.n_seq * cmd.o.train.accumulate * cmd.o.data.n_tok;
@@ -92,13 +107,18 @@ int cmd_distill(struct cmd_env *env, int argc, char **argv, struct err *err)
     cmd.o.begun = print_begun;
     cmd.o.row = print_row;
     cmd.o.arg = &show;
+    cmd.o.comm = comm;
+    if (comm_rank(comm))
+        env->log.progress = NULL;
     rc = distill_run(&r, &cmd.o, err);
     log_progress(&env->log, "", 1, 1);
     if (!rc) {
-        print_result(&r, cmd.o.out);
+        if (!comm_rank(comm))
+            print_result(&r, cmd.o.out);
         distill_result_release(&r);
     }
 done:
+    end_ranks(comm, rc, err);
     distill_cmd_release(&cmd);
     return rc;
 }
