@@ -112,7 +112,7 @@ said "$demo/config.json"
 
 # ---- what can't be done -------------------------------------------------------------------
 rm -rf "$d/to" && mkdir "$d/to"
-student "$d/to/o.gguf" --warmup 0 --clip 0 --lr 1e30
+student "$d/to/o.gguf" --warmup 0 --clip 0 --lr 1e6
 said "is not finite"
 grep -q "step [2-9]: the [a-z]* is not finite, first in the .* of [a-z]" "$d/err"
 ok $? "which step, which tensor"
