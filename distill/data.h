@@ -13,8 +13,9 @@
 #include <stdint.h>
 
 struct data_file {
-    const char *
-        path; /* .jsonl: a line has "text", or "messages" for the chat template; else plain text, whose
+    const char
+        *path; /* .jsonl: a line has "text" (with "cut": true it goes on: no EOS), or "messages" for
+                         the chat template; else plain text, whose
                          documents are parted by the text of the end-of-text token or by opts.split; lines
                          broken there, and documents without a byte, are left out */
     double weight; /* epochs of it in one epoch of all; 1 */
@@ -60,13 +61,15 @@ struct data_window {
                                not the assistant's) */
 };
 
+/* Tokens of a window, and how many windows there are. */
 size_t data_n_tok(const struct data *d);
 size_t
 data_n_windows(const struct data *d);      /* different ones: i < this is what data_window takes */
 size_t data_n_epoch(const struct data *d); /* of an epoch: the same, but for weights */
 size_t data_n_held(const struct data *d);  /* held back */
+/* Good as long as d is. */
 struct data_window data_window(const struct data *d, size_t i);
-struct data_window data_held(const struct data *d, size_t i);
+struct data_window data_held(const struct data *d, size_t i); /* i < data_n_held */
 /* The window that is number `at` since the start of training: epochs, each shuffled anew from the seed. */
 size_t data_order(struct data *d, uint64_t at);
 /* From now on order[0, n) instead of that, again and again. Errors: ERR_ARG (no such window). */

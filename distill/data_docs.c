@@ -121,6 +121,7 @@ static int find_texts(struct data_docs *d, size_t file, struct meta_str split, s
     for (; !rc && at < m->size; at = next) {
         size_t end = split.n ? find(text, at, m->size, split) : m->size;
         next = end < m->size ? end + split.n : m->size;
+        d->file[file].ended = d->file[file].ended || end < m->size;
         if (split.n) {
             while (at < end && is_break(text[at]))
                 at++;
@@ -162,8 +163,8 @@ static int open_file(struct data_docs *d, size_t i, struct meta_str split, bool 
     if (rc)
         return rc;
     f->lines = ends_with(f->path, ".jsonl") || ends_with(f->path, ".ndjson");
-    f->ended = ended && !f->lines;
     rc = f->lines ? find_lines(d, i, err) : find_texts(d, i, split, err);
+    f->ended = f->ended && ended;
     if (!rc && d->n == before)
         rc = err_set(err, ERR_FORMAT, "%s: %s", f->path,
                      f->map.size ? "no text in it" : "an empty file");

@@ -4,7 +4,6 @@
 #include "formats/base/json.h"
 #include "formats/base/json_where.h"
 #include "formats/base/utf8.h"
-#include "runtime/tok/tok_parts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,15 +39,24 @@ void data_coder_release(struct data_coder *c)
     *c = (struct data_coder){0};
 }
 
-static int encode_text(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,
-                       const char *text, size_t n, bool ended, struct err *err)
-{
-    int rc = tok_encode_more(&out->ids, m, text, n, TOK_ADD_SPECIAL, err);
+enum ending {
+    ENDING_PLAIN, /* EOS where the tokenizer asks for it, or asks for nothing at all */
+    ENDING_EOS,   /* EOS */
+    ENDING_CUT    /* none: the text goes on */
+};
 
-    if (!rc && (c->bare || ended) && c->end >= 0 &&
-        !(out->ids.n && out->ids.id[out->ids.n - 1] == c->end))
-        rc = tok_push(&out->ids, c->end, err);
-    while (!rc && c->answers && out->answer.n < out->ids.n && !out->answer.bad)
+static int encode_text(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,
+                       struct meta_str text, enum ending ending, struct err *err)
+{
+    struct tok_ids *ids = &out->ids;
+    int rc = tok_encode_more(ids, m, text.p, text.n, TOK_ADD_SPECIAL, err);
+    const bool ends = !rc && c->end >= 0 && ids->n && ids->id[ids->n - 1] == c->end;
+
+    if (ends && ending == ENDING_CUT)
+        ids->n--;
+    if (!rc && !ends && c->end >= 0 && (ending == ENDING_EOS || (!ending && c->bare)))
+        rc = tok_push(ids, c->end, err);
+    while (!rc && c->answers && out->answer.n < ids->n && !out->answer.bad)
         buf_put(&out->answer, "\1", 1); /* plain text counts */
     return rc ? rc : buf_check(&out->answer, err);
 }
@@ -85,6 +93,7 @@ static int encode_value(struct data_tokens *out, const struct data_coder *c, str
 {
     const json_val *text = json_get(v, "text"), *messages = json_get(v, "messages");
     size_t i = 0;
+    bool cut = false;
     char path[40];
 
     if (!json_is_object(v))
@@ -93,8 +102,10 @@ static int encode_value(struct data_tokens *out, const struct data_coder *c, str
         return expected(in, NULL, "\"text\" or \"messages\" in an object", err);
     if (text && !json_is_string(text))
         return expected(in, "text", "a string as \"text\"", err);
+    (void)json_bool(json_get(v, "cut"), &cut); /* as pare generate --batch says it */
     if (text)
-        return encode_text(out, c, m, json_str(text), strlen(json_str(text)), false, err);
+        return encode_text(out, c, m, (struct meta_str){json_str(text), strlen(json_str(text))},
+                           cut ? ENDING_CUT : ENDING_PLAIN, err);
     if (!json_is_array(messages) || !json_first(messages))
         return expected(in, "messages", "a list of messages", err);
     for (const json_val *e = json_first(messages); e; e = json_next(e), i++)
@@ -128,7 +139,8 @@ int data_encode(struct data_tokens *out, const struct data_coder *c, struct tok_
     const struct data_source *f = &docs->file[doc->file];
     const struct line in = {(const char *)f->map.data + doc->at, doc->n, doc->line};
     const int rc = doc->line ? encode_line(out, c, m, &in, err)
-                             : encode_text(out, c, m, in.p, in.n, f->ended, err);
+                             : encode_text(out, c, m, (struct meta_str){in.p, in.n},
+                                           f->ended ? ENDING_EOS : ENDING_PLAIN, err);
 
     return rc ? err_wrap(err, "%s", f->path) : 0;
 }

@@ -14,7 +14,14 @@ enum {
 
 /* ---- streams ----------------------------------------------------------------------------- */
 
-void data_stream_release(struct data_stream *s)
+/* Documents one after another, not cut yet. */
+struct data_stream {
+    struct data_tokens tokens;
+    size_t *start; /* [n_starts] where documents begin; owned */
+    size_t n_starts, cap;
+};
+
+static void stream_release(struct data_stream *s)
 {
     data_tokens_release(&s->tokens);
     free(s->start);
@@ -34,7 +41,7 @@ static int grow_ids(struct tok_ids *ids, size_t more, struct err *err)
     return 0;
 }
 
-int data_stream_add(struct data_stream *s, const struct data_tokens *doc, struct err *err)
+static int stream_add(struct data_stream *s, const struct data_tokens *doc, struct err *err)
 {
     struct tok_ids *ids = &s->tokens.ids;
 
@@ -74,8 +81,8 @@ static void set_apart(struct data_part *p, const struct data_stream *s, size_t i
     }
 }
 
-int data_part_cut(struct data_part *out, const struct data_stream *s, size_t n_tok, bool apart,
-                  struct err *err)
+static int cut_windows(struct data_part *out, const struct data_stream *s, size_t n_tok, bool apart,
+                       struct err *err)
 {
     const size_t n = s->tokens.ids.n / n_tok;
     const uint8_t *answer = (const uint8_t *)s->tokens.answer.p;
@@ -221,7 +228,7 @@ static int encode_list(struct data_stream *s, size_t *taken, struct encoder *e, 
         par_for(&e->par, k, encode_one, b);
         rc = first_error(b, e->par.n_threads, err);
         for (size_t i = 0; !rc && i < k && s->tokens.ids.n < most; i++) {
-            rc = data_stream_add(s, &b->tokens[i], err);
+            rc = stream_add(s, &b->tokens[i], err);
             e->done += b->docs->doc[b->doc[i]].n;
             ++*taken;
         }
@@ -334,8 +341,8 @@ static int hold(struct data *d, size_t *taken, struct encoder *e, const size_t *
                      "held back are %zu tokens, and a window has %zu: hold back a larger share",
                      s.tokens.ids.n, o->n_tok);
     if (!rc)
-        rc = data_part_cut(&d->held, &s, o->n_tok, o->apart, err);
-    data_stream_release(&s);
+        rc = cut_windows(&d->held, &s, o->n_tok, o->apart, err);
+    stream_release(&s);
     return rc;
 }
 
@@ -396,12 +403,12 @@ static int fill_part(struct data *d, size_t part, struct encoder *e, const size_
     if (!rc && s.tokens.ids.n < o->n_tok)
         rc = too_short(f, s.tokens.ids.n, most, o->n_tok, err);
     if (!rc)
-        rc = data_part_cut(p, &s, o->n_tok, o->apart, err);
+        rc = cut_windows(p, &s, o->n_tok, o->apart, err);
     if (!rc) {
         const double visits = floor(weight * (double)p->n + 0.5);
         p->visits = visits < 1 ? 1 : (size_t)visits;
     }
-    data_stream_release(&s);
+    stream_release(&s);
     return rc;
 }
 

@@ -49,7 +49,7 @@ struct data_tokens {
     struct tok_ids ids;
     struct buf answer; /* [ids.n] bytes: 1 the assistant's; empty: not asked for */
 };
-void data_tokens_release(struct data_tokens *t);
+void data_tokens_release(struct data_tokens *t); /* accepts zeros */
 
 /* How documents are turned into tokens: constant, shared by threads. */
 struct data_coder {
@@ -61,9 +61,10 @@ struct data_coder {
     struct err no_chat;
 };
 
+/* t outlives *c. Errors: ERR_NOMEM. */
 int data_coder_init(struct data_coder *c, const struct tok *t, const struct data_opts *o,
                     struct err *err) WARN_UNUSED;
-void data_coder_release(struct data_coder *c);
+void data_coder_release(struct data_coder *c); /* accepts zeros */
 
 /* Append the tokens of messages through the template. Errors name the line. */
 int data_encode_chat(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,
@@ -76,16 +77,6 @@ int data_encode(struct data_tokens *out, const struct data_coder *c, struct tok_
 
 /* ---- tokens as windows ----------------------------------------------------------------- */
 
-/* Documents one after another, not cut yet. */
-struct data_stream {
-    struct data_tokens tokens;
-    size_t *start; /* [n_starts] where documents begin; owned */
-    size_t n_starts, cap;
-};
-int data_stream_add(struct data_stream *s, const struct data_tokens *doc,
-                    struct err *err) WARN_UNUSED;
-void data_stream_release(struct data_stream *s);
-
 /* Windows one after another. */
 struct data_part {
     int32_t *ids;     /* [n, n_tok + 1] the last of each -1 */
@@ -96,8 +87,6 @@ struct data_part {
     size_t first;     /* number of its first window */
     size_t visits;    /* windows of it in an epoch */
 };
-int data_part_cut(struct data_part *out, const struct data_stream *s, size_t n_tok, bool apart,
-                  struct err *err) WARN_UNUSED;
 void data_part_release(struct data_part *p);
 
 struct data {

@@ -41,6 +41,8 @@ struct tok_ids {
 int tok_encode(struct tok_ids *out, const struct tok *t, const char *text, size_t n, unsigned flags,
                struct err *err) WARN_UNUSED;
 void tok_ids_release(struct tok_ids *ids);
+/* Append an id. */
+int tok_push(struct tok_ids *out, int32_t id, struct err *err) WARN_UNUSED;
 
 /* For many short texts: words that one of them had are known in the next. `t` must outlive
  * *out; one thread at a time. */

@@ -1,10 +1,12 @@
-/* pare generate MODEL -p PROMPT: the text that follows a prompt, as it comes. */
+/* pare generate MODEL -p PROMPT: the text that follows a prompt, as it comes; with --batch many
+ * texts, into a file. */
 
 #include "formats/base/map.h"
 #include "runtime/model.h"
 #include "runtime/sample.h"
 #include "runtime/session.h"
 #include "tools/cmd.h"
+#include "tools/generate_batch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +15,8 @@
 enum { BATCH = 512 };
 
 struct opts {
-    const char *prompt, *file, *kernels, *pre;
-    int64_t n, top_k, seed;
+    const char *prompt, *file, *kernels, *pre, *prompts, *out;
+    int64_t n, top_k, seed, batch;
     double temperature, top_p;
     bool special, echo;
 };
@@ -112,13 +114,45 @@ static int generate(struct gen *g, size_t n, struct err *err)
     return rc ? rc : print_text(&g->text, true, err);
 }
 
+static struct sample_opts sampling(const struct opts *o)
+{
+    return (struct sample_opts){.temperature = o->temperature,
+                                .top_k = (size_t)o->top_k,
+                                .top_p = o->top_p,
+                                .seed = (uint64_t)o->seed};
+}
+
+static int run_batch(const struct model *m, const struct opts *o, const struct par *par,
+                     const struct log *log, struct err *err)
+{
+    struct generate_batch g = {
+        .out = o->out,
+        .prompts = o->prompts,
+        .prompt = o->prompt,
+        .special = o->special,
+        .opts = {.n = (size_t)o->batch,
+                 .n_tokens = (size_t)o->n,
+                 .sample = sampling(o),
+                 .par = *par,
+                 .log = log}
+    };
+    struct map map = {0};
+    int rc = o->file ? map_open(&map, o->file, err) : 0;
+
+    if (rc)
+        return rc;
+    if (o->file)
+        g.prompt = map.data ? (const char *)map.data : "";
+    g.n_prompt = o->file ? map.size : o->prompt ? strlen(o->prompt) : 0;
+    rc = generate_batch(m, &g, err);
+    map_release(&map);
+    return rc;
+}
+
 static int run(const struct model *m, const struct opts *o, const struct par *par,
                const struct log *log, struct err *err)
 {
-    const struct sample_opts so = {.temperature = o->temperature,
-                                   .top_k = (size_t)o->top_k,
-                                   .top_p = o->top_p,
-                                   .seed = (uint64_t)o->seed};
+    const struct sample_opts so = sampling(o);
     struct gen g = {.tok = model_tok(m), .log = log};
     struct tok_ids ids = {0};
     int rc;
@@ -155,28 +189,50 @@ done:
     return rc;
 }
 
+static int check(const struct opts *o, struct err *err)
+{
+    const int prompts = (o->prompt != NULL) + (o->file != NULL) + (o->prompts != NULL);
+
+    if (o->batch && !o->out)
+        return err_set(err, ERR_ARG, "--batch wants -o OUT.jsonl");
+    if (o->batch && prompts > 1)
+        return err_set(err, ERR_ARG, "-p, -f and --prompts exclude one another");
+    if (o->batch && o->echo)
+        return err_set(err, ERR_ARG, "--batch writes prompts with the texts: --echo is for one");
+    if (!o->batch && (o->out || o->prompts))
+        return err_set(err, ERR_ARG, "%s goes with --batch", o->out ? "-o" : "--prompts");
+    if (!o->batch && prompts != 1)
+        return err_set(err, ERR_ARG, "either -p PROMPT or -f FILE is wanted");
+    return 0;
+}
+
 int cmd_generate(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
     struct opts o = {.kernels = "fast", .n = 128, .temperature = 0.8, .top_k = 40, .top_p = 0.95};
     const struct opt opts[] = {
-        {"p",             "PROMPT", "text to continue",                                       OPT_STR,  &o.prompt,      0, 0      },
-        {"f",             "FILE",   "read the prompt from a file",                            OPT_STR,  &o.file,        0, 0      },
-        {"n",             "N",      "most tokens to generate (128)",                          OPT_INT,  &o.n,           0, 1 << 24},
-        {"temp",          "T",      "temperature (0.8); 0: always the likeliest",             OPT_NUM,  &o.temperature, 0,
-         1000                                                                                                                     },
-        {"top-k",         "K",      "of the K likeliest tokens (40); 0: of all",              OPT_INT,  &o.top_k,       0, 1 << 30},
-        {"top-p",         "P",      "of the fewest that hold P of the probability (0.95)",    OPT_NUM,  &o.top_p,
-         1e-9,                                                                                                             1      },
-        {"seed",          "S",      "of the random numbers (0): equal seeds, equal texts",    OPT_INT,  &o.seed,        0,
-         0x1p53                                                                                                                   },
-        {"special",       NULL,     "text of special tokens in the prompt stands for them",   OPT_FLAG,
-         &o.special,                                                                                                    0, 0      },
-        {"echo",          NULL,     "print the prompt first (without: only what follows it)", OPT_FLAG, &o.echo,
-         0,                                                                                                                0      },
-        {"kernels",       "KIND",   "activations in f32, bf16 or 16 bits (fast, default)",    OPT_STR,
-         &o.kernels,                                                                                                    0, 0      },
-        {"pre-tokenizer", "NAME",   "pre-tokenizer, where it is not recognised",              OPT_STR,  &o.pre,         0,
-         0                                                                                                                        },
+        {"p",             "PROMPT",    "text to continue",                                        OPT_STR,  &o.prompt,      0, 0      },
+        {"f",             "FILE",      "read the prompt from a file",                             OPT_STR,  &o.file,        0, 0      },
+        {"n",             "N",         "most tokens to generate (128)",                           OPT_INT,  &o.n,           0, 1 << 24},
+        {"temp",          "T",         "temperature (0.8); 0: always the likeliest",              OPT_NUM,  &o.temperature, 0,
+         1000                                                                                                                         },
+        {"top-k",         "K",         "of the K likeliest tokens (40); 0: of all",               OPT_INT,  &o.top_k,       0, 1 << 30},
+        {"top-p",         "P",         "of the fewest that hold P of the probability (0.95)",     OPT_NUM,  &o.top_p,
+         1e-9,                                                                                                                 1      },
+        {"seed",          "S",         "of the random numbers (0): equal seeds, equal texts",     OPT_INT,  &o.seed,        0,
+         0x1p53                                                                                                                       },
+        {"special",       NULL,        "text of special tokens in the prompt stands for them",    OPT_FLAG,
+         &o.special,                                                                                                        0, 0      },
+        {"echo",          NULL,        "print the prompt first (without: only what follows it)",  OPT_FLAG, &o.echo,
+         0,                                                                                                                    0      },
+        {"batch",         "N",         "write N texts to -o OUT: from nothing, or from prompts",  OPT_INT,  &o.batch,
+         0,                                                                                                                    1 << 30},
+        {"prompts",       "F.jsonl",   "with --batch: a line is a text to continue, or messages", OPT_STR,
+         &o.prompts,                                                                                                        0, 0      },
+        {"o",             "OUT.jsonl", "with --batch: where to",                                  OPT_STR,  &o.out,         0, 0      },
+        {"kernels",       "KIND",      "activations in f32, bf16 or 16 bits (fast, default)",     OPT_STR,
+         &o.kernels,                                                                                                        0, 0      },
+        {"pre-tokenizer", "NAME",      "pre-tokenizer, where it is not recognised",               OPT_STR,  &o.pre,         0,
+         0                                                                                                                            },
     };
     const char *operand[1];
     size_t n_operands;
@@ -188,16 +244,16 @@ int cmd_generate(struct cmd_env *env, int argc, char **argv, struct err *err)
 
     if (rc || common.done)
         return rc;
-    if (!o.prompt == !o.file)
-        return err_set(err, ERR_ARG, "either -p PROMPT or -f FILE is wanted");
-    rc = model_math(&mo.math, o.kernels, err);
+    rc = check(&o, err);
+    if (!rc)
+        rc = model_math(&mo.math, o.kernels, err);
     if (rc)
         return rc;
     mo.cpu = common.cpu;
     mo.pre = o.pre;
     rc = model_open(&m, operand[0], &mo, err);
     if (!rc)
-        rc = run(m, &o, &common.par, &env->log, err);
+        rc = (o.batch ? run_batch : run)(m, &o, &common.par, &env->log, err);
     model_free(m);
     return rc;
 }

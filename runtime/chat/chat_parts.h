@@ -10,7 +10,7 @@ enum {
     CHAT_TEXT_MAX = 4 << 20,     /* bytes of a template */
     CHAT_DEPTH_MAX = 200,        /* of expressions, blocks, calls and values in one another */
     CHAT_STEPS_MAX = 50000000,   /* expressions and statements of a rendering */
-    CHAT_MEMORY_MAX = 512 << 20, /* bytes of values, of a rendering */
+    CHAT_MEMORY_MAX = 256 << 20, /* bytes of values, of a rendering */
     CHAT_OUT_MAX = 128 << 20,    /* bytes of text */
     CHAT_RANGE_MAX = 100000,     /* as in Jinja's sandbox */
     CHAT_ARGS = 6                /* most parameters of a filter, method or function */
@@ -20,8 +20,9 @@ struct chat_str {
     const char *p;
     size_t n;
 };
+/* Are they equal? */
 bool chat_same(struct chat_str a, struct chat_str b);
-bool chat_is(struct chat_str a, const char *b);
+bool chat_is(struct chat_str a, const char *b); /* the same of a literal */
 
 /* ---- tokens ---------------------------------------------------------------------------- */
 
@@ -213,6 +214,7 @@ struct chat_parser {
     struct err *err;
 };
 
+/* Tokens to c->body. */
 int chat_parse(struct chat *c, const struct chat_tokens *tokens, struct err *err) WARN_UNUSED;
 
 /* Of the parser; all return 0 or the error's code. chat_expr.c: */

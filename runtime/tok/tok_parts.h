@@ -355,9 +355,6 @@ int tok_model_encode(struct tok_run *r, const char *text, size_t n, struct err *
 
 /* ---- helpers --------------------------------------------------------------------- */
 
-/* Append an id. */
-int tok_push(struct tok_ids *out, int32_t id, struct err *err) WARN_UNUSED;
-
 /* The bytes that byte-level text stands for, appended; false when it holds a
  * character outside GPT-2's byte alphabet. */
 bool tok_bytes(struct buf *out, const char *text, size_t n);

@@ -1,0 +1,42 @@
+#!/bin/sh
+# pare generate --batch: texts that depend on seed and number alone, whole files, prompts, refusals.
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
+batch() { # batch OUT ARGUMENTS...
+    out=$1
+    shift
+    check "generate --batch $*" "$PARE" generate $demo -n 24 -o "$d/$out" --batch "$@"
+}
+batch a 12 -t 1
+batch b 12 -t 2
+check "threads change no byte" cmp "$d/a" "$d/b"
+batch c 5
+head -5 "$d/a" >"$d/a5"
+check "nor does how many there are" cmp "$d/a5" "$d/c"
+batch e 12 --seed 1
+check "other seeds, other texts" sh -c '! cmp -s "$1" "$2"' - "$d/a" "$d/e"
+check "a line each" test "$(wc -l <"$d/a")" = 12
+check "none like another" test "$(sort -u "$d/a" | wc -l)" = 12
+check "they are cut, and say so" test "$(grep -c '"cut":true}$' "$d/a")" = 12
+batch f 3 -p "The \"end\""
+check "texts begin with the prompt" test "$(grep -c '^{"text":"The \\"end\\"' "$d/f")" = 3
+printf '{"text": "A cat"}\n\n{"text": "A dog"}\n' >"$d/p.jsonl"
+batch g 4 --prompts "$d/p.jsonl"
+check "prompts take turns" test "$(cut -c1-14 "$d/g" | tr '\n' '|')" = \
+    '{"text":"A cat|{"text":"A dog|{"text":"A cat|{"text":"A dog|'
+"$PARE" generate $demo --batch 2 -n 4 -o /dev/full 2>"$d/stderr"
+check "a full disk is an error" test $? = 1
+refused 2 "--batch wants -o" generate $demo --batch 2
+refused 2 "exclude one another" generate $demo --batch 2 -o "$d/x" -p a --prompts "$d/p.jsonl"
+refused 2 "goes with --batch" generate $demo -p a -o "$d/x"
+refused 2 "goes with --batch" generate $demo --prompts "$d/p.jsonl"
+refused 1 "no-file" generate $demo --batch 2 -o "$d/x" --prompts "$d/no-file"
+printf '{"text": "A cat"}\n{"text": 5}\n' >"$d/bad.jsonl"
+refused 1 "bad.jsonl: line 2: expected an object with" generate $demo --batch 2 -o "$d/x" --prompts "$d/bad.jsonl"
+printf '{"text": "A cat"}\n{"text" 5}\n' >"$d/bad.jsonl"
+refused 1 "bad.jsonl: line 2, column" generate $demo --batch 2 -o "$d/x" --prompts "$d/bad.jsonl"
+printf '{"messages": [{"role": "user", "content": "hi"}]}\n' >"$d/bad.jsonl"
+refused 1 "no chat template" generate $demo --batch 2 -o "$d/x" --prompts "$d/bad.jsonl"
+printf '\n' >"$d/bad.jsonl"
+refused 1 "no prompts in it" generate $demo --batch 2 -o "$d/x" --prompts "$d/bad.jsonl"
+check "a refusal leaves no file" test ! -e "$d/x" -a ! -e "$d/x.part"

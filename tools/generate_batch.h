@@ -1,0 +1,21 @@
+#ifndef TOOLS_GENERATE_BATCH_H
+#define TOOLS_GENERATE_BATCH_H
+
+/* pare generate --batch: many texts into a file of JSON Lines, which pare distill reads. */
+
+#include "runtime/batch.h"
+
+struct generate_batch {
+    const char *out;     /* the file */
+    const char *prompts; /* JSON Lines: "text" to continue, or "messages" to answer; NULL */
+    const char *prompt;  /* the text all begin with; NULL: none. n_prompt: its bytes */
+    size_t n_prompt;
+    bool special; /* the text of special tokens in prompts stands for them */
+    struct batch_opts opts;
+};
+
+/* Texts that a prompt began are written with it. */
+int generate_batch(const struct model *m, const struct generate_batch *g,
+                   struct err *err) WARN_UNUSED;
+
+#endif /* TOOLS_GENERATE_BATCH_H */
