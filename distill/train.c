@@ -383,8 +383,13 @@ static int take_best(struct train *t, struct err *err)
 {
     const struct optim_state s = optim_state(t->optim);
 
-    if (t->mark.evaluated)
+    if (t->mark.evaluated) {
+        net_free(t->net); /* room for the file */
+        optim_free(t->optim);
+        t->net = NULL;
+        t->optim = NULL;
         return train_load_best(t, err);
+    }
     if (s.ema)
         memcpy(t->own->w + t->first, s.ema, s.n * sizeof(float));
     return comm_gather(t->comm, t->own->w, t->own->n_values, err);

@@ -249,11 +249,37 @@ struct place {
     size_t first, n;
 };
 
+/* Of a file that may be as large as the memory that is left: what was read is given back. */
+static bool checksum_fits(const struct map *m)
+{
+    struct rd tail = rd_init(m->data + (m->size - 4), 4);
+    const size_t n = m->size - 4, piece = (size_t)16 << 20;
+    uLong crc = crc32_z(0, NULL, 0);
+
+    for (size_t at = 0, some; at < n; at += some) {
+        some = n - at < piece ? n - at : piece;
+        crc = crc32_z(crc, m->data + at, some);
+        map_forget(m, at, some);
+    }
+    return crc == rd_u32(&tail);
+}
+
+/* Copy in pieces, for the same reason. */
+static void take(float *to, const struct map *m, const uint8_t *from, size_t n)
+{
+    const size_t piece = (size_t)4 << 20;
+
+    for (size_t at = 0, some; at < n; at += some) {
+        some = n - at < piece ? n - at : piece;
+        memcpy(to + at, from + at * sizeof(*to), some * sizeof(*to));
+        map_forget(m, (size_t)(from - m->data) + at * sizeof(*to), some * sizeof(*to));
+    }
+}
+
 /* n floats for each of to[k], the last has to == NULL; then the checksum. */
 static int read_floats(const struct place *to, struct rd *r, const struct map *m, size_t n,
                        struct err *err)
 {
-    struct rd tail = rd_init(m->data + (m->size - 4), 4);
     size_t k = 0;
 
     while (to[k].to)
@@ -261,13 +287,12 @@ static int read_floats(const struct place *to, struct rd *r, const struct map *m
     if (r->bad || rd_left(r) / sizeof(float) / (k ? k : 1) != n ||
         rd_left(r) != k * n * sizeof(float))
         return err_set(err, ERR_FORMAT, "the checkpoint has not the size it is to have");
-    if (crc32_z(crc32_z(0, NULL, 0), m->data, m->size - 4) != rd_u32(&tail))
+    if (!checksum_fits(m))
         return err_set(err, ERR_FORMAT, "the checkpoint is damaged: its checksum does not fit");
     for (k = 0; to[k].to; k++) {
         const uint8_t *p = rd_bytes(r, n * sizeof(float));
 
-        memcpy(to[k].to, p + to[k].first * sizeof(float), to[k].n * sizeof(float));
-        map_forget(m, (size_t)(p - m->data), n * sizeof(float));
+        take(to[k].to, m, p + to[k].first * sizeof(float), to[k].n);
     }
     return 0;
 }
