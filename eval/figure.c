@@ -18,9 +18,10 @@ void figure_num(char out[FIGURE_BYTES], double x, int decimals)
 void figure_mean(char out[FIGURE_BYTES], struct stats_mean m, int decimals)
 {
     const int decimals_max = 8;
+    const double noise = 1e-12 * fabs(m.value); /* windows that agree, but for rounding */
 
-    if (!(m.error > 0) || !isfinite(m.value) || fabs(m.value) >= 1e12 || m.error >= 1e12) {
-        /* no error to go by (one window): at least four digits that mean something */
+    if (!(m.error > noise) || !isfinite(m.value) || fabs(m.value) >= 1e12 || m.error >= 1e12) {
+        /* no error to go by (one window, or all alike): at least four digits that mean something */
         const int least =
             m.value == 0 || !isfinite(m.value) ? 0 : 3 - (int)floor(log10(fabs(m.value)));
         decimals = least > decimals ? least : decimals;

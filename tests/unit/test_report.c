@@ -210,6 +210,8 @@ static void test_report_figures(void **state)
     assert_string_equal(s, "-");
     figure_mean(s, (struct stats_mean){1e300, 1e300}, 4);
     assert_string_equal(s, "1e+300");
+    figure_percent(s, (struct stats_mean){0.98431, 1e-16});
+    assert_string_equal(s, "98.43");
     figure_percent(s, (struct stats_mean){0.98765, 0.0012});
     assert_string_equal(s, "98.77 ± 0.12");
     figure_size(s, 1023);
