@@ -169,7 +169,7 @@ tests: $(PARE) $(TESTS)
 demo:
 	@sh .ci/packages.sh build
 	@$(MAKE) --no-print-directory -j$$(nproc) all
-	@$(PARE) run recipes/demo/demo.yaml --out build/demo
+	@$(PARE) run recipes/demo/student.yaml --out build/demo
 
 TEST_KINDS ?= unit check golden cli fuzz oom lint
 FUZZ_SECONDS ?= 60
