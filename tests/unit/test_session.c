@@ -432,12 +432,11 @@ static void test_session_bad_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_session_equals_plain),   cmocka_unit_test(test_session_threads),
-        cmocka_unit_test(test_session_keep_and_rows),  cmocka_unit_test(test_session_feed),
-        cmocka_unit_test(test_session_head),
-        cmocka_unit_test(test_session_head_of_fast),           cmocka_unit_test(test_session_refuses),
-        cmocka_unit_test(test_session_bad_models),     cmocka_unit_test(test_session_streams),
-        cmocka_unit_test(test_session_streams_of_few),
+        cmocka_unit_test(test_session_equals_plain),  cmocka_unit_test(test_session_threads),
+        cmocka_unit_test(test_session_keep_and_rows), cmocka_unit_test(test_session_feed),
+        cmocka_unit_test(test_session_head),          cmocka_unit_test(test_session_head_of_fast),
+        cmocka_unit_test(test_session_refuses),       cmocka_unit_test(test_session_bad_models),
+        cmocka_unit_test(test_session_streams),       cmocka_unit_test(test_session_streams_of_few),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
