@@ -233,7 +233,7 @@ static bool read_int(int64_t *out, struct chat_str s, int base)
 static int do_int(struct chat_value *out, struct chat_run *r, const struct chat_call *c)
 {
     int64_t i = 0, base;
-    double f = NAN;
+    double f = 0;
     const int rc = chat_arg_int(&base, r, c, 1, 10);
 
     if (rc)
