@@ -141,6 +141,10 @@ no "$demo $d/to/o $t --hidden 100000" "hidden"
 no "$demo $d/to/o $t --only nothing" "no tensor is left to train"
 no "$demo $d/to/o $t --freeze nothing --layers 2 --ctx 48 --steps 1" "no tensor's name has 'nothing'"
 no "$demo $d/to/o $t --freeze ( --layers 2 --ctx 48 --steps 1" "("
+no "$demo $d/to/o $t --quantize Q4_0" "written as a .gguf"
+no "$demo $d/to/o.gguf $t --quantize Q4_0_0" "unknown mix"
+no "$demo $d/to/o.gguf $t --imatrix $d/none" "for --quantize"
+no "$demo $d/to/o.gguf $t --quantize Q2_K --qad some" "expected one of all, scales"
 no "$demo $demo $t" "$demo"
 no "$d/none $d/to/o $t" "$d/none"
 no "$demo $d/to/o --text $d/none" "$d/none"
@@ -151,6 +155,35 @@ no "$demo $d/to/o --text $d/empty" "an empty file"
 no "$demo $d/to/o $t --hidden 128 --loss hidden_mse --ctx 48 --steps 1" "as wide as its teacher"
 [ -z "$(find "$d/to" -name '*.gguf' ! -path '*.train/*')" ]
 ok $? "nothing was written"
+
+# ---- through a mix's types ----------------------------------------------------------------
+# quantized OUT WHAT OPTIONS...
+quantized() {
+    to=$1 what=$2
+    shift 2
+    "$PARE" distill $demo "$to" --text $demo/calibration.txt --ctx 64 --batch 4 --steps 8 --eval-every 4 \
+        --save-every 2 --held-tokens 512 --quantize Q2_K --qad "$what" "$@" >"$d/out" 2>"$d/err" </dev/null
+}
+for what in all scales; do
+    quantized "$d/$what.gguf" $what
+    ok $? "$what: $(tail -1 "$d/out" | sed "s|$d||")"
+    first=$(sed -n 's/^step 0: KL \([0-9.]*\).*/\1/p' "$d/out") last=$(sed -n 's/^step 8: KL \([0-9.]*\).*/\1/p' "$d/out")
+    perl -e 'exit !($ARGV[1] < 0.98 * $ARGV[0])' "$first" "$last"
+    ok $? "$what: KL falls: $first to $last"
+    rm -rf "$d/to" && mkdir "$d/to"
+    quantized "$d/to/o.gguf" $what &
+    pid=$!
+    ms $((took / 2))
+    # shellcheck disable=SC2046
+    kill -KILL $(ps -o pid= --ppid $pid) 2>/dev/null
+    wait $pid 2>"$d/shell"
+    quantized "$d/to/o.gguf" $what -t 1 && cmp "$d/to/o.gguf" "$d/$what.gguf"
+    ok $? "$what: killed, and gone on with: the same bytes"
+done
+tensors() { "$PARE" inspect "$1" --verify | grep -E '^(blk|token|output)' | sed 's/ *[0-9a-f]*$//'; }
+pare convert $demo "$d/f32.gguf" --type f32 && pare quantize "$d/f32.gguf" "$d/plain.gguf" Q2_K &&
+    tensors "$d/plain.gguf" >"$d/a" && [ -s "$d/a" ] && tensors "$d/all.gguf" | cmp - "$d/a"
+ok $? "tensors and types are pare quantize's"
 
 # ---- no room ------------------------------------------------------------------------------
 rm -rf "$d/to" && mkdir "$d/to"
