@@ -9,7 +9,10 @@ enum { GRAIN = 16 }; /* values that are not parted */
 #ifdef PARE_MPI
 #include <mpi.h>
 
-enum { PIECE = 1 << 20 }; /* values of a message */
+enum {
+    PIECE = 1 << 18, /* values of a message */
+    BLOCK = 2048     /* values that are summed in the first cache */
+};
 
 struct comm {
     int rank, size;
@@ -220,6 +223,20 @@ static int exchange(struct comm *c, float *g, size_t n, size_t at, struct err *e
     return rc ? rc : waited;
 }
 
+/* g[n], n <= BLOCK, is this rank's part; the others' lie `at` in their pieces. */
+static void add_block(const struct comm *c, float *g, size_t at, size_t n)
+{
+    float sum[BLOCK];
+
+    memcpy(sum, c->rank ? c->piece + at : g, n * sizeof(*sum));
+    for (size_t r = 1; r < (size_t)c->size; r++) {
+        const float *x = r == (size_t)c->rank ? g : c->piece + r * PIECE + at;
+        for (size_t i = 0; i < n; i++)
+            sum[i] += x[i];
+    }
+    memcpy(g, sum, n * sizeof(*sum));
+}
+
 int comm_reduce(struct comm *c, float *g, size_t n, struct err *err)
 {
     size_t first, stretch, longest = 0;
@@ -237,11 +254,8 @@ int comm_reduce(struct comm *c, float *g, size_t n, struct err *err)
         rc = exchange(c, g, n, at, err);
         if (rc)
             break;
-        memcpy(c->piece + (size_t)c->rank * PIECE, g + first + at, some * sizeof(*g));
-        memcpy(g + first + at, c->piece, some * sizeof(*g));
-        for (size_t r = 1; r < (size_t)c->size; r++)
-            for (size_t i = 0; i < some; i++)
-                g[first + at + i] += c->piece[r * PIECE + i];
+        for (size_t i = 0; i < some; i += BLOCK)
+            add_block(c, g + first + at + i, i, some - i < BLOCK ? some - i : BLOCK);
     }
     return rc;
 }
