@@ -1,7 +1,6 @@
 #include "distill/distill.h"
 
 #include "distill/distill_impl.h"
-#include "distill/distill_page.h"
 #include "formats/apart.h"
 #include "formats/base/hash.h"
 #include "formats/base/map.h"
@@ -395,6 +394,8 @@ static int write_page(struct distill *d, struct err *err)
     struct buf log = {0}, page = {0};
     int rc;
 
+    if (!d->o->page)
+        return 0;
     used.train = d->train;
     buf_fmt(&log, "%s/log.csv", d->work.p);
     buf_put(&page, d->work.p, d->work.n - strlen(".train"));
@@ -403,7 +404,7 @@ static int write_page(struct distill *d, struct err *err)
     if (!rc)
         rc = buf_check(&page, err);
     if (!rc)
-        rc = distill_page(page.p, log.p, &used, d->out, err);
+        rc = d->o->page(page.p, log.p, &used, d->out, err);
     buf_release(&log);
     buf_release(&page);
     return rc;

@@ -46,6 +46,9 @@ struct distill_opts {
     void (*begun)(void *arg, const struct distill_result *so_far);
     void (*row)(void *arg, const struct train_row *row);
     void *arg;
+    /* Write a finished run's page to `path`, its log being at `log`, o->train as it was used; NULL: none. */
+    int (*page)(const char *path, const char *log, const struct distill_opts *o,
+                const struct distill_result *r, struct err *err);
 };
 
 /* Errors: those of its parts; ERR_ARG for a run with other options in OUT.train. The log of the steps ends

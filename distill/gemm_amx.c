@@ -1,9 +1,9 @@
-/* Products of training on tiles of BF16 (see quant/kern/amx.h). A float is one BF16 term, or three that
+/* Products of training on tiles of BF16 (see quant/amx.h). A float is one BF16 term, or three that
  * together hold its 24 bits; the product of two such floats is the sum of the term products that matter
  * in F32. */
 
 #include "distill/gemm_kern.h"
-#include "quant/kern/amx.h"
+#include "quant/amx.h"
 
 enum {
     BLOCK = 32,          /* rows of a, columns of b: two tiles */

@@ -3,6 +3,7 @@
 #include "distill/distill.h"
 #include "formats/base/cpu.h"
 #include "formats/base/version.h"
+#include "recipes/distill_page.h"
 #include "recipes/engine_impl.h"
 
 #include <string.h>
@@ -48,6 +49,7 @@ static int train(struct branch *b, struct variant *v, const struct par *par, str
     o.train.log = &b->e->log;
     o.begun = on_begun;
     o.row = on_row;
+    o.page = distill_page;
     o.arg = &progress;
     const int rc = distill_run(&r, &o, err);
     if (!rc)

@@ -2,6 +2,7 @@
 
 #include "distill/distill.h"
 #include "formats/base/buf.h"
+#include "recipes/distill_page.h"
 #include "tools/cmd.h"
 #include "tools/distill_opts.h"
 
@@ -106,6 +107,7 @@ int cmd_distill(struct cmd_env *env, int argc, char **argv, struct err *err)
     cmd.o.planned = print_planned;
     cmd.o.begun = print_begun;
     cmd.o.row = print_row;
+    cmd.o.page = distill_page;
     cmd.o.arg = &show;
     cmd.o.comm = comm;
     if (comm_rank(comm))

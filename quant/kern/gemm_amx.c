@@ -7,7 +7,7 @@
  * Tile shapes: activations [16 rows, 32 values]; weights [16 value pairs, 16 rows of
  * 2]; sums [16 activation rows, 16 weight rows], stored straight to y. */
 
-#include "quant/kern/amx.h"
+#include "quant/amx.h"
 #include "quant/kern/kern_isa.h"
 
 #include <string.h>

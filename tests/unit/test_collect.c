@@ -121,7 +121,7 @@ static void test_collect_output(void **state)
     const struct par par = {1};
     static float x[CTX * SMALL_EMBD], logits[CTX * SMALL_VOCAB];
     struct seen seen = {.name = "output.weight", .x = x};
-    struct sess_watch watch = {see, &seen, SIZE_MAX};
+    struct sess_watch watch = {see, NULL, &seen, SIZE_MAX};
     int32_t ids[TOKENS];
     struct sess *s;
     struct err err = {0};
@@ -187,7 +187,7 @@ static void check_weight(const struct moments *m, const struct model *model, con
     static float x[TOKENS * WIDE], triangle[WIDE * (WIDE + 1) / 2];
     const struct moments_input *in = moments_find(m, name);
     struct seen seen = {.name = name, .x = x};
-    const struct sess_watch watch = {see, &seen, SIZE_MAX};
+    const struct sess_watch watch = {see, NULL, &seen, SIZE_MAX};
     const struct par par = {1};
     struct sess *s;
     struct err err = {0};

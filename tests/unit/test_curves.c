@@ -1,4 +1,4 @@
-#include "distill/curves.h"
+#include "recipes/curves.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

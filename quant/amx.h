@@ -1,5 +1,5 @@
-#ifndef QUANT_KERN_AMX_H
-#define QUANT_KERN_AMX_H
+#ifndef QUANT_AMX_H
+#define QUANT_AMX_H
 
 /* Floats as BF16 tiles of the AMX unit, for files built for it.
  *
@@ -78,4 +78,4 @@ static inline void amx_on(void)
     _tile_loadconfig(&c);
 }
 
-#endif /* QUANT_KERN_AMX_H */
+#endif /* QUANT_AMX_H */

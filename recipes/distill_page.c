@@ -1,9 +1,9 @@
-#include "distill/distill_page.h"
+#include "recipes/distill_page.h"
 
-#include "distill/curves.h"
 #include "formats/base/arena.h"
 #include "formats/base/map.h"
 #include "formats/base/out.h"
+#include "recipes/curves.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,5 +1,5 @@
-#ifndef DISTILL_CURVES_H
-#define DISTILL_CURVES_H
+#ifndef RECIPES_CURVES_H
+#define RECIPES_CURVES_H
 
 /* A training log as a page for a browser: its curves, and a table of the evaluations. */
 
@@ -23,4 +23,4 @@ struct curves {
 /* Errors: ERR_FORMAT (not such a log: line), ERR_NOMEM. */
 int curves_page(struct buf *out, const struct curves *c, struct err *err) WARN_UNUSED;
 
-#endif /* DISTILL_CURVES_H */
+#endif /* RECIPES_CURVES_H */

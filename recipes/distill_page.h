@@ -1,5 +1,5 @@
-#ifndef DISTILL_DISTILL_PAGE_H
-#define DISTILL_DISTILL_PAGE_H
+#ifndef RECIPES_DISTILL_PAGE_H
+#define RECIPES_DISTILL_PAGE_H
 
 /* What a finished run leaves to be looked at. */
 
@@ -10,4 +10,4 @@
 int distill_page(const char *path, const char *log, const struct distill_opts *o,
                  const struct distill_result *r, struct err *err) WARN_UNUSED;
 
-#endif /* DISTILL_DISTILL_PAGE_H */
+#endif /* RECIPES_DISTILL_PAGE_H */
