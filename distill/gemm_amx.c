@@ -35,21 +35,24 @@ struct source {
     size_t ld, n, n_k;
 };
 
-static inline __mmask16 first(size_t n)
+/* Of values from .. from + 15, those below n. */
+static inline __mmask16 mask_of(size_t n, size_t from)
 {
-    return n < 16 ? (__mmask16)((1U << n) - 1) : (__mmask16)0xffff;
+    const size_t left = n > from ? n - from : 0;
+
+    return left < 16 ? (__mmask16)((1U << left) - 1) : (__mmask16)0xffff;
 }
 
 /* The terms of one step, PAIR apart, as they lie: [outer 16][k 32]. */
 static inline __attribute__((always_inline)) void put_rows(uint8_t *tile, const struct source *s,
                                                            int terms)
 {
-    const __mmask16 low = first(s->n_k), high = s->n_k > 16 ? first(s->n_k - 16) : 0;
+    const __mmask16 none = 0, low = mask_of(s->n_k, 0), high = mask_of(s->n_k, 16);
 
     for (size_t r = 0; r < 16; r++) {
         const float *x = s->x + (r < s->n ? r * s->ld : 0);
-        __m512 a = _mm512_maskz_loadu_ps(r < s->n ? low : 0, x);
-        __m512 b = _mm512_maskz_loadu_ps(r < s->n ? high : 0, x + 16);
+        __m512 a = _mm512_maskz_loadu_ps(r < s->n ? low : none, x);
+        __m512 b = _mm512_maskz_loadu_ps(r < s->n ? high : none, x + 16);
 
         for (int t = 0; t < terms; t++)
             _mm512_store_si512(tile + (size_t)t * PAIR + r * 64, amx_take_term(&a, &b));
@@ -60,15 +63,15 @@ static inline __attribute__((always_inline)) void put_rows(uint8_t *tile, const 
 static inline __attribute__((always_inline)) void put_pairs(uint8_t *tile, const struct source *s,
                                                             int terms)
 {
-    const __mmask16 mask = first(s->n);
+    const __mmask16 none = 0, mask = mask_of(s->n, 0);
     const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
                                          8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
 
     for (size_t p = 0; p < 16; p++) {
         const float *x = s->x + (2 * p < s->n_k ? 2 * p * s->ld : 0);
         const float *y = s->x + (2 * p + 1 < s->n_k ? (2 * p + 1) * s->ld : 0);
-        __m512 a = _mm512_maskz_loadu_ps(2 * p < s->n_k ? mask : 0, x);
-        __m512 b = _mm512_maskz_loadu_ps(2 * p + 1 < s->n_k ? mask : 0, y);
+        __m512 a = _mm512_maskz_loadu_ps(2 * p < s->n_k ? mask : none, x);
+        __m512 b = _mm512_maskz_loadu_ps(2 * p + 1 < s->n_k ? mask : none, y);
 
         for (int t = 0; t < terms; t++)
             _mm512_store_si512(tile + (size_t)t * PAIR + p * 64,

@@ -27,9 +27,12 @@ static size_t b_bytes(size_t n_k)
     return pairs(n_k) * N_BLOCK * 4;
 }
 
-static inline __mmask16 first(size_t n)
+/* Of values from .. from + 15, those below n; none where `on` is false. */
+static inline __mmask16 mask_of(bool on, size_t n, size_t from)
 {
-    return n < 16 ? (__mmask16)((1U << n) - 1) : (__mmask16)0xffff;
+    const size_t left = on && n > from ? n - from : 0;
+
+    return left < 16 ? (__mmask16)((1U << left) - 1) : (__mmask16)0xffff;
 }
 
 /* Values of the sum lie side by side. */
@@ -39,8 +42,8 @@ static void pack_rows(uint32_t *dst, const struct gemm_piece *p, size_t block)
         for (size_t k = 0; k < p->n_k; k += STEP) {
             const size_t n = i >= p->n ? 0 : p->n_k - k < STEP ? p->n_k - k : STEP;
             const float *x = p->x + (n ? (p->i + i) * p->ld + p->k + k : 0);
-            const __m512 low = _mm512_maskz_loadu_ps(first(n), x);
-            const __m512 high = _mm512_maskz_loadu_ps(n > 16 ? first(n - 16) : 0, x + 16);
+            const __m512 low = _mm512_maskz_loadu_ps(mask_of(true, n, 0), x);
+            const __m512 high = _mm512_maskz_loadu_ps(mask_of(true, n, 16), x + 16);
             uint32_t pair[16] __attribute__((aligned(64)));
 
             _mm512_store_si512(pair, (__m512i)_mm512_cvtne2ps_pbh(high, low));
@@ -60,11 +63,11 @@ static void pack_columns(uint32_t *dst, const struct gemm_piece *p, size_t block
             const size_t n = i >= p->n ? 0 : p->n - i;
             const float *x = p->x + (n ? (p->k + k) * p->ld + p->i + i : 0);
             const bool two = n && k + 1 < p->n_k;
-            const __m512 a = _mm512_maskz_loadu_ps(first(n), x);
-            const __m512 b = _mm512_maskz_loadu_ps(two ? first(n) : 0, two ? x + p->ld : x);
+            const __m512 a = _mm512_maskz_loadu_ps(mask_of(true, n, 0), x);
+            const __m512 b = _mm512_maskz_loadu_ps(mask_of(two, n, 0), two ? x + p->ld : x);
             const __m512i h = (__m512i)_mm512_cvtne2ps_pbh(b, a);
 
-            _mm512_mask_storeu_epi32(dst + k / 2 * block + i, first(block - i),
+            _mm512_mask_storeu_epi32(dst + k / 2 * block + i, mask_of(true, block, i),
                                      _mm512_permutexvar_epi16(zip, h));
         }
 }
@@ -94,7 +97,7 @@ static inline __m512bh all(const uint32_t *pair)
 static void mul_block(float *c, size_t ld_c, const uint32_t *a, const uint32_t *b,
                       const size_t mnk[3], bool add)
 {
-    const __mmask16 low = first(mnk[1]), high = mnk[1] > 16 ? first(mnk[1] - 16) : 0;
+    const __mmask16 low = mask_of(true, mnk[1], 0), high = mask_of(true, mnk[1], 16);
     __m512 sum[M_BLOCK][2];
 
     for (size_t i = 0; i < M_BLOCK; i++)
