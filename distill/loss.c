@@ -143,7 +143,8 @@ bool loss_needs_teacher(const struct loss *l)
     return false;
 }
 
-double loss_t2(const struct loss *l)
+/* The weight that all divergences share: T^2, or 1. */
+static double loss_t2(const struct loss *l)
 {
     return l->no_t2 ? 1 : l->temperature * l->temperature;
 }

@@ -17,6 +17,7 @@ struct loss_block {
     size_t n;
     float p[LOSS_BLOCK], q[LOSS_BLOCK];
     double lr[LOSS_BLOCK];    /* log q - log p, also where these are too small to be told from 0 */
+    double f[LOSS_BLOCK];     /* terms of the value, weighted; scratch afterwards */
     double h[LOSS_BLOCK];     /* of all divergences, weighted */
     double ratio[LOSS_BLOCK]; /* scratch */
     double value, sum_h, sum_q; /* of the block, weighted */
@@ -28,9 +29,6 @@ void loss_block_terms(struct loss_block *b, const struct loss *l, const struct k
 /* A loss as sums meet it: the divergence it is at the ends of its parameter's range. */
 enum loss_kind loss_term_kind(const struct loss_term *t);
 bool loss_is_divergence(enum loss_kind kind);
-
-/* The weight that all divergences share: T^2, or 1. */
-double loss_t2(const struct loss *l);
 
 /* Divergences of a row from dense or sparse targets: the value (without T^2), and d[n] += scale *
  * gradient (dense), d[n] = (sparse). max: of z. */

@@ -6,30 +6,22 @@
 
 static void forward_kl(struct loss_block *b, double w)
 {
-    double value = 0;
-
-#pragma omp simd reduction(+ : value)
     for (size_t i = 0; i < b->n; i++) {
         const double p = (double)b->p[i];
 
-        value -= p > 0 ? p * b->lr[i] : 0;
+        b->f[i] -= p > 0 ? w * p * b->lr[i] : 0;
         b->h[i] -= w * p;
     }
-    b->value += w * value;
 }
 
 static void reverse_kl(struct loss_block *b, double w)
 {
-    double value = 0;
-
-#pragma omp simd reduction(+ : value)
     for (size_t i = 0; i < b->n; i++) {
         const double q = (double)b->q[i], f = q > 0 ? q * b->lr[i] : 0;
 
-        value += f;
+        b->f[i] += w * f;
         b->h[i] += f < HUGE_VAL ? w * f : 0;
     }
-    b->value += w * value;
 }
 
 /* ratio[i] = log(x / m), m = q + share (p - q); 0 where x is none. Of equals exactly 0. */
@@ -47,66 +39,49 @@ static void log_ratio(struct loss_block *b, const struct kern *k, const float *x
 
 static void jsd(struct loss_block *b, const struct kern *k, double w, double beta)
 {
-    double value = 0;
-
     log_ratio(b, k, b->p, beta);
-#pragma omp simd reduction(+ : value)
     for (size_t i = 0; i < b->n; i++)
-        value += beta * (double)b->p[i] * b->ratio[i];
+        b->f[i] += w * beta * (double)b->p[i] * b->ratio[i];
     log_ratio(b, k, b->q, beta);
-#pragma omp simd reduction(+ : value)
     for (size_t i = 0; i < b->n; i++) {
         const double f = (1 - beta) * (double)b->q[i] * b->ratio[i];
 
-        value += f;
+        b->f[i] += w * f;
         b->h[i] += w * f;
     }
-    b->value += w * value;
 }
 
 static void skew_kl(struct loss_block *b, const struct kern *k, double w, double alpha)
 {
-    double value = 0;
-
     log_ratio(b, k, b->p, alpha);
-#pragma omp simd reduction(+ : value)
     for (size_t i = 0; i < b->n; i++) {
         const double p = (double)b->p[i], q = (double)b->q[i], m = q + alpha * (p - q);
 
-        value += p * b->ratio[i];
+        b->f[i] += w * p * b->ratio[i];
         b->h[i] -= m > 0 ? w * p * (1 - alpha) * (q / m) : 0;
     }
-    b->value += w * value;
 }
 
 static void skew_reverse_kl(struct loss_block *b, const struct kern *k, double w, double alpha)
 {
-    double value = 0;
-
     log_ratio(b, k, b->q, 1 - alpha);
-#pragma omp simd reduction(+ : value)
     for (size_t i = 0; i < b->n; i++) {
         const double p = (double)b->p[i], q = (double)b->q[i], m = p + alpha * (q - p);
         const double f = q * b->ratio[i];
 
-        value += f;
+        b->f[i] += w * f;
         b->h[i] += w * (f - (m > 0 ? alpha * q * (q / m) : 0));
     }
-    b->value += w * value;
 }
 
 static void tvd(struct loss_block *b, double w)
 {
-    double value = 0;
-
-#pragma omp simd reduction(+ : value)
     for (size_t i = 0; i < b->n; i++) {
         const double q = (double)b->q[i], apart = q - (double)b->p[i];
 
-        value += fabs(apart) / 2;
+        b->f[i] += w * fabs(apart) / 2;
         b->h[i] += w * q / 2 * (double)((apart > 0) - (apart < 0));
     }
-    b->value += w * value;
 }
 
 static void add_term(struct loss_block *b, const struct loss_term *t, const struct kern *k)
@@ -138,20 +113,29 @@ static void add_term(struct loss_block *b, const struct loss_term *t, const stru
     }
 }
 
+/* In lanes, so that each sum waits for itself alone. */
+static double sum_of(const double *x, size_t n)
+{
+    double lane[4] = {0};
+    size_t i = 0;
+
+    for (; i + 4 <= n; i += 4)
+        for (size_t k = 0; k < 4; k++)
+            lane[k] += x[i + k];
+    for (; i < n; i++)
+        lane[0] += x[i];
+    return (lane[0] + lane[1]) + (lane[2] + lane[3]);
+}
+
 void loss_block_terms(struct loss_block *b, const struct loss *l, const struct kern *k)
 {
-    double h = 0, q = 0;
-
-    b->value = 0;
     for (size_t i = 0; i < b->n; i++)
-        b->h[i] = 0;
+        b->f[i] = b->h[i] = 0;
     for (size_t i = 0; i < l->n; i++)
         add_term(b, &l->term[i], k);
-#pragma omp simd reduction(+ : h, q)
-    for (size_t i = 0; i < b->n; i++) {
-        h += b->h[i];
-        q += (double)b->q[i];
-    }
-    b->sum_h = h;
-    b->sum_q = q;
+    b->value = sum_of(b->f, b->n);
+    b->sum_h = sum_of(b->h, b->n);
+    for (size_t i = 0; i < b->n; i++)
+        b->f[i] = (double)b->q[i];
+    b->sum_q = sum_of(b->f, b->n);
 }
