@@ -13,11 +13,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Blocks that go are those of least influence: 1 - mean cosine of a block's input and output. Channels are kept by
+ * mean |what the blocks' norms give|, neurons of the feed-forward by mean |what the down projection meets|,
+ * key-value heads with their query heads by the mean norm of their attention output, and of these the same
+ * number in each; all weights are the teacher's, unchanged. Fresh ones: normal, of config.json's
+ * initializer_range (0.02); what is added to the residual stream by that / sqrt(2 layers); norms 1, biases 0. */
 struct student_spec {
     const char *layers; /* "20" (how many: the least influence go) or "0,2,4-7"; NULL: all */
     uint64_t hidden, ffn, heads, kv_heads; /* 0: as the teacher */
-    const char *from; /* config.json (fresh weights), checkpoint or GGUF; NULL: the teacher */
-    uint64_t seed;    /* of fresh weights */
+    const char *
+        from; /* config.json (fresh weights, the teacher's tokenizer), checkpoint or GGUF; NULL: the teacher */
+    uint64_t seed; /* of fresh weights */
 };
 
 /* What the importance of blocks, heads and channels is measured on. */
@@ -35,7 +41,8 @@ struct student_about {
     uint64_t n_teacher_layers;
 };
 
-/* What the student will be, before anything is measured or written: all fields but kept_layers and influence.
+/* What the student will be, before anything is measured or written: all fields but kept_layers and influence. Where
+ * layers differ in size and the least of influence go, n_params is that of as many first layers.
  * Errors: ERR_ARG (a number that does not divide, or is larger than the teacher's: which), those of opening `from`. */
 int student_plan(struct student_about *out, const struct student_spec *spec,
                  const struct source *teacher, struct err *err) WARN_UNUSED;
