@@ -33,14 +33,34 @@ struct asker {
     struct row *row; /* owned; [n_rows] */
 
     bool can_keep; /* a part of what was fed: not where layers are recurrent */
-    float *known;  /* owned; [n_vocab] logits of the last token that an item's choices share */
+    bool can_branch;
+    int32_t *together; /* owned; [n_batch] tokens of an item's choices after the shared ones */
+    size_t *branch;    /* owned; how many of each */
+    float *known;      /* owned; [n_vocab] logits of the last token that an item's choices share */
     struct row known_row;
 };
+
+/* Most tokens that the choices of an item are fed together, and most choices of one. */
+static size_t item_tokens(size_t *n_choices, const struct task *t, const struct task_ids *ids)
+{
+    const struct task_pair *p = ids->pair;
+    size_t most = ids->longest;
+
+    *n_choices = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        size_t sum = 0;
+        for (size_t k = 0; k < t->item[i].n; k++, p++)
+            sum += p->n_context + p->n_scored - 1;
+        most = sum > most ? sum : most;
+        *n_choices = t->item[i].n > *n_choices ? t->item[i].n : *n_choices;
+    }
+    return most;
+}
 
 static int asker_open(struct asker *a, const struct task *t, struct err *err)
 {
     const struct tok *tok = model_tok(a->model);
-    size_t n;
+    size_t n, n_choices;
     int rc;
 
     if (!tok)
@@ -50,7 +70,8 @@ static int asker_open(struct asker *a, const struct task *t, struct err *err)
         return rc;
     kern_init(&a->kern, a->opts->cpu);
     a->n_vocab = model_n_vocab(a->model);
-    a->n_batch = a->ids.longest < BATCH ? a->ids.longest : BATCH;
+    const size_t most = item_tokens(&n_choices, t, &a->ids);
+    a->n_batch = most < BATCH ? most : BATCH;
     a->n_rows = logits_bytes_max / (a->n_vocab * sizeof(float) + 1) + 1;
     if (a->n_rows > a->n_batch)
         a->n_rows = a->n_batch;
@@ -59,12 +80,18 @@ static int asker_open(struct asker *a, const struct task *t, struct err *err)
     a->known = calloc(a->n_vocab + 1, sizeof(*a->known));
     if (!a->logits || !a->row || !a->known)
         return err_nomem(err);
-    rc = sess_new(&a->sess, a->model, a->ids.longest, a->n_batch, &a->opts->par, err);
+    a->together = calloc(a->n_batch, sizeof(*a->together));
+    a->branch = calloc(n_choices + 1, sizeof(*a->branch));
+    if (!a->together || !a->branch)
+        return err_nomem(err);
+    rc = sess_new(&a->sess, a->model, a->ids.longest > a->n_batch ? a->ids.longest : a->n_batch,
+                  a->n_batch, &a->opts->par, err);
     if (rc || a->n_batch < 2)
         return rc;
     const int32_t two[] = {a->ids.ids.id[a->ids.pair->at], a->ids.ids.id[a->ids.pair->at]};
     rc = sess_eval(a->sess, two, 2, NULL, 0, err);
     a->can_keep = !rc && sess_keep(a->sess, 1) == 1;
+    a->can_branch = sess_can_branch(a->sess);
     return rc;
 }
 
@@ -74,6 +101,8 @@ static void asker_release(struct asker *a)
     free(a->logits);
     free(a->row);
     free(a->known);
+    free(a->together);
+    free(a->branch);
     task_ids_release(&a->ids);
 }
 
@@ -102,15 +131,15 @@ static int count(struct task_score *out, const struct row *row, const float *log
     return 0;
 }
 
-/* Score positions first .. end - 1, the last ones of those just fed: `fed` of them end at `end`. */
+/* Score positions first .. end - 1; `row`: which of the tokens just fed `first` is. */
 static int score_rows(struct asker *a, struct task_score *out, const int32_t *ids, size_t first,
-                      size_t end, size_t fed, struct err *err)
+                      size_t end, size_t row, struct err *err)
 {
     int rc = 0;
 
     for (size_t i = first; !rc && i < end; i += a->n_rows) {
         const size_t n = end - i < a->n_rows ? end - i : a->n_rows;
-        rc = sess_logits(a->sess, fed - (end - i), n, a->logits, err);
+        rc = sess_logits(a->sess, row + (i - first), n, a->logits, err);
         if (rc)
             return rc;
         par_for(&a->opts->par, n, score_row, a);
@@ -127,31 +156,69 @@ static int feed(struct asker *a, struct task_score *out, const int32_t *ids, siz
     int rc = 0;
 
     for (size_t i = from, n; !rc && i < end; i += n) {
+        const size_t skip = first > i ? first - i : 0;
         n = end - i < a->n_batch ? end - i : a->n_batch;
         rc = sess_eval(a->sess, ids + i, n, NULL, 0, err);
-        if (!rc && i + n > first)
-            rc = score_rows(a, out, ids, i > first ? i : first, i + n, n, err);
+        if (!rc && skip < n)
+            rc = score_rows(a, out, ids, i + skip, i + n, skip, err);
     }
     return rc;
 }
 
-/* The first `shared` tokens were fed. */
+/* The last token is not fed. */
+static size_t fed_end(const struct task_pair *p)
+{
+    return p->n_context + p->n_scored - 1;
+}
+
+/* The first `shared` tokens were fed. Score what they decide; *first: the position to go on from. */
+static int ask_known(struct asker *a, struct task_score *out, size_t *first,
+                     const struct task_pair *p, size_t shared, struct err *err)
+{
+    *out = (struct task_score){.greedy = true, .n_tokens = p->n_scored, .truncated = p->truncated};
+    *first = p->n_context - 1; /* its next token is the first scored one */
+    if (*first + 1 != shared)
+        return 0;
+    (*first)++;
+    return count(out, &a->known_row, a->known, a->ids.ids.id[p->at + shared], err);
+}
+
 static int ask(struct asker *a, struct task_score *out, const struct task_pair *p, size_t shared,
                struct err *err)
 {
-    const int32_t *ids = a->ids.ids.id + p->at;
-    const size_t end = p->n_context + p->n_scored - 1; /* the last token is not fed */
-    size_t first = p->n_context - 1; /* position whose next token is the first scored one */
-    int rc = 0;
+    size_t first;
+    const int rc = ask_known(a, out, &first, p, shared, err);
 
-    *out = (struct task_score){.greedy = true, .n_tokens = p->n_scored, .truncated = p->truncated};
-    if (first + 1 == shared) {
-        rc = count(out, &a->known_row, a->known, ids[shared], err);
-        first++;
-    }
-    if (rc || first == end)
+    if (rc || first == fed_end(p))
         return rc;
-    return feed(a, out, ids, sess_keep(a->sess, shared), end, first, err);
+    return feed(a, out, a->ids.ids.id + p->at, sess_keep(a->sess, shared), fed_end(p), first, err);
+}
+
+/* The same of n requests, whose tokens after the shared ones are fed together. */
+static int ask_together(struct asker *a, struct task_score *scores, const struct task_pair *p,
+                        size_t n, size_t shared, struct err *err)
+{
+    size_t n_ids = 0, n_branches = 0, row = 0;
+    int rc;
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t len = fed_end(&p[i]) - shared;
+        memcpy(a->together + n_ids, a->ids.ids.id + p[i].at + shared, len * sizeof(*a->together));
+        n_ids += len;
+        a->branch[n_branches] = len;
+        n_branches += len > 0;
+    }
+    rc = sess_branches(a->sess, a->together, a->branch, n_branches, err);
+    for (size_t i = 0; !rc && i < n; i++) {
+        const size_t end = fed_end(&p[i]);
+        size_t first;
+        rc = ask_known(a, &scores[i], &first, &p[i], shared, err);
+        if (!rc)
+            rc = score_rows(a, &scores[i], a->ids.ids.id + p[i].at, first, end,
+                            row + (first - shared), err);
+        row += end - shared;
+    }
+    return rc;
 }
 
 /* ---- all choices of an item ------------------------------------------------------------------------ */
@@ -191,6 +258,15 @@ static int share(struct asker *a, const struct task_pair *p, size_t shared, stru
     return rc;
 }
 
+static bool fits_together(const struct asker *a, const struct task_pair *p, size_t n, size_t shared)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += fed_end(&p[i]) - shared;
+    return shared && a->can_branch && sum <= a->n_batch;
+}
+
 static int ask_item(struct asker *a, struct task_score *scores, const struct task_pair *p, size_t n,
                     struct err *err)
 {
@@ -200,6 +276,8 @@ static int ask_item(struct asker *a, struct task_score *scores, const struct tas
     (void)sess_keep(a->sess, 0);
     if (shared)
         rc = share(a, p, shared, err);
+    if (!rc && fits_together(a, p, n, shared))
+        return ask_together(a, scores, p, n, shared, err);
     for (size_t i = 0; !rc && i < n; i++)
         rc = ask(a, &scores[i], &p[i], shared, err);
     return rc;

@@ -305,6 +305,53 @@ int sess_eval(struct sess *s, const int32_t *ids, size_t n, float *logits, size_
     return n_logits ? sess_logits(s, n - n_logits, n_logits, logits, err) : 0;
 }
 
+/* ---- branches ------------------------------------------------------------------ */
+
+bool sess_can_branch(const struct sess *s)
+{
+    const struct model *m = s->m;
+
+    for (size_t i = 0; i < m->n_layer; i++)
+        if (m->layer[i].mixer != &part_attention || m->layer[i].borrows)
+            return false;
+    return !m->has_state && !m->rope_near;
+}
+
+size_t sess_pos(const struct sess *s, size_t i)
+{
+    for (const size_t *len = s->branch; len && i >= *len; len++)
+        i -= *len;
+    return s->n + i;
+}
+
+int sess_branches(struct sess *s, const int32_t *ids, const size_t *len, size_t n_branches,
+                  struct err *err)
+{
+    size_t n = 0;
+    int rc = 0;
+
+    if (!sess_can_branch(s))
+        return err_set(err, ERR_UNSUPPORTED, "this model goes on in one way at a time");
+    for (size_t i = 0; !rc && i < n_branches; i++) {
+        if (!len[i] || len[i] > s->n_batch - n)
+            return err_set(err, ERR_ARG, "branch %zu of %zu tokens in a batch of %zu", i, len[i],
+                           s->n_batch - n);
+        n += len[i];
+        rc = check_room(s, len[i], err);
+    }
+    if (!rc)
+        rc = check_ids(s, ids, n, err);
+    if (rc || !n)
+        return rc;
+    s->branch = len;
+    forward_embed(s, ids, n);
+    forward_blocks(s, n);
+    s->branch = NULL;
+    s->n_last = n;
+    forward_head_tell(s, n);
+    return 0;
+}
+
 static int check_last(const struct sess *s, size_t row0, size_t n, struct err *err)
 {
     if (row0 > s->n_last || n > s->n_last - row0)

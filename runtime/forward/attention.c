@@ -357,6 +357,29 @@ static void out_bias_span(void *arg, size_t i0, size_t i1)
         bias_add(m, a->s->y + i * m->n_embd, a->l->w.vec[ROLE_ATTN_OUT_BIAS], m->n_embd);
 }
 
+/* Tokens that follow one another. Another branch's keys and values take these ones' place. */
+static void attend(struct attn *a)
+{
+    const size_t n_blocks = (a->n + QUERY_BLOCK - 1) / QUERY_BLOCK;
+
+    span_for(&a->s->par, a->n, place_span, a);
+    par_for(&a->s->par, a->l->n_head * n_blocks, head_piece, a);
+}
+
+static void attend_branches(const struct attn *all)
+{
+    struct attn a = *all;
+
+    for (const size_t *len = all->s->branch; a.out < all->out + all->n * a.w.out; len++) {
+        a.n = *len;
+        attend(&a);
+        a.q += a.n * a.w.all;
+        a.k += a.n * a.w.all;
+        a.v += a.n * a.w.all;
+        a.out += a.n * a.w.out;
+    }
+}
+
 static void run(struct sess *s, size_t layer, size_t n)
 {
     const struct model *m = s->m;
@@ -374,8 +397,10 @@ static void run(struct sess *s, size_t layer, size_t n)
         sess_mm(s, &fused, 1, s->xn, m->n_embd, n);
     else
         sess_mm(s, apart, l->borrows ? 1 : apart[2].w->t ? 3 : 2, s->xn, m->n_embd, n);
-    span_for(&s->par, n, place_span, &a);
-    par_for(&s->par, l->n_head * ((n + QUERY_BLOCK - 1) / QUERY_BLOCK), head_piece, &a);
+    if (s->branch)
+        attend_branches(&a);
+    else
+        attend(&a);
     if (m->traits.attn_gate)
         span_for(&s->par, n, gate_span, &a);
     sess_mm(s, &out, 1, a.out, a.w.out, n);

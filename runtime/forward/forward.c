@@ -82,7 +82,7 @@ static void embed_span(void *arg, size_t i0, size_t i1)
             scale(x, factor, m->n_embd);
         if (w->mat[ROLE_POS_EMBD].t) {
             float *pos = e->s->xn + i * m->n_embd;
-            matrix_row(pos, &w->mat[ROLE_POS_EMBD], &m->kern, e->s->n + i);
+            matrix_row(pos, &w->mat[ROLE_POS_EMBD], &m->kern, sess_pos(e->s, i));
             m->kern.axpy(x, pos, 1.0f, m->n_embd);
         }
         if (w->vec[ROLE_TOKEN_EMBD_NORM])

@@ -157,6 +157,8 @@ struct sess {
     float *inputs; /* [n_batch, n_layer, n_embd_layer] the layers' own, or NULL */
     float *table;  /* the same, of embeddings; scratch of layer_input_run */
     float *work;   /* scratch of the running part */
+    /* Tokens of each branch that is being computed; NULL: one sequence. */
+    const size_t *branch;
     struct sess_watch watch;
     float *seen; /* [n_batch, watch_floats] of the running part; NULL: nobody watches */
     void *mm_scratch;
@@ -169,6 +171,9 @@ struct sess {
 
 /* Queries that one piece of attention work takes: keeps the scores in cache. */
 enum { QUERY_BLOCK = 64 };
+
+/* Position of token i of the batch that is being computed. */
+size_t sess_pos(const struct sess *s, size_t i);
 
 /* parts[LAYER_PARTS] of a layer, without holes; returns how many. */
 size_t layer_parts(const struct part **parts, const struct layer *l);

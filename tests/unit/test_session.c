@@ -116,6 +116,48 @@ static void test_session_threads(void **state)
     small_free(&t);
 }
 
+/* Branches give what each gives alone, and the sequence goes on as if there had been none. */
+static void test_session_branches(void **state)
+{
+    static const size_t len[] = {5, 3, 2};
+    const struct small_tweak w = {0};
+    struct small t;
+    int32_t ids[N], ways[10];
+    float want[10 * VOCAB], got[10 * VOCAB];
+    struct err err;
+
+    (void)state;
+    make(&t, &w);
+    struct model *m = small_open(&t, cpu_detect());
+    struct sess *s = session(m, SMALL_CTX, SMALL_CTX, 2);
+    small_ids(ids, N, 4);
+    small_ids(ways, 10, 5);
+    assert_int_equal(sess_eval(s, ids, 6, NULL, 0, &err), 0);
+    for (size_t i = 0, at = 0; i < 3; at += len[i++]) {
+        assert_int_equal(sess_eval(s, ways + at, len[i], want + at * VOCAB, len[i], &err), 0);
+        sess_keep(s, 6);
+    }
+    assert_true(sess_can_branch(s));
+    assert_int_equal(sess_branches(s, ways, len, 3, &err), 0);
+    assert_int_equal(sess_len(s), 6);
+    assert_int_equal(sess_logits(s, 0, 10, got, &err), 0);
+    assert_memory_equal(got, want, sizeof(want));
+    assert_int_equal(sess_logits(s, 10, 1, got, &err), ERR_ARG);
+
+    assert_int_equal(sess_branches(s, ways, (const size_t[]){2, 0}, 2, &err), ERR_ARG);
+    assert_int_equal(sess_branches(s, ways, (const size_t[]){2, SMALL_CTX}, 2, &err), ERR_ARG);
+    assert_int_equal(sess_branches(s, (const int32_t[]){VOCAB}, (const size_t[]){1}, 1, &err),
+                     ERR_ARG);
+    assert_int_equal(sess_eval(s, ids + 6, 2, want, 2, &err), 0);
+    sess_keep(s, 0);
+    assert_int_equal(sess_eval(s, ids, 6, NULL, 0, &err), 0);
+    assert_int_equal(sess_eval(s, ids + 6, 2, got, 2, &err), 0);
+    assert_memory_equal(got, want, 2 * VOCAB * sizeof(float));
+    sess_free(s);
+    model_free(m);
+    small_free(&t);
+}
+
 /* Going back and on leaves no trace; rows asked for later are those of the batch. */
 static void test_session_keep_and_rows(void **state)
 {
@@ -437,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_session_head),          cmocka_unit_test(test_session_head_of_fast),
         cmocka_unit_test(test_session_refuses),       cmocka_unit_test(test_session_bad_models),
         cmocka_unit_test(test_session_streams),       cmocka_unit_test(test_session_streams_of_few),
+        cmocka_unit_test(test_session_branches),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
