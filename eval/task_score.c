@@ -34,9 +34,10 @@ struct asker {
 
     bool can_keep; /* a part of what was fed: not where layers are recurrent */
     bool can_branch;
-    int32_t *together; /* owned; [n_batch] tokens of an item's choices after the shared ones */
-    size_t *branch;    /* owned; how many of each */
-    float *known;      /* owned; [n_vocab] logits of the last token that an item's choices share */
+    int32_t
+        *together;  /* owned; [n_batch] the shared tokens, then those of each choice after them */
+    size_t *branch; /* owned; how many of each choice that has any */
+    float *known;   /* owned; [n_vocab] logits of the last token that an item's choices share */
     struct row known_row;
 };
 
@@ -194,13 +195,25 @@ static int ask(struct asker *a, struct task_score *out, const struct task_pair *
     return feed(a, out, a->ids.ids.id + p->at, sess_keep(a->sess, shared), fed_end(p), first, err);
 }
 
-/* The same of n requests, whose tokens after the shared ones are fed together. */
+/* Keep the logits of the last shared token, which is `row` of those just fed. */
+static int know(struct asker *a, size_t row, struct err *err)
+{
+    const int rc = sess_logits(a->sess, row, 1, a->known, err);
+
+    if (!rc)
+        a->known_row = (struct row){a->kern.log_sum_exp(a->known, a->n_vocab),
+                                    score_top(a->known, a->n_vocab)};
+    return rc;
+}
+
+/* All n requests: the shared tokens and what follows them in each are fed at once. */
 static int ask_together(struct asker *a, struct task_score *scores, const struct task_pair *p,
                         size_t n, size_t shared, struct err *err)
 {
-    size_t n_ids = 0, n_branches = 0, row = 0;
+    size_t n_ids = shared, n_branches = 0, row = shared;
     int rc;
 
+    memcpy(a->together, a->ids.ids.id + p->at, shared * sizeof(*a->together));
     for (size_t i = 0; i < n; i++) {
         const size_t len = fed_end(&p[i]) - shared;
         memcpy(a->together + n_ids, a->ids.ids.id + p[i].at + shared, len * sizeof(*a->together));
@@ -208,7 +221,9 @@ static int ask_together(struct asker *a, struct task_score *scores, const struct
         a->branch[n_branches] = len;
         n_branches += len > 0;
     }
-    rc = sess_branches(a->sess, a->together, a->branch, n_branches, err);
+    rc = sess_branches(a->sess, a->together, shared, a->branch, n_branches, err);
+    if (!rc)
+        rc = know(a, shared - 1, err);
     for (size_t i = 0; !rc && i < n; i++) {
         const size_t end = fed_end(&p[i]);
         size_t first;
@@ -248,23 +263,18 @@ static size_t shared_tokens(const struct asker *a, const struct task_pair *p, si
 static int share(struct asker *a, const struct task_pair *p, size_t shared, struct err *err)
 {
     struct task_score none;
-    int rc = feed(a, &none, a->ids.ids.id + p->at, 0, shared, SIZE_MAX, err);
+    const int rc = feed(a, &none, a->ids.ids.id + p->at, 0, shared, SIZE_MAX, err);
 
-    if (!rc)
-        rc = sess_logits(a->sess, (shared - 1) % a->n_batch, 1, a->known, err);
-    if (!rc)
-        a->known_row = (struct row){a->kern.log_sum_exp(a->known, a->n_vocab),
-                                    score_top(a->known, a->n_vocab)};
-    return rc;
+    return rc ? rc : know(a, (shared - 1) % a->n_batch, err);
 }
 
 static bool fits_together(const struct asker *a, const struct task_pair *p, size_t n, size_t shared)
 {
-    size_t sum = 0;
+    size_t after = 0;
 
     for (size_t i = 0; i < n; i++)
-        sum += fed_end(&p[i]) - shared;
-    return shared && a->can_branch && sum <= a->n_batch;
+        after += fed_end(&p[i]) - shared;
+    return shared && a->can_branch && after && shared + after <= a->n_batch;
 }
 
 static int ask_item(struct asker *a, struct task_score *scores, const struct task_pair *p, size_t n,
@@ -274,10 +284,10 @@ static int ask_item(struct asker *a, struct task_score *scores, const struct tas
     int rc = 0;
 
     (void)sess_keep(a->sess, 0);
+    if (fits_together(a, p, n, shared))
+        return ask_together(a, scores, p, n, shared, err);
     if (shared)
         rc = share(a, p, shared, err);
-    if (!rc && fits_together(a, p, n, shared))
-        return ask_together(a, scores, p, n, shared, err);
     for (size_t i = 0; !rc && i < n; i++)
         rc = ask(a, &scores[i], &p[i], shared, err);
     return rc;

@@ -319,34 +319,42 @@ bool sess_can_branch(const struct sess *s)
 
 size_t sess_pos(const struct sess *s, size_t i)
 {
-    for (const size_t *len = s->branch; len && i >= *len; len++)
+    if (!s->branch || i < s->n_shared)
+        return s->n + i;
+    i -= s->n_shared;
+    for (const size_t *len = s->branch; i >= *len; len++)
         i -= *len;
-    return s->n + i;
+    return s->n + s->n_shared + i;
 }
 
-int sess_branches(struct sess *s, const int32_t *ids, const size_t *len, size_t n_branches,
-                  struct err *err)
+int sess_branches(struct sess *s, const int32_t *ids, size_t n_shared, const size_t *len,
+                  size_t n_branches, struct err *err)
 {
-    size_t n = 0;
-    int rc = 0;
+    size_t n = n_shared;
+    int rc = check_room(s, n_shared, err);
 
     if (!sess_can_branch(s))
         return err_set(err, ERR_UNSUPPORTED, "this model goes on in one way at a time");
     for (size_t i = 0; !rc && i < n_branches; i++) {
-        if (!len[i] || len[i] > s->n_batch - n)
-            return err_set(err, ERR_ARG, "branch %zu of %zu tokens in a batch of %zu", i, len[i],
-                           s->n_batch - n);
+        if (n > s->n_batch || !len[i] || len[i] > s->n_batch - n)
+            return err_set(err, ERR_ARG, "branch %zu of %zu tokens after %zu in a batch of %zu", i,
+                           len[i], n, s->n_batch);
         n += len[i];
-        rc = check_room(s, len[i], err);
+        rc = check_room(s, n_shared + len[i], err);
     }
+    if (!rc && (!n_branches || n > s->n_batch))
+        return err_set(err, ERR_ARG, "%zu branches, %zu tokens", n_branches, n);
     if (!rc)
         rc = check_ids(s, ids, n, err);
-    if (rc || !n)
+    if (rc)
         return rc;
     s->branch = len;
+    s->n_shared = n_shared;
     forward_embed(s, ids, n);
     forward_blocks(s, n);
     s->branch = NULL;
+    memmove(s->ids + s->n, ids, n_shared * sizeof(*ids));
+    s->n += n_shared;
     s->n_last = n;
     forward_head_tell(s, n);
     return 0;

@@ -43,12 +43,12 @@ int sess_eval(struct sess *s, const int32_t *ids, size_t n, float *logits, size_
  * others' keys or are latent, nor where angles depend on the length. */
 bool sess_can_branch(const struct sess *s);
 
-/* Ways to go on from the sequence so far, together: n_branches of them, branch i of len[i] >= 1 of
- * the tokens `ids`, one after the other; together at most n_batch. Each is computed as if
- * it stood alone; the sequence stays as it was. Their logits: sess_logits, tokens counted
- * through all branches. Errors: as sess_eval; ERR_UNSUPPORTED (see sess_can_branch). */
-int sess_branches(struct sess *s, const int32_t *ids, const size_t *len, size_t n_branches,
-                  struct err *err) WARN_UNUSED;
+/* Append n_shared tokens, and compute n_branches ways to go on from there: branch i is the next
+ * len[i] >= 1 of `ids`, as if it stood alone, and does not become part of the sequence. All
+ * together are at most n_batch. Logits: sess_logits, tokens counted as in `ids`. Errors: as
+ * sess_eval; ERR_UNSUPPORTED (see sess_can_branch). */
+int sess_branches(struct sess *s, const int32_t *ids, size_t n_shared, const size_t *len,
+                  size_t n_branches, struct err *err) WARN_UNUSED;
 
 /* Write logits[n, n_vocab] of tokens row0 .. row0 + n - 1 of the last sess_eval, so
  * that a long batch's need not all be held at once.

@@ -368,15 +368,19 @@ static void attend(struct attn *a)
 
 static void attend_branches(const struct attn *all)
 {
+    const struct sess *s = all->s;
     struct attn a = *all;
 
-    for (const size_t *len = all->s->branch; a.out < all->out + all->n * a.w.out; len++) {
-        a.n = *len;
+    a.n = s->n_shared;
+    attend(&a);
+    a.pos += s->n_shared;
+    for (size_t at = s->n_shared, b = 0; at < all->n; at += s->branch[b++]) {
+        a.n = s->branch[b];
+        a.q = all->q + at * a.w.all;
+        a.k = all->k + at * a.w.all;
+        a.v = all->v + at * a.w.all;
+        a.out = all->out + at * a.w.out;
         attend(&a);
-        a.q += a.n * a.w.all;
-        a.k += a.n * a.w.all;
-        a.v += a.n * a.w.all;
-        a.out += a.n * a.w.out;
     }
 }
 

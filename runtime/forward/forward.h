@@ -157,8 +157,9 @@ struct sess {
     float *inputs; /* [n_batch, n_layer, n_embd_layer] the layers' own, or NULL */
     float *table;  /* the same, of embeddings; scratch of layer_input_run */
     float *work;   /* scratch of the running part */
-    /* Tokens of each branch that is being computed; NULL: one sequence. */
+    /* Tokens of each branch that is being computed, after n_shared ones; NULL: one sequence. */
     const size_t *branch;
+    size_t n_shared;
     struct sess_watch watch;
     float *seen; /* [n_batch, watch_floats] of the running part; NULL: nobody watches */
     void *mm_scratch;

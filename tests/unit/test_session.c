@@ -138,15 +138,21 @@ static void test_session_branches(void **state)
         sess_keep(s, 6);
     }
     assert_true(sess_can_branch(s));
-    assert_int_equal(sess_branches(s, ways, len, 3, &err), 0);
-    assert_int_equal(sess_len(s), 6);
-    assert_int_equal(sess_logits(s, 0, 10, got, &err), 0);
-    assert_memory_equal(got, want, sizeof(want));
-    assert_int_equal(sess_logits(s, 10, 1, got, &err), ERR_ARG);
+    for (size_t shared = 0; shared < 5; shared += 2) {
+        int32_t all[14];
+        memcpy(all, ids + 6 - shared, shared * sizeof(*all));
+        memcpy(all + shared, ways, sizeof(ways));
+        assert_int_equal(sess_keep(s, 6 - shared), 6 - shared);
+        assert_int_equal(sess_branches(s, all, shared, len, 3, &err), 0);
+        assert_int_equal(sess_len(s), 6);
+        assert_int_equal(sess_logits(s, shared, 10, got, &err), 0);
+        assert_memory_equal(got, want, sizeof(want));
+        assert_int_equal(sess_logits(s, shared + 10, 1, got, &err), ERR_ARG);
+    }
 
-    assert_int_equal(sess_branches(s, ways, (const size_t[]){2, 0}, 2, &err), ERR_ARG);
-    assert_int_equal(sess_branches(s, ways, (const size_t[]){2, SMALL_CTX}, 2, &err), ERR_ARG);
-    assert_int_equal(sess_branches(s, (const int32_t[]){VOCAB}, (const size_t[]){1}, 1, &err),
+    assert_int_equal(sess_branches(s, ways, 0, (const size_t[]){2, 0}, 2, &err), ERR_ARG);
+    assert_int_equal(sess_branches(s, ways, 0, (const size_t[]){2, SMALL_CTX}, 2, &err), ERR_ARG);
+    assert_int_equal(sess_branches(s, (const int32_t[]){VOCAB}, 0, (const size_t[]){1}, 1, &err),
                      ERR_ARG);
     assert_int_equal(sess_eval(s, ids + 6, 2, want, 2, &err), 0);
     sess_keep(s, 0);
