@@ -40,7 +40,7 @@ static inline __mmask16 mask_of(size_t n, size_t from)
 {
     const size_t left = n > from ? n - from : 0;
 
-    return left < 16 ? (__mmask16)((1U << left) - 1) : (__mmask16)0xffff;
+    return (__mmask16)(left < 16 ? (1U << left) - 1 : 0xffffU);
 }
 
 /* The terms of one step, PAIR apart, as they lie: [outer 16][k 32]. */

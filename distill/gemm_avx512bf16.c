@@ -32,7 +32,7 @@ static inline __mmask16 mask_of(bool on, size_t n, size_t from)
 {
     const size_t left = on && n > from ? n - from : 0;
 
-    return left < 16 ? (__mmask16)((1U << left) - 1) : (__mmask16)0xffff;
+    return (__mmask16)(left < 16 ? (1U << left) - 1 : 0xffffU);
 }
 
 /* Values of the sum lie side by side. */
