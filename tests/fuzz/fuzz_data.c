@@ -68,7 +68,7 @@ static void encode(const struct data_coder *c, struct tok_memory *m, const char 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const char *text = size ? (const char *)data : "";
+    const char *text = size ? (const char *)data : "", *eol = memchr(text, '\n', size);
     struct vocab_token token[TOKENS];
     char texts[TOKENS][8];
     struct data_opts o = {.n_tok = 4};
@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         o.answers_only = answers != 0;
         if (data_coder_init(&c, t, &o, &err))
             abort();
-        encode(&c, m, text, size, 7);
+        encode(&c, m, text, eol ? (size_t)(eol - text) : size, 7);
         encode(&c, m, text, size, 0);
         data_coder_release(&c);
     }
