@@ -25,7 +25,7 @@ static double outcome(const struct sparse *s, size_t i)
 
 static double teacher_lse(const struct sparse *s)
 {
-    double max = -INFINITY, sum = 0;
+    double max = (double)-INFINITY, sum = 0;
 
     for (size_t i = 0; i <= s->t->k; i++)
         max = fmax(max, outcome(s, i));

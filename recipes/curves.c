@@ -122,7 +122,7 @@ static size_t thin(double *x, double *y, const struct series *s, enum column col
 /* Do they differ by so much that only a logarithmic axis shows them all? */
 static bool far_apart(const double *y, size_t n)
 {
-    double least = INFINITY, most = 0;
+    double least = (double)INFINITY, most = 0;
 
     for (size_t i = 0; i < n; i++) {
         least = fmin(least, y[i]);

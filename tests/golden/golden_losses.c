@@ -95,7 +95,7 @@ static bool loss_of(struct one *o)
         if (strlen(names[i][0]) == n && !strncmp(names[i][0], name, n))
             buf_str(&b, names[i][1]);
     if (b.p && !strcmp(b.p, "mixed")) {
-        const double ce = real(json_get(o->result, "lambda_ce"), NAN);
+        const double ce = real(json_get(o->result, "lambda_ce"), (double)NAN);
 
         b.n = 0;
         buf_fmt(&b, "%.9g*ce + %.9g*forward_kl", ce, 1 - ce);
