@@ -200,6 +200,6 @@ int teacher_code_draws(struct teacher_coded *out, struct teacher_lost *lost,
     }
     /* a last draw that rounding lets miss the end is missing: a reader makes shares of what is there */
     out->rest = TEACHER_REST_NONE;
-    *lost = (struct teacher_lost){.kl = NAN, .rest = 1 - kept / sum};
+    *lost = (struct teacher_lost){.kl = (double)NAN, .rest = 1 - kept / sum};
     return 0;
 }

@@ -6,7 +6,7 @@
 
 /* ---- names ------------------------------------------------------------------------------- */
 
-int chat_find(struct chat_value *out, struct chat_run *r, struct chat_str name)
+static int chat_find(struct chat_value *out, struct chat_run *r, struct chat_str name)
 {
     for (const struct chat_scope *s = r->scope; s; s = s->up) {
         const struct chat_value *v = chat_dict_str(&s->names, name);

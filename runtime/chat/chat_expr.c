@@ -607,7 +607,7 @@ static int conjunction(struct chat_node **out, struct chat_parser *p)
     return rc;
 }
 
-int chat_expr_or(struct chat_node **out, struct chat_parser *p)
+static int chat_expr_or(struct chat_node **out, struct chat_parser *p)
 {
     int rc = conjunction(out, p);
 

@@ -220,7 +220,6 @@ int chat_parse(struct chat *c, const struct chat_tokens *tokens, struct err *err
 /* Of the parser; all return 0 or the error's code. chat_expr.c: */
 struct chat_node *chat_node_new(struct chat_parser *p, enum chat_kind kind, size_t at);
 int chat_expr(struct chat_node **out, struct chat_parser *p) WARN_UNUSED;
-int chat_expr_or(struct chat_node **out, struct chat_parser *p) WARN_UNUSED; /* without if */
 /* With commas a tuple; cond: conditional expressions are taken, too. */
 int chat_expr_tuple(struct chat_node **out, struct chat_parser *p, bool cond) WARN_UNUSED;
 /* What may be assigned to: names, tuples of them, name.attribute (space). */
@@ -312,7 +311,6 @@ int chat_call_macro(struct chat_value *out, struct chat_run *r, const struct cha
 
 /* chat_eval.c */
 int chat_eval(struct chat_value *out, struct chat_run *r, const struct chat_node *n) WARN_UNUSED;
-int chat_find(struct chat_value *out, struct chat_run *r, struct chat_str name) WARN_UNUSED;
 int chat_set(struct chat_run *r, struct chat_scope *s, struct chat_str name,
              struct chat_value v) WARN_UNUSED;
 int chat_get_attr(struct chat_value *out, struct chat_run *r, const struct chat_node *n,
@@ -378,7 +376,6 @@ int chat_put(struct chat_run *r, struct buf *b, const char *p, size_t n) WARN_UN
 int chat_print(struct chat_run *r, struct buf *b, struct chat_value v) WARN_UNUSED; /* str() */
 int chat_repr(struct chat_run *r, struct buf *b, struct chat_value v) WARN_UNUSED;
 int chat_to_str(struct chat_str *out, struct chat_run *r, struct chat_value v) WARN_UNUSED;
-int chat_float_text(struct chat_run *r, struct buf *b, double f) WARN_UNUSED;
 struct chat_json {
     int64_t indent; /* -1: on one line */
     bool sort, ascii;

@@ -26,7 +26,7 @@ static int put(struct chat_run *r, struct buf *b, const char *s)
 }
 
 /* The shortest digits that read back the same. */
-int chat_float_text(struct chat_run *r, struct buf *b, double f)
+static int chat_float_text(struct chat_run *r, struct buf *b, double f)
 {
     char s[40];
     int most = 1, exponent;
