@@ -26,7 +26,8 @@ struct gemm {
     size_t own_each;
 };
 
-const struct gemm_kern *gemm_kern_of(enum gemm_math math, unsigned cpu)
+/* NULL: none, OpenBLAS does it (GEMM_F32). */
+static const struct gemm_kern *kern_of(enum gemm_math math, unsigned cpu)
 {
 #ifdef __x86_64__
     static const struct gemm_kern *const tiles[GEMM_MATH_COUNT] = {
@@ -57,7 +58,7 @@ static void *aligned(size_t bytes)
 int gemm_new(struct gemm **out, enum gemm_math math, unsigned cpu, const struct par *par,
              struct err *err)
 {
-    const struct gemm_kern *k = gemm_kern_of(math, cpu);
+    const struct gemm_kern *k = kern_of(math, cpu);
     struct gemm *g;
 
     *out = NULL;

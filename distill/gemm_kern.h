@@ -33,9 +33,6 @@ struct gemm_kern {
     void (*mul)(float *c, size_t ld_c, const void *a, const void *b, const size_t mnk[3], bool add);
 };
 
-/* The kernel of this processor for this arithmetic; NULL: none, OpenBLAS does it (GEMM_F32). */
-const struct gemm_kern *gemm_kern_of(enum gemm_math math, unsigned cpu);
-
 /* Values as three BF16 terms or as one. Sums in F32. */
 extern const struct gemm_kern gemm_amx_f32, gemm_amx_bf16;
 /* Dot products of BF16 pairs. */

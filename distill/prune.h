@@ -53,9 +53,6 @@ int prune_init(struct prune *out, const struct source *s, const uint32_t *layers
                const struct prune_sizes *want, struct err *err) WARN_UNUSED;
 void prune_release(struct prune *p);
 
-/* Does it keep everything as it is? */
-bool prune_is_all(const struct prune *p);
-
 /* Keep keep[n] (rising, copied) of an axis in the teacher's layer; layer -1: outside blocks, and of PRUNE_EMBD
  * everywhere. */
 int prune_keep(struct prune *p, enum prune_axis axis, int layer, const uint32_t *keep, size_t n,

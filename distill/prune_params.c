@@ -229,7 +229,7 @@ void prune_release(struct prune *p)
     memset(p, 0, sizeof(*p));
 }
 
-bool prune_is_all(const struct prune *p)
+static bool prune_is_all(const struct prune *p)
 {
     const struct arch_params *from = source_params(p->s);
 
