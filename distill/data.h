@@ -45,7 +45,7 @@ struct data;
  * how many there are). */
 int data_open(struct data **out, const struct tok *t, const struct data_opts *o,
               struct err *err) WARN_UNUSED;
-/* Of ids made elsewhere: n windows of n_tok, one after another (tests, golden data). */
+/* Of n ids made elsewhere, as windows of n_tok one after another (tests, golden data). */
 int data_of_ids(struct data **out, const int32_t *ids, size_t n, size_t n_tok,
                 struct err *err) WARN_UNUSED;
 void data_free(struct data *d); /* accepts NULL */
