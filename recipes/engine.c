@@ -45,25 +45,44 @@ static int stop(void *arg)
 
 /* ---- opening -------------------------------------------------------------------------------------- */
 
+/* A file that a step writes is none that the recipe reads. */
+static int check_output(const struct branch *b, const char *path, struct err *err)
+{
+    const struct recipe *r = b->recipe;
+    const char *const in[] = {r->model.path, r->text.path, r->calibration.path, r->imatrix.path};
+    int rc = 0;
+
+    for (size_t k = 0; !rc && k < sizeof(in) / sizeof(in[0]); k++)
+        rc = apart(path, in[k], false, err);
+    for (size_t k = 0; !rc && k < b->n_tasks; k++)
+        rc = apart(path, b->task[k], false, err);
+    for (size_t k = 0; !rc && k < r->n_student; k++) {
+        const struct recipe_student *s = &r->student[k];
+        rc = apart(path, s->text.path, false, err);
+        if (!rc)
+            rc = apart(path, s->from.path, false, err);
+        if (!rc)
+            rc = apart(path, s->imatrix.path, false, err);
+    }
+    return rc;
+}
+
 /* No output may replace the recipe, the model or a text. */
 static int check_outputs(const struct branch *b, const char *recipe, struct err *err)
 {
-    const struct recipe *r = b->recipe;
-    const char *const in[] = {recipe, r->model.path, r->text.path, r->calibration.path,
-                              r->imatrix.path};
-    int rc = 0;
+    const char *also = b->e->opts->also_written;
+    int rc = apart(also, recipe, false, err);
 
+    if (!rc)
+        rc = check_output(b, also, err);
     for (size_t i = 0; i < b->e->n_steps; i++) {
         const struct engine_step *s = b->e->step[i];
-        for (size_t f = 0; f < s->n_files; f++) {
-            for (size_t k = 0; !rc && k < sizeof(in) / sizeof(in[0]); k++)
-                rc = apart(s->file[f].path, in[k], false, err);
-            for (size_t k = 0; !rc && k < b->n_tasks; k++)
-                rc = apart(s->file[f].path, b->task[k], false, err);
+        for (size_t f = 0; !rc && f < s->n_files; f++) {
+            rc = apart(s->file[f].path, recipe, false, err);
+            if (!rc)
+                rc = check_output(b, s->file[f].path, err);
         }
     }
-    for (size_t k = 0; !rc && k < sizeof(in) / sizeof(in[0]); k++)
-        rc = apart(b->e->opts->also_written, in[k], false, err);
     return rc;
 }
 
@@ -106,8 +125,9 @@ static int check_inputs(const struct recipe *r, struct err *err)
             return err_wrap(err, "%s", in[i]->where);
         }
     for (size_t i = 0; i < r->n_student; i++) {
-        const struct recipe_path *const of[] = {&r->student[i].text, &r->student[i].from};
-        for (size_t j = 0; j < 2; j++)
+        const struct recipe_student *s = &r->student[i];
+        const struct recipe_path *const of[] = {&s->text, &s->from, &s->imatrix};
+        for (size_t j = 0; j < sizeof(of) / sizeof(of[0]); j++)
             if (of[j]->path && access(of[j]->path, R_OK)) {
                 (void)err_errno(err, of[j]->path);
                 return err_wrap(err, "%s", of[j]->where);
@@ -232,17 +252,22 @@ int engine_open(struct engine **out, const char *recipe, const struct engine_opt
     return 0;
 }
 
+static void weights_release(struct weights *w)
+{
+    importance_free(w->importance);
+    imatrix_free(w->imatrix);
+    source_free(w->source);
+}
+
 static void branch_release(struct branch *b)
 {
     for (size_t i = 0; b->model && i <= b->recipe->n_quant; i++)
         report_model_release(&b->model[i]);
     eval_about_release(&b->about);
     gate_results_release(&b->gates);
-    importance_free(b->importance);
-    imatrix_free(b->imatrix);
-    source_free(b->original.source);
+    weights_release(&b->original);
     for (size_t i = 0; b->variant && i < b->recipe->n_quant; i++)
-        source_free(b->variant[i].own.source);
+        weights_release(&b->variant[i].own);
     (void)pthread_mutex_destroy(&b->lock);
 }
 

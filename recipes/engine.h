@@ -50,7 +50,8 @@ struct engine_step {
     enum engine_kind kind;
     const char *branch; /* of a matrix; "": there is only one */
     const char *name;   /* of the variant or the report file */
-    size_t item;        /* which of its kind's: variant, model (0: the original), report form */
+    size_t item;        /* which of its kind's: variant, model (0: the original; also where it is
+                           calibrated on), report form */
     const char *path;   /* of the output; NULL for an evaluation */
     struct engine_file *file; /* [n_files]: of all that it makes */
     size_t n_files;

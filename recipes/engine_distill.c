@@ -41,6 +41,8 @@ static int train(struct branch *b, struct variant *v, const struct par *par, str
 
     o.teacher = b->recipe->model.path;
     o.out = v->path;
+    if (engine_uses_importance(v))
+        o.imatrix = v->from->imatrix_path;
     o.anew = true;
     o.data.file = &file;
     o.data.n_files = 1;
@@ -94,9 +96,23 @@ static int run(struct branch *b, struct engine_step *s, const struct par *par, s
 
 /* ---- planning --------------------------------------------------------------------------------- */
 
-static int key_of(char key[HASH_HEX_BYTES], struct branch *b, const struct recipe_student *s,
+/* What it is quantized by while it is trained. */
+static int hash_quantized(struct hash *h, struct branch *b, const struct variant *v,
+                          struct err *err)
+{
+    const char *path = v->quant->student->imatrix.path;
+    char hex[HASH_HEX_BYTES] = "";
+    const int rc = path ? cache_hash_file(hex, b->e->cache, path, err) : 0;
+
+    hash_str(h, hex);
+    engine_hash_importance(h, b, v);
+    return rc;
+}
+
+static int key_of(char key[HASH_HEX_BYTES], struct branch *b, const struct variant *v,
                   struct err *err)
 {
+    const struct recipe_student *s = v->quant->student;
     char text[HASH_HEX_BYTES] = "", from[HASH_HEX_BYTES] = "";
     struct hash *h;
     int rc = cache_hash_file(text, b->e->cache, text_of(b, s)->path, err);
@@ -115,7 +131,10 @@ static int key_of(char key[HASH_HEX_BYTES], struct branch *b, const struct recip
     hash_str(h, text);
     hash_str(h, from);
     hash_str(h, s->settings);
-    rc = hash_hex(h, key, err);
+    if (s->o.quantize)
+        rc = hash_quantized(h, b, v, err);
+    if (!rc)
+        rc = hash_hex(h, key, err);
     hash_free(h);
     return rc;
 }
@@ -136,7 +155,7 @@ static int add_step(struct branch *b, struct variant *v, size_t item, struct err
     v->file = strrchr(v->path, '/') + 1;
     v->make = s;
     v->own = (struct weights){.path = v->path, .name = b->recipe->name, .key = s->key, .maker = s};
-    return key_of(s->key, b, v->quant->student, err);
+    return key_of(s->key, b, v, err);
 }
 
 static int plan(struct branch *b, struct err *err)
@@ -154,6 +173,8 @@ static int plan(struct branch *b, struct err *err)
             student = v;
             v->from = &b->original;
             rc = add_step(b, v, i, err);
+            if (!rc)
+                rc = engine_plan_calibrate(b, i, err);
         } else {
             v->from = &student->own;
         }
@@ -168,5 +189,18 @@ static uint64_t memory(const struct branch *b, const struct engine_step *s)
     return 9 * engine_weights_bytes(b->recipe->model.path);
 }
 
-const struct engine_ops engine_distill_ops = {
-    .name = "distill", .plan = plan, .recall = engine_recall_variant, .run = run, .memory = memory};
+/* Quantized while it is trained. */
+static enum engine_need needs(const struct branch *b, const struct engine_step *s,
+                              const struct engine_step *on)
+{
+    const struct variant *v = &b->variant[s->item];
+
+    return on == v->from->calibrate && engine_uses_importance(v) ? NEED_IT : NEED_NOTHING;
+}
+
+const struct engine_ops engine_distill_ops = {.name = "distill",
+                                              .plan = plan,
+                                              .recall = engine_recall_variant,
+                                              .run = run,
+                                              .needs = needs,
+                                              .memory = memory};

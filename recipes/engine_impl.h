@@ -23,9 +23,13 @@ struct weights {
     const char *name;          /* of its folder or file: the converter guesses general.* from it */
     const char *key;           /* digest of its files, or the key of the step that makes them */
     struct engine_step *maker; /* NULL: it is there */
+    struct engine_step *calibrate; /* NULL: no importance is collected on it */
+    const char *imatrix_path;      /* it comes to, or that is given; NULL: none */
     /* Under the branch's lock; opened at the first step that needs it, owned. */
     struct source *source;
     char source_sha[HASH_HEX_BYTES]; /* "" until known */
+    struct imatrix *imatrix;         /* what calibration found */
+    struct importance *importance;
 };
 
 /* One model the recipe makes. */
@@ -55,13 +59,9 @@ struct branch {
 
     struct weights original;            /* the recipe's model */
     struct variant *variant;            /* recipe->n_quant */
-    struct engine_step *calibrate;      /* NULL: no importance is collected */
     struct engine_step *score_original; /* NULL: nothing is evaluated */
 
-    pthread_mutex_t lock; /* of weights' sources and of what follows, up to importance */
-    /* What calibration found, read at the first step that needs it. */
-    struct imatrix *imatrix;
-    struct importance *importance;
+    pthread_mutex_t lock; /* of what steps open of weights */
 
     /* What was measured: [0] the original, then the variants. result is owned. */
     struct report_model *model;
@@ -167,12 +167,15 @@ int engine_foresee_size(struct branch *b, struct variant *v, struct err *err) WA
 
 /* ---- engine_calibrate.c ---- */
 
-/* b->importance, read once; nothing when the recipe has none. */
-int engine_importance(struct branch *b, struct err *err) WARN_UNUSED;
+/* The step that measures what variants of a student are quantized by, if there are such: its
+ * own importance. b->variant[item] is the student's, whose step is there. */
+int engine_plan_calibrate(struct branch *b, size_t item, struct err *err) WARN_UNUSED;
+/* w->importance, read once; w->source is open. */
+int engine_importance(struct branch *b, struct weights *w, struct err *err) WARN_UNUSED;
 /* Does the variant weigh errors by importance? */
-bool engine_uses_importance(const struct branch *b, const struct variant *v);
-/* Of the file, for provenance; NULL: none. */
-const char *engine_importance_path(const struct branch *b);
+bool engine_uses_importance(const struct variant *v);
+/* How that importance is collected, or the file that has it, as part of the variant's key. */
+void engine_hash_importance(struct hash *h, const struct branch *b, const struct variant *v);
 
 /* ---- engine_report.c ---- */
 

@@ -43,7 +43,7 @@ static int hashed_source(struct branch *b, struct weights *w, const struct par *
 static int new_job(struct job **out, struct branch *b, const struct variant *v, bool size_only,
                    const struct par *par, struct err *err)
 {
-    const bool weighed = engine_uses_importance(b, v);
+    const bool weighed = engine_uses_importance(v);
     const struct job_opts jo = {
         .convert = v->convert,
         .mix = v->quant->mix,
@@ -54,8 +54,8 @@ static int new_job(struct job **out, struct branch *b, const struct variant *v, 
                      .n_overrides = v->quant->n_overrides,
                      .recode = v->quant->requantize,
                      .have_importance = weighed},
-        .importance = weighed ? b->importance : NULL,
-        .foreseen_imatrix = weighed ? engine_importance_path(b) : NULL,
+        .importance = weighed ? v->from->importance : NULL,
+        .foreseen_imatrix = weighed ? v->from->imatrix_path : NULL,
         .foreseen_dataset = b->recipe->calibration.as_told,
         .source_sha256 = *v->from->source_sha ? v->from->source_sha : NULL,
         .size_only = size_only,
@@ -97,7 +97,7 @@ static int write_variant(struct report_model *m, struct branch *b, struct varian
 {
     struct pipe_result result = {0};
     struct job *job;
-    int rc = engine_uses_importance(b, v) ? engine_importance(b, err) : 0;
+    int rc = engine_uses_importance(v) ? engine_importance(b, v->from, err) : 0;
 
     if (!rc)
         rc = new_job(&job, b, v, false, par, err);
@@ -187,16 +187,6 @@ int engine_recall_variant(struct branch *b, struct engine_step *s, struct err *e
 
 /* ---- planning --------------------------------------------------------------------------------- */
 
-/* What weighs errors: how it is collected, or the file that has it. */
-static void hash_importance(struct hash *h, const struct branch *b, const struct variant *v)
-{
-    const bool uses = engine_uses_importance(b, v);
-
-    hash_str(h, uses && b->calibrate ? b->calibrate->key : "");
-    hash_str(h, uses && !b->calibrate ? b->calibration_sha : "");
-    hash_str(h, uses && !b->calibrate ? b->recipe->imatrix.as_told : "");
-}
-
 static int key_of(struct branch *b, struct variant *v, struct err *err)
 {
     const struct recipe_quant *q = v->quant;
@@ -211,7 +201,7 @@ static int key_of(struct branch *b, struct variant *v, struct err *err)
     hash_str(h, v->from->key);
     hash_str(h, v->from->name);
     hash_str(h, mix_name(q->mix));
-    hash_importance(h, b, v);
+    engine_hash_importance(h, b, v);
     hash_u64(h, q->pure);
     hash_u64(h, v->convert);
     hash_u64(h, q->output_type);
@@ -335,7 +325,7 @@ static enum engine_need needs(const struct branch *b, const struct engine_step *
 {
     const struct variant *v = &b->variant[s->item];
 
-    return on == v->from->maker || (on == b->calibrate && engine_uses_importance(b, v))
+    return on == v->from->maker || (on == v->from->calibrate && engine_uses_importance(v))
                ? NEED_IT
                : NEED_NOTHING;
 }

@@ -5,6 +5,15 @@
 #include "formats/base/version.h"
 #include "recipes/engine_impl.h"
 
+static int hash_file(struct hash *h, const struct branch *b, const char *path, struct err *err)
+{
+    char hex[HASH_HEX_BYTES] = "";
+    const int rc = path ? cache_hash_file(hex, b->e->cache, path, err) : 0;
+
+    hash_str(h, hex);
+    return rc;
+}
+
 /* That a check was passed is remembered: both texts may be long. */
 static int key_of(char key[HASH_HEX_BYTES], const struct branch *b, struct err *err)
 {
@@ -20,10 +29,10 @@ static int key_of(char key[HASH_HEX_BYTES], const struct branch *b, struct err *
     hash_str(h, b->text_sha);
     hash_str(h, b->calibration_sha);
     for (size_t i = 0; !rc && i < b->recipe->n_student; i++) {
-        const char *path = b->recipe->student[i].text.path;
-        char hex[HASH_HEX_BYTES] = "";
-        rc = path ? cache_hash_file(hex, b->e->cache, path, err) : 0;
-        hash_str(h, hex);
+        const struct recipe_student *s = &b->recipe->student[i];
+        rc = hash_file(h, b, s->text.path, err);
+        if (!rc)
+            rc = hash_file(h, b, s->imatrix.path, err);
     }
     if (!rc)
         rc = hash_hex(h, key, err);
@@ -71,9 +80,13 @@ static int check_texts(const struct recipe *r, const struct tok *tok,
 
     if (!rc && r->imatrix.path)
         rc = check_imatrix(r->imatrix.path, tok, text, err);
-    for (size_t i = 0; !rc && i < r->n_student; i++)
-        if (r->student[i].text.path)
-            rc = check_text(&r->student[i].text, tok, text, err);
+    for (size_t i = 0; !rc && i < r->n_student; i++) {
+        const struct recipe_student *s = &r->student[i];
+        if (s->text.path)
+            rc = check_text(&s->text, tok, text, err);
+        if (!rc && s->imatrix.path)
+            rc = check_imatrix(s->imatrix.path, tok, text, err);
+    }
     return rc;
 }
 
@@ -82,7 +95,7 @@ static bool has_texts(const struct recipe *r)
     bool has = r->calibration.path || r->imatrix.path;
 
     for (size_t i = 0; i < r->n_student; i++)
-        has = has || r->student[i].text.path;
+        has = has || r->student[i].text.path || r->student[i].imatrix.path;
     return has;
 }
 

@@ -42,7 +42,9 @@ static int student_setting(struct reader *r, void *to, const struct yaml_node *v
 
     if (!rc && set->path)
         rc = read_path(r, &path, v);
-    if (!rc && set->path)
+    if (!rc && set->path && !strcmp(set->name, "imatrix"))
+        s->imatrix = path;
+    else if (!rc && set->path)
         s->from = path;
     if (!rc && distill_set(&s->o, set, set->path ? path.path : v->text, &why))
         rc = node_bad(r->err, v, ERR_FORMAT, "%s: %s", v->key, why.msg);
@@ -104,14 +106,29 @@ int read_distill(struct reader *r, void *to, const struct yaml_node *list)
 
 /* ---- as variants ------------------------------------------------------------------------ */
 
+/* What its file is made of. */
+static int find_mix(const struct mix **out, struct reader *r, const struct recipe_student *s,
+                    const struct yaml_node *list)
+{
+    struct err why = {0};
+
+    *out = mix_of_type(s->o.type);
+    if (s->o.quantize && mix_read(out, s->o.quantize, &why))
+        return node_bad(r->err, list, ERR_FORMAT, "%s: quantize: %s", s->name, why.msg);
+    return 0;
+}
+
 /* A student's file, and what is made from it. */
-static int add_variants(struct reader *r, const struct recipe_student *s)
+static int add_variants(struct reader *r, const struct recipe_student *s,
+                        const struct yaml_node *list)
 {
     struct recipe *out = r->out;
     struct recipe_quant *own = &out->quant[out->n_quant++];
 
-    *own = (struct recipe_quant){
-        .name = s->name, .mix = mix_of_type(s->o.type), .student = s, .is_student = true};
+    *own = (struct recipe_quant){.name = s->name, .student = s, .is_student = true};
+    const int rc = find_mix(&own->mix, r, s, list);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < s->n_then; i++) {
         struct recipe_quant *q = &out->quant[out->n_quant++];
         *q = s->then[i];
@@ -143,7 +160,7 @@ int join_students(struct reader *r, const struct yaml_node *root)
             return node_bad(
                 r->err, yaml_get(root, "distill"), ERR_FORMAT,
                 "%s: expected a text: to train on, its own or that of calibrate:", s->name);
-        rc = add_variants(r, s);
+        rc = add_variants(r, s, yaml_get(root, "distill"));
     }
     for (size_t i = 0; !rc && i < out->n_quant; i++)
         for (size_t j = 0; !rc && j < i; j++)

@@ -28,6 +28,35 @@ ok $? "the same bytes elsewhere"
 mkdir -p "$d/to/c/x-small.gguf.train" && echo other >"$d/to/c/x-small.gguf.train/identity"
 pare run "$d/r.yaml" --out "$d/to/c" && cmp "$d/to/a/x-small.gguf" "$d/to/c/x-small.gguf"
 ok $? "what another recipe left half done is begun anew"
+# importance of a student
+cat >"$d/i.yaml" <<E
+name: x
+model: "$PWD/$demo"
+calibrate: {text: train.txt, ctx: 32, chunks: 4}
+distill:
+  - {name: small, layers: 1, ctx: 32, batch: 2, steps: 4, then: [Q3_K_M, BF16, {name: plain, mix: Q3_K_M, imatrix: false}]}
+  - {name: other, layers: 2, ctx: 32, batch: 2, steps: 1, then: BF16}
+E
+pare run "$d/i.yaml" --out "$d/to/i" --plan && [ "$(grep -c '^calibrate' "$d/out")" = 1 ] && grep -q '^calibrate  *small .*to do .*x-small.imatrix.gguf' "$d/out"
+ok $? "--plan shows whose importance is measured: of what is quantized"
+pare run "$d/i.yaml" --out "$d/to/i" --jobs 2 && ! cmp -s "$d/to/i/x-small-Q3_K_M.gguf" "$d/to/i/x-small-plain.gguf"
+ok $? "what is made of a student is quantized by the student's importance"
+pare imatrix "$d/to/i/x-small.gguf" "$d/train.txt" "$d/own.gguf" --ctx 32 --chunks 4 &&
+    pare quantize "$d/to/i/x-small.gguf" "$d/by_hand.gguf" Q3_K_M --imatrix "$d/own.gguf" &&
+    pare diff "$d/to/i/x-small-Q3_K_M.gguf" "$d/by_hand.gguf" && grep -q "11 equal" "$d/out"
+ok $? "as by hand"
+pare run "$d/i.yaml" --out "$d/to/j" && cmp "$d/to/i/x-small.imatrix.gguf" "$d/to/j/x-small.imatrix.gguf" && cmp "$d/to/i/x-small-Q3_K_M.gguf" "$d/to/j/x-small-Q3_K_M.gguf"
+ok $? "the same bytes elsewhere, one step at a time"
+pare run "$d/i.yaml" --out "$d/to/i" --set calibrate.chunks=3 && grep -q '^distill  *small  *cached' "$d/err" && grep -q '^calibrate  *small  *[^c]' "$d/err" &&
+    grep -q '^quantize  *small-plain  *cached' "$d/err" && grep -q '^quantize  *small-Q3_K_M  *[^c]' "$d/err"
+ok $? "other calibration: what does not use it stays"
+sed '/name: other/d; s/then: .*/quantize: Q2_K}/; s/layers: 1, //' "$d/i.yaml" >"$d/q.yaml"
+pare run "$d/q.yaml" --out "$d/to/q" && grep -q '^calibrate  *importance' "$d/err" && pare inspect "$d/to/q/x-small.gguf" --json "$d/q.json" && grep -q 'x.imatrix.gguf' "$d/q.json"
+ok $? "a whole model trained through a mix uses the model's"
+sed -i 's/Q2_K/Q9_K/' "$d/q.yaml"
+fails 1 "q.yaml: line 5, column 3: small: quantize: unknown" run "$d/q.yaml" --out "$d/to/q"
+ok $? "no such mix"
+
 cat "$d/own.txt" >>"$d/train.txt"
 fails 1 "share a run of 64 tokens" run "$d/r.yaml" --out "$d/to/e"
 ok $? "training and evaluation text overlap"
