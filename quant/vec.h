@@ -97,6 +97,29 @@ INLINE vec vec_pick(ivec m, vec a, vec b)
     return (vec)(((ivec)a & m) | ((ivec)b & ~m));
 }
 
+/* a > b ? a : b, and a < b ? a : b: of two zeros, b. */
+INLINE vec vec_max(vec a, vec b)
+{
+#if defined(__AVX512F__)
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return vec_pick(a > b, a, b);
+#endif
+}
+
+INLINE vec vec_min(vec a, vec b)
+{
+#if defined(__AVX512F__)
+    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (vec)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return vec_pick(a < b, a, b);
+#endif
+}
+
 /* a / b, 0 where b is 0 */
 INLINE vec vec_ratio(vec a, vec b)
 {

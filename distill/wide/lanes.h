@@ -78,28 +78,12 @@ INLINE vec lane_swap(vec v)
 #endif
 }
 
-INLINE vec lane_larger(vec a, vec b)
-{
-#if defined(__AVX512F__)
-    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
-#elif defined(__AVX2__)
-    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
-#else
-    return vec_pick(a > b, a, b);
-#endif
-}
-
-INLINE vec lane_smaller(vec a, vec b)
-{
-    return -lane_larger(-a, -b);
-}
-
 /* exp(x), x first moved into +-87, where e^x is a normal number: x = n ln 2 + r, and e^r by its
  * series to r^7, |r| <= ln 2 / 2: within 2 units of the last place. */
 INLINE vec lane_exp(vec x)
 {
     const vec top = vec_all(87.0F);
-    const vec v = lane_smaller(lane_larger(x, -top), top);
+    const vec v = vec_min(vec_max(x, -top), top);
     const vec n = v * 1.44269504F + VEC_ROUND;
     const vec whole = n - VEC_ROUND;
     const vec r = (v - whole * 0.693359375F) - whole * -2.12194440e-4F;

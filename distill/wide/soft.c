@@ -55,9 +55,9 @@ static float largest(const float *s, size_t n)
     size_t i = 0;
 
     for (; i + VEC <= n; i += VEC)
-        most = lane_larger(most, vec_load(s + i));
+        most = vec_max(most, vec_load(s + i));
     if (i < n)
-        most = lane_larger(most, within(lane_load_part(s + i, n - i), n - i, -INFINITY));
+        most = vec_max(most, within(lane_load_part(s + i, n - i), n - i, -INFINITY));
     return lane_max(most);
 }
 

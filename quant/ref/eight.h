@@ -36,29 +36,6 @@ INLINE vec lane_more(vec a, vec b, vec x, vec y)
 #endif
 }
 
-/* a > b ? a : b, and a < b ? a : b: of two zeros, b. */
-INLINE vec lane_max(vec a, vec b)
-{
-#if defined(__AVX512F__)
-    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
-#elif defined(__AVX2__)
-    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
-#else
-    return vec_pick(a > b, a, b);
-#endif
-}
-
-INLINE vec lane_min(vec a, vec b)
-{
-#if defined(__AVX512F__)
-    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
-#elif defined(__AVX2__)
-    return (vec)_mm256_min_ps((__m256)a, (__m256)b);
-#else
-    return vec_pick(a < b, a, b);
-#endif
-}
-
 /* Is a > b in any lane? */
 INLINE int lane_any_more(vec a, vec b)
 {
@@ -140,11 +117,11 @@ INLINE void eight_bounds(struct eights *least, struct eights *greatest, const fl
             a[j] = b[j] = vec_load(turned + 16 * j + k * VEC);
         for (int i = BOUNDS; i < EIGHT_STEPS; i++) {
             const vec x = vec_load(turned + 16 * i + k * VEC);
-            a[i % BOUNDS] = lane_min(x, a[i % BOUNDS]);
-            b[i % BOUNDS] = lane_max(x, b[i % BOUNDS]);
+            a[i % BOUNDS] = vec_min(x, a[i % BOUNDS]);
+            b[i % BOUNDS] = vec_max(x, b[i % BOUNDS]);
         }
-        lo.v[k] = lane_min(lane_min(a[0], a[1]), lane_min(a[2], a[3]));
-        hi.v[k] = lane_max(lane_max(b[0], b[1]), lane_max(b[2], b[3]));
+        lo.v[k] = vec_min(vec_min(a[0], a[1]), vec_min(a[2], a[3]));
+        hi.v[k] = vec_max(vec_max(b[0], b[1]), vec_max(b[2], b[3]));
     }
     for (int k = 0; k < VEC_SUMS; k++) {
 #if defined(__AVX512F__)
@@ -153,8 +130,8 @@ INLINE void eight_bounds(struct eights *least, struct eights *greatest, const fl
 #else
         const vec a = lo.v[(k + VEC_SUMS / 2) % VEC_SUMS], b = hi.v[(k + VEC_SUMS / 2) % VEC_SUMS];
 #endif
-        least->v[k] = lane_min(a, lo.v[k]);
-        greatest->v[k] = lane_max(b, hi.v[k]);
+        least->v[k] = vec_min(a, lo.v[k]);
+        greatest->v[k] = vec_max(b, hi.v[k]);
     }
 }
 

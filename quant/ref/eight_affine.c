@@ -325,7 +325,7 @@ void eight_affine(uint16_t d[EIGHT], uint16_t m[EIGHT], const struct eight *e, i
     for (int k = 0; k < VEC_SUMS; k++) {
         const vec s = line.scale.v[k], o = line.offset.v[k] + least.v[k];
         line.offset.v[k] = o;
-        rare |= lane_any_more(vec_all(0x1p-16F), s) || lane_any_more(lane_max(o, -o), FAR * s);
+        rare |= lane_any_more(vec_all(0x1p-16F), s) || lane_any_more(vec_max(o, -o), FAR * s);
     }
     eights_get(scale, &line.scale);
     eights_get(offset, &line.offset);

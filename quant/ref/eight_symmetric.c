@@ -94,7 +94,7 @@ INLINE void per_extreme(struct eights *per, const struct eight *e, float by)
         const vec lo = -least.v[k], hi = greatest.v[k];
         const vec extreme = lane_more(lo, hi, least.v[k], hi);
         per->v[k] = vec_all(by);
-        some.v[k] = lane_more(vec_all(SRCH_TINY), lane_max(hi, lo), (vec){0}, extreme);
+        some.v[k] = lane_more(vec_all(SRCH_TINY), vec_max(hi, lo), (vec){0}, extreme);
     }
     eights_ratio(per, per, &some);
 }

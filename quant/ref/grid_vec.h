@@ -1,12 +1,11 @@
 #ifndef QUANT_REF_GRID_VEC_H
 #define QUANT_REF_GRID_VEC_H
 
-/* What quant/vec.h lacks for loops over the entries of a codebook: 16-bit halves of the lanes,
- * and the maximum of floats. The plain versions are the definition. */
+/* What quant/vec.h lacks for loops over the entries of a codebook: 16-bit halves of the lanes.
+ * The plain versions are the definition. */
 
 #include "quant/vec.h"
 
-#include <math.h>
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
@@ -20,8 +19,6 @@
 
 #if defined(GRID_VEC_16)
 
-#define vec_max(a, b)      ((vec)_mm512_max_ps(a, b))
-#define vec_min(a, b)      ((vec)_mm512_min_ps(a, b))
 #define ivec_dot16(a, b)   ((ivec)_mm512_madd_epi16((__m512i)(a), (__m512i)(b)))
 #define ivec_mul16(a, b)   ((ivec)_mm512_mullo_epi16((__m512i)(a), (__m512i)(b)))
 #define ivec_mulhi16(a, b) ((ivec)_mm512_mulhi_epi16((__m512i)(a), (__m512i)(b)))
@@ -30,8 +27,6 @@
 
 #elif defined(GRID_VEC_8)
 
-#define vec_max(a, b)      ((vec)_mm256_max_ps(a, b))
-#define vec_min(a, b)      ((vec)_mm256_min_ps(a, b))
 #define ivec_dot16(a, b)   ((ivec)_mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
 #define ivec_mul16(a, b)   ((ivec)_mm256_mullo_epi16((__m256i)(a), (__m256i)(b)))
 #define ivec_mulhi16(a, b) ((ivec)_mm256_mulhi_epi16((__m256i)(a), (__m256i)(b)))
@@ -39,17 +34,6 @@
 #define ivec_left16(a, n)  ((ivec)_mm256_slli_epi16((__m256i)(a), n))
 
 #else
-
-/* Of no NaN. */
-INLINE vec vec_max(vec a, vec b)
-{
-    return vec_pick(a > b, a, b);
-}
-
-INLINE vec vec_min(vec a, vec b)
-{
-    return vec_pick(a < b, a, b);
-}
 
 /* The halves of each lane as numbers, and back. */
 INLINE ivec ivec_low16(ivec v)

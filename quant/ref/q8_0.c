@@ -92,7 +92,7 @@ INLINE void search(struct eights *lands, const int32_t *pair, const int32_t *wei
         errors_of(&err, pair, weight, TOP - i);
         for (int k = 0; k < VEC_SUMS; k++) {
             lands->v[k] = lane_more(least.v[k], err.v[k], vec_all((float)(TOP - i)), lands->v[k]);
-            least.v[k] = lane_min(err.v[k], least.v[k]);
+            least.v[k] = vec_min(err.v[k], least.v[k]);
         }
     }
 }
@@ -118,7 +118,7 @@ static void find(struct eight_lines *f, const struct eight *e, enum codec_effort
 
     eight_bounds(&lo, &hi, e->turned_x);
     for (int k = 0; k < VEC_SUMS; k++) {
-        const vec m = lane_max(hi.v[k], -lo.v[k]);
+        const vec m = vec_max(hi.v[k], -lo.v[k]);
         most.v[k] = lane_more(vec_all(SRCH_TINY), m, (vec){0}, m);
         per.v[k] = vec_all(MOST);
     }
