@@ -3,6 +3,7 @@
  * in F32. */
 
 #include "distill/gemm_kern.h"
+#include "distill/gemm_pairs.h"
 #include "quant/amx.h"
 
 enum {
@@ -35,14 +36,6 @@ struct source {
     size_t ld, n, n_k;
 };
 
-/* Of values from .. from + 15, those below n. */
-static inline __mmask16 mask_of(size_t n, size_t from)
-{
-    const size_t left = n > from ? n - from : 0;
-
-    return (__mmask16)(left < 16 ? (1U << left) - 1 : 0xffffU);
-}
-
 /* The terms of one step, PAIR apart, as they lie: [outer 16][k 32]. */
 static inline __attribute__((always_inline)) void put_rows(uint8_t *tile, const struct source *s,
                                                            int terms)
@@ -64,8 +57,6 @@ static inline __attribute__((always_inline)) void put_pairs(uint8_t *tile, const
                                                             int terms)
 {
     const __mmask16 none = 0, mask = mask_of(s->n, 0);
-    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
-                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
 
     for (size_t p = 0; p < 16; p++) {
         const float *x = s->x + (2 * p < s->n_k ? 2 * p * s->ld : 0);
@@ -74,8 +65,7 @@ static inline __attribute__((always_inline)) void put_pairs(uint8_t *tile, const
         __m512 b = _mm512_maskz_loadu_ps(2 * p + 1 < s->n_k ? mask : none, y);
 
         for (int t = 0; t < terms; t++)
-            _mm512_store_si512(tile + (size_t)t * PAIR + p * 64,
-                               _mm512_permutexvar_epi16(zip, amx_take_term(&a, &b)));
+            _mm512_store_si512(tile + (size_t)t * PAIR + p * 64, pair_up(amx_take_term(&a, &b)));
     }
 }
 

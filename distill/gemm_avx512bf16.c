@@ -2,6 +2,7 @@
  * [pair of the sum][outer index], 32 bits each. */
 
 #include "distill/gemm_kern.h"
+#include "distill/gemm_pairs.h"
 
 #include <immintrin.h>
 #include <stdint.h>
@@ -27,14 +28,6 @@ static size_t b_bytes(size_t n_k)
     return pairs(n_k) * N_BLOCK * 4;
 }
 
-/* Of values from .. from + 15, those below n; none where `on` is false. */
-static inline __mmask16 mask_of(bool on, size_t n, size_t from)
-{
-    const size_t left = on && n > from ? n - from : 0;
-
-    return (__mmask16)(left < 16 ? (1U << left) - 1 : 0xffffU);
-}
-
 /* Values of the sum lie side by side. */
 static void pack_rows(uint32_t *dst, const struct gemm_piece *p, size_t block)
 {
@@ -42,8 +35,8 @@ static void pack_rows(uint32_t *dst, const struct gemm_piece *p, size_t block)
         for (size_t k = 0; k < p->n_k; k += STEP) {
             const size_t n = i >= p->n ? 0 : p->n_k - k < STEP ? p->n_k - k : STEP;
             const float *x = p->x + (n ? (p->i + i) * p->ld + p->k + k : 0);
-            const __m512 low = _mm512_maskz_loadu_ps(mask_of(true, n, 0), x);
-            const __m512 high = _mm512_maskz_loadu_ps(mask_of(true, n, 16), x + 16);
+            const __m512 low = _mm512_maskz_loadu_ps(mask_of(n, 0), x);
+            const __m512 high = _mm512_maskz_loadu_ps(mask_of(n, 16), x + 16);
             uint32_t pair[16] __attribute__((aligned(64)));
 
             _mm512_store_si512(pair, (__m512i)_mm512_cvtne2ps_pbh(high, low));
@@ -55,20 +48,16 @@ static void pack_rows(uint32_t *dst, const struct gemm_piece *p, size_t block)
 /* Outer values do. */
 static void pack_columns(uint32_t *dst, const struct gemm_piece *p, size_t block)
 {
-    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
-                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-
     for (size_t k = 0; k < p->n_k; k += 2)
         for (size_t i = 0; i < block; i += 16) {
             const size_t n = i >= p->n ? 0 : p->n - i;
             const float *x = p->x + (n ? (p->k + k) * p->ld + p->i + i : 0);
             const bool two = n && k + 1 < p->n_k;
-            const __m512 a = _mm512_maskz_loadu_ps(mask_of(true, n, 0), x);
-            const __m512 b = _mm512_maskz_loadu_ps(mask_of(two, n, 0), two ? x + p->ld : x);
+            const __m512 a = _mm512_maskz_loadu_ps(mask_of(n, 0), x);
+            const __m512 b = _mm512_maskz_loadu_ps(mask_of(two ? n : 0, 0), two ? x + p->ld : x);
             const __m512i h = (__m512i)_mm512_cvtne2ps_pbh(b, a);
 
-            _mm512_mask_storeu_epi32(dst + k / 2 * block + i, mask_of(true, block, i),
-                                     _mm512_permutexvar_epi16(zip, h));
+            _mm512_mask_storeu_epi32(dst + k / 2 * block + i, mask_of(block, i), pair_up(h));
         }
 }
 
@@ -97,7 +86,7 @@ static inline __m512bh all(const uint32_t *pair)
 static void mul_block(float *c, size_t ld_c, const uint32_t *a, const uint32_t *b,
                       const size_t mnk[3], bool add)
 {
-    const __mmask16 low = mask_of(true, mnk[1], 0), high = mask_of(true, mnk[1], 16);
+    const __mmask16 low = mask_of(mnk[1], 0), high = mask_of(mnk[1], 16);
     __m512 sum[M_BLOCK][2];
 
     for (size_t i = 0; i < M_BLOCK; i++)
