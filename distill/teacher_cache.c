@@ -4,6 +4,7 @@
 #include "formats/base/arena.h"
 #include "formats/base/map.h"
 #include "formats/base/rd.h"
+#include "formats/tail.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -127,17 +128,12 @@ static int read_index(struct cached *c, struct err *err)
 {
     const size_t head = TEACHER_HEAD_BYTES + c->head.n_levels * sizeof(float) + 4;
     const uint64_t n = c->head.n_windows;
+    uint64_t at, bytes;
+    int rc;
 
-    if (c->size < head + TEACHER_END_BYTES || memcmp(c->data + c->size - 4, TEACHER_END, 4) != 0)
-        return err_set(err, ERR_FORMAT, "cut short: it does not end with \"%s\"", TEACHER_END);
-    struct rd r = rd_init(c->data + c->size - TEACHER_END_BYTES, TEACHER_END_BYTES);
-    const uint64_t at = rd_u64(&r), bytes = rd_u64(&r), left = c->size - TEACHER_END_BYTES;
-    const uint32_t crc = rd_u32(&r);
-    if (at < head || at > left || bytes != left - at || bytes > INT32_MAX)
-        return err_set(err, ERR_FORMAT, "an index of %llu bytes at %llu in a file of %zu",
-                       (unsigned long long)bytes, (unsigned long long)at, c->size);
-    if (crc32(0, c->data + at, (uInt)bytes) != crc)
-        return err_set(err, ERR_FORMAT, "the index is damaged: its checksum differs");
+    rc = tail_find(&at, &bytes, c->data, c->size, head, INT32_MAX, err);
+    if (rc)
+        return rc;
     if (n > bytes / 4)
         return err_set(err, ERR_FORMAT, "%llu windows in an index of %llu bytes",
                        (unsigned long long)n, (unsigned long long)bytes);

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #define TEACHER_MAGIC "pare.tch"
-#define TEACHER_END   "end."
 
 enum {
     TEACHER_VERSION = 1,
@@ -18,7 +17,6 @@ enum {
     TEACHER_HEX_BYTES = HASH_HEX_BYTES - 1,
     TEACHER_HEAD_BYTES = TEACHER_MAGIC_BYTES + 8 * 4 + 2 * 8 + 3 * TEACHER_HEX_BYTES,
     TEACHER_CHUNK_BYTES = 8 + 4 + 4 + 4, /* in the index: offset, bytes, bytes unpacked, crc32 */
-    TEACHER_END_BYTES = 8 + 8 + 4 + 4,   /* index: offset, bytes, crc32; "end." */
     TEACHER_CHUNK_ROWS = 1024, /* a chunk is as many whole windows as have that many rows, or one */
     TEACHER_ROW_PLANES = 6,    /* bytes of a row: count, rest, least level, 16 bits each */
     TEACHER_TOKEN_PLANES = 5   /* bytes of a token: 24 bits of distance, 16 of level */

@@ -5,6 +5,7 @@
 #include "formats/base/cpu.h"
 #include "formats/base/out.h"
 #include "formats/base/rd.h"
+#include "formats/tail.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -268,32 +269,14 @@ static void put_f64(struct buf *b, double x)
 
 static int put_end(struct writer *w, struct err *err)
 {
-    const uint64_t at = w->out.n;
-    struct buf end = {0};
-    int rc = buf_check(&w->windows, err);
+    const int rc = buf_check(&w->windows, err);
 
     if (!rc)
         buf_put(&w->index, w->windows.p, w->windows.n);
     buf_u64(&w->index, w->n_tokens);
     put_f64(&w->index, w->kl);
     put_f64(&w->index, w->rest);
-    if (!rc)
-        rc = buf_check(&w->index, err);
-    if (!rc && w->index.n > INT32_MAX)
-        rc = err_set(err, ERR_UNSUPPORTED, "an index of %zu bytes", w->index.n);
-    if (rc)
-        return rc;
-    buf_u64(&end, at);
-    buf_u64(&end, w->index.n);
-    buf_u32(&end, (uint32_t)crc32(0, (const Bytef *)w->index.p, (uInt)w->index.n));
-    buf_str(&end, TEACHER_END);
-    rc = buf_check(&end, err);
-    if (!rc)
-        rc = out_write(&w->out, w->index.p, w->index.n, err);
-    if (!rc)
-        rc = out_write(&w->out, end.p, end.n, err);
-    buf_release(&end);
-    return rc;
+    return rc ? rc : tail_write(&w->out, &w->index, INT32_MAX, err);
 }
 
 static void result(struct teacher_cache_result *out, const struct writer *w)

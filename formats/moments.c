@@ -7,6 +7,7 @@
 #include "formats/base/rd.h"
 #include "formats/base/strmap.h"
 #include "formats/moments_wire.h"
+#include "formats/tail.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,24 +158,16 @@ static int read_index(struct moments *m, struct rd r, struct err *err)
 
 static int parse(struct moments *m, const uint8_t *data, size_t size, struct err *err)
 {
-    struct rd end;
+    uint64_t bytes;
+    int rc;
 
     if (size < MOMENTS_MAGIC_BYTES || memcmp(data, MOMENTS_MAGIC, MOMENTS_MAGIC_BYTES))
         return err_set(err, ERR_FORMAT, "no file of second moments: it does not begin with \"%s\"",
                        MOMENTS_MAGIC);
-    if (size < MOMENTS_MAGIC_BYTES + MOMENTS_END_BYTES ||
-        memcmp(data + size - 4, MOMENTS_END, strlen(MOMENTS_END)))
-        return err_set(err, ERR_FORMAT, "cut short: it does not end with \"%s\"", MOMENTS_END);
-    end = rd_init(data + size - MOMENTS_END_BYTES, MOMENTS_END_BYTES);
     m->data = data;
-    m->index = rd_u64(&end);
-    const uint64_t bytes = rd_u64(&end), left = size - MOMENTS_END_BYTES;
-    const uint32_t crc = rd_u32(&end);
-    if (m->index > left || bytes != left - m->index || bytes > UINT32_MAX)
-        return err_set(err, ERR_FORMAT, "an index of %llu bytes at %llu in a file of %zu",
-                       (unsigned long long)bytes, (unsigned long long)m->index, size);
-    if (crc32(0, data + m->index, (uInt)bytes) != crc)
-        return err_set(err, ERR_FORMAT, "the index is damaged: its checksum differs");
+    rc = tail_find(&m->index, &bytes, data, size, MOMENTS_MAGIC_BYTES, UINT32_MAX, err);
+    if (rc)
+        return rc;
     return read_index(m, rd_init(data + m->index, (size_t)bytes), err);
 }
 

@@ -9,10 +9,7 @@
 
 enum {
     MOMENTS_MAGIC_BYTES = 8,
-    MOMENTS_END_BYTES = 8 + 8 + 4 + 4, /* index: offset, bytes, crc32; "end." */
-    MOMENTS_PIECE = 1 << 18            /* values compressed together */
+    MOMENTS_PIECE = 1 << 18 /* values compressed together */
 };
-
-#define MOMENTS_END "end."
 
 #endif /* FORMATS_MOMENTS_WIRE_H */

@@ -5,6 +5,7 @@
 #include "formats/base/buf.h"
 #include "formats/base/out.h"
 #include "formats/moments_wire.h"
+#include "formats/tail.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -186,29 +187,18 @@ int moments_writer_put(struct moments_writer *w, const float *triangle, const st
 
 int moments_writer_commit(struct moments_writer *w, struct err *err)
 {
-    struct buf end = {0};
-    const uint64_t at = w->out.n;
+    struct buf n = {0};
     int rc = complete(w, err);
 
+    buf_u32(&n, w->n_inputs);
+    if (!rc)
+        rc = buf_check(&n, err);
     if (!rc)
         rc = buf_check(&w->index, err);
-    if (!rc && w->index.n > UINT32_MAX)
-        rc = err_set(err, ERR_UNSUPPORTED, "an index of %zu bytes", w->index.n);
-    if (rc)
-        return rc;
-    buf_u32(&end, w->n_inputs);
-    if (!end.bad)
-        memcpy(w->index.p + 8, end.p, 4);
-    end.n = 0;
-    buf_u64(&end, at);
-    buf_u64(&end, w->index.n);
-    buf_u32(&end, (uint32_t)crc32(0, (const Bytef *)w->index.p, (uInt)w->index.n));
-    buf_str(&end, MOMENTS_END);
-    rc = buf_check(&end, err);
     if (!rc)
-        rc = out_write(&w->out, w->index.p, w->index.n, err);
+        memcpy(w->index.p + 8, n.p, n.n);
+    buf_release(&n);
     if (!rc)
-        rc = out_write(&w->out, end.p, end.n, err);
-    buf_release(&end);
+        rc = tail_write(&w->out, &w->index, UINT32_MAX, err);
     return rc ? rc : out_commit(&w->out, err);
 }

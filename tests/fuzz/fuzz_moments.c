@@ -5,6 +5,7 @@
 
 #include "formats/base/buf.h"
 #include "formats/moments_wire.h"
+#include "formats/tail.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,13 +45,13 @@ static void try(const void *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const size_t ends = MOMENTS_MAGIC_BYTES + MOMENTS_END_BYTES;
+    const size_t ends = MOMENTS_MAGIC_BYTES + TAIL_BYTES;
     struct buf b = {0};
 
     try(data, size);
     if (size < ends)
         return 0;
-    const size_t left = size - MOMENTS_END_BYTES, room = left - MOMENTS_MAGIC_BYTES;
+    const size_t left = size - TAIL_BYTES, room = left - MOMENTS_MAGIC_BYTES;
     uint32_t at; /* the low half of the index' offset */
     memcpy(&at, data + left, sizeof(at));
     at = MOMENTS_MAGIC_BYTES + (uint32_t)(at % (room + 1));
@@ -59,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_u64(&b, at);
     buf_u64(&b, left - at);
     buf_u32(&b, (uint32_t)crc32(0, data + at, (uInt)(left - at)));
-    buf_str(&b, MOMENTS_END);
+    buf_str(&b, TAIL_MARK);
     if (!b.bad)
         try(b.p, b.n);
     buf_release(&b);

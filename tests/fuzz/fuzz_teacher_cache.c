@@ -4,6 +4,7 @@
 #include "distill/teacher_impl.h"
 #include "distill/teacher_wire.h"
 #include "formats/base/rd.h"
+#include "formats/tail.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -93,13 +94,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     try(data, size, 1);
     memcpy(b, data, size);
-    if (size > TEACHER_HEAD_BYTES + 8 + TEACHER_END_BYTES) {
+    if (size > TEACHER_HEAD_BYTES + 8 + TAIL_BYTES) {
         const size_t levels =
-            get32(b + LEVELS_AT) % ((size - TEACHER_HEAD_BYTES - 4 - TEACHER_END_BYTES) / 4);
-        const size_t head = TEACHER_HEAD_BYTES + 4 * levels,
-                     room = size - TEACHER_END_BYTES - head - 4;
+            get32(b + LEVELS_AT) % ((size - TEACHER_HEAD_BYTES - 4 - TAIL_BYTES) / 4);
+        const size_t head = TEACHER_HEAD_BYTES + 4 * levels, room = size - TAIL_BYTES - head - 4;
         const size_t n_tok = 1 + get32(b + TEACHER_MAGIC_BYTES + 12) % 64;
-        uint8_t *end = b + size - TEACHER_END_BYTES;
+        uint8_t *end = b + size - TAIL_BYTES;
         const size_t at = head + 4 + (room ? get32(end) % room : 0);
         memcpy(b, TEACHER_MAGIC, TEACHER_MAGIC_BYTES);
         put32(b + TEACHER_MAGIC_BYTES, TEACHER_VERSION);
@@ -108,11 +108,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         put32(b + head, (uint32_t)crc32(0, b, (uInt)head));
         put32(end, (uint32_t)at);
         put32(end + 4, 0);
-        put32(end + 8, (uint32_t)(size - TEACHER_END_BYTES - at));
+        put32(end + 8, (uint32_t)(size - TAIL_BYTES - at));
         put32(end + 12, 0);
-        memcpy(end + 20, TEACHER_END, 4);
-        mend_index(b, at, size - TEACHER_END_BYTES - at, n_tok,
-                   get32(b + TEACHER_MAGIC_BYTES + 24));
+        memcpy(end + 20, TAIL_MARK, 4);
+        mend_index(b, at, size - TAIL_BYTES - at, n_tok, get32(b + TEACHER_MAGIC_BYTES + 24));
         try(b, size, n_tok);
     }
     free(b);
