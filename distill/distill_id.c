@@ -62,6 +62,8 @@ void distill_hash(struct hash *h, const struct distill_opts *o, const struct tra
 
     hash_text(h, s->layers);
     hash_text(h, s->from);
+    if (s->ends)
+        hash_u64(h, s->ends);
     for (size_t i = 0; i < sizeof(ints) / sizeof(ints[0]); i++)
         hash_u64(h, ints[i]);
     hash_loss(h, &t->loss);

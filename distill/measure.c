@@ -104,8 +104,23 @@ static int largest(uint32_t *at, size_t k, const double *v, size_t n, struct err
     return 0;
 }
 
-int measure_layers(double *influence, uint32_t *at, size_t n, const struct measure *how,
-                   struct err *err)
+/* The same with the first and the last `ends` whatever they are. */
+static int choose_layers(uint32_t *at, size_t k, size_t ends, const double *v, size_t n,
+                         struct err *err)
+{
+    const int rc = largest(at + ends, k - 2 * ends, v + ends, n - 2 * ends, err);
+
+    for (size_t i = 0; i < ends; i++) {
+        at[i] = (uint32_t)i;
+        at[k - 1 - i] = (uint32_t)(n - 1 - i);
+    }
+    for (size_t i = ends; !rc && i < k - ends; i++)
+        at[i] += (uint32_t)ends;
+    return rc;
+}
+
+int measure_layers(double *influence, uint32_t *at, size_t n, size_t ends,
+                   const struct measure *how, struct err *err)
 {
     const struct arch_params *q = source_params(model_source(how->m));
     struct blocks b = {.cosine = influence,
@@ -122,7 +137,7 @@ int measure_layers(double *influence, uint32_t *at, size_t n, const struct measu
     const double tokens = (double)(how->sample->n_seq * how->sample->n_tok);
     for (size_t l = 0; l < b.n_layer; l++)
         influence[l] = 1 - influence[l] / tokens;
-    return rc ? rc : largest(at, n, influence, b.n_layer, err);
+    return rc ? rc : choose_layers(at, n, ends, influence, b.n_layer, err);
 }
 
 /* ---- widths ----------------------------------------------------------------------------- */

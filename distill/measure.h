@@ -17,9 +17,10 @@ struct measure {
 };
 
 /* influence[layers of m] = 1 - mean cosine of a block's input and output over all tokens (ShortGPT,
- * arXiv 2403.03853); at[n] = the layers of most influence, rising. Errors: ERR_ARG (no sample). */
-int measure_layers(double *influence, uint32_t *at, size_t n, const struct measure *how,
-                   struct err *err) WARN_UNUSED;
+ * arXiv 2403.03853); at[n] = the first and the last `ends` layers (2 ends <= n) and of
+ * the others those of most influence, rising. Errors: ERR_ARG (no sample). */
+int measure_layers(double *influence, uint32_t *at, size_t n, size_t ends,
+                   const struct measure *how, struct err *err) WARN_UNUSED;
 
 /* Choose what p keeps of its widths, by mean size of activations over all tokens (Minitron, arXiv 2407.14679):
  * channels by |what a block's norms give|, neurons by |input of the down projection|, heads by the

@@ -124,11 +124,32 @@ static bool is_config(const char *path)
 
 static int check_from(const struct student_spec *spec, struct err *err)
 {
-    if (spec->from && (spec->layers || spec->hidden || spec->ffn || spec->heads || spec->kv_heads))
+    if (spec->from &&
+        (spec->layers || spec->ends || spec->hidden || spec->ffn || spec->heads || spec->kv_heads))
         return err_set(err, ERR_ARG,
                        "layers and widths are cut out of the teacher: not of a student from %s",
                        spec->from);
     return 0;
+}
+
+/* Blocks are chosen only where a number says how many. */
+static int check_ends(const struct student_spec *spec, const struct layers *layers, struct err *err)
+{
+    uint64_t many;
+    const char *end = spec->layers ? number(&many, spec->layers) : NULL;
+
+    if (!spec->ends)
+        return 0;
+    if (!end || *end)
+        return err_set(err, ERR_ARG,
+                       "keep-ends: expected layers as a number, as in 20, of which some are "
+                       "chosen");
+    return 2 * spec->ends <= layers->n
+               ? 0
+               : err_set(err, ERR_ARG,
+                         "keep-ends %" PRIu64 ": the first and the last %" PRIu64
+                         " blocks are more than the %zu that stay",
+                         spec->ends, spec->ends, layers->n);
 }
 
 static struct prune_sizes sizes_of(const struct student_spec *spec)
@@ -159,6 +180,8 @@ static int plan_pruned(struct student_about *out, const struct student_spec *spe
     struct prune p = {0};
     int rc = read_layers(&layers, spec->layers, (size_t)out->n_teacher_layers, err);
 
+    if (!rc)
+        rc = check_ends(spec, &layers, err);
     if (!rc)
         rc = prune_init(&p, teacher, layers.at, layers.n, &want, err);
     if (!rc) {
@@ -248,8 +271,9 @@ static int make_pruned(struct student_about *out, const char *path, const struct
 
     if (!rc && !layers.chosen) {
         out->influence = calloc((size_t)out->n_teacher_layers + 1, sizeof(*out->influence));
-        rc = out->influence ? measure_layers(out->influence, layers.at, layers.n, how, err)
-                            : err_nomem(err);
+        rc = out->influence
+                 ? measure_layers(out->influence, layers.at, layers.n, (size_t)spec->ends, how, err)
+                 : err_nomem(err);
     }
     if (!rc)
         rc = prune_init(&p, teacher, layers.at, layers.n, &want, err);

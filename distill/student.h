@@ -20,6 +20,7 @@
  * initializer_range (0.02); what is added to the residual stream by that / sqrt(2 layers); norms 1, biases 0. */
 struct student_spec {
     const char *layers; /* "20" (how many: the least influence go) or "0,2,4-7"; NULL: all */
+    uint64_t ends;      /* with `layers` a number: as many first and last blocks stay in any case */
     uint64_t hidden, ffn, heads, kv_heads; /* 0: as the teacher */
     const char *
         from; /* config.json (fresh weights, the teacher's tokenizer), checkpoint or GGUF; NULL: the teacher */

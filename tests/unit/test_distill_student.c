@@ -231,6 +231,10 @@ static void test_distill_student_refuses(void **state)
         {{.hidden = 64},                    "hidden: 64 asked for"        },
         {{.ffn = 49},                       "ffn: 49 asked for"           },
         {{.heads = 3},                      "no multiple"                 },
+        {{.layers = "1", .ends = 1},        "more than the 1 that stay"   },
+        {{.layers = "0-1", .ends = 1},      "layers as a number"          },
+        {{.ends = 1},                       "layers as a number"          },
+        {{.from = "/nowhere", .ends = 1},   "cut out of the teacher"      },
         {{.heads = 4, .kv_heads = 1},       "each of the teacher's has 2" },
         {{.kv_heads = 3},                   "key-value heads: 3 asked for"},
         {{.from = "/nowhere", .hidden = 8}, "cut out of the teacher"      },
@@ -248,11 +252,11 @@ static void test_distill_student_refuses(void **state)
     }
 }
 
-static const char config[] =
-    "{\"architectures\": [\"Qwen3ForCausalLM\"], \"hidden_size\": 32, \"intermediate_size\": 40, "
-    "\"num_hidden_layers\": 3, \"num_attention_heads\": 4, \"num_key_value_heads\": 2, "
-    "\"head_dim\": 8, \"vocab_size\": 50, \"tie_word_embeddings\": false, "
-    "\"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-6, \"initializer_range\": 0.1}";
+#define CONFIG(layers)                                                                             \
+    "{\"architectures\": [\"Qwen3ForCausalLM\"], \"hidden_size\": 32, \"intermediate_size\": 40, " \
+    "\"num_hidden_layers\": " #layers ", \"num_attention_heads\": 4, \"num_key_value_heads\": 2, " \
+    "\"head_dim\": 8, \"vocab_size\": 50, \"tie_word_embeddings\": false, "                        \
+    "\"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-6, \"initializer_range\": 0.1}"
 
 static void test_distill_student_fresh(void **state)
 {
@@ -264,7 +268,7 @@ static void test_distill_student_fresh(void **state)
     struct err err = {0};
     double sum = 0;
 
-    spit(f->other, config);
+    spit(f->other, CONFIG(3));
     assert_int_equal(make(&about, f, &spec, &err), 0);
     const size_t n = slurp(one, f->path);
     assert_true(n > 0 && n < MOST);
@@ -287,6 +291,33 @@ static void test_distill_student_fresh(void **state)
     assert_int_equal(make(&about, f, &spec, &err), 0);
     assert_int_equal(slurp(two, f->path), n);
     assert_memory_not_equal(one, two, n);
+}
+
+/* The first and the last stay, of the others those of most influence. */
+static void test_distill_student_ends(void **state)
+{
+    struct fixture *f = *state;
+    const struct model_opts opts = {.math = KERN_F32};
+    const struct student_spec deep = {.from = f->other, .seed = 6};
+    const struct student_spec any = {.layers = "3"}, ends = {.layers = "3", .ends = 1};
+    struct student_about about;
+    struct err err = {0};
+    uint64_t best = 1;
+
+    spit(f->other, CONFIG(6));
+    assert_int_equal(make(&about, f, &deep, &err), 0);
+    model_free(f->m);
+    assert_int_equal(model_open(&f->m, f->path, &opts, &err), 0);
+    assert_int_equal(make(&about, f, &any, &err), 0);
+    assert_false(about.kept_layers[0] == 0 && about.kept_layers[2] == 5); /* else it says nothing */
+    student_about_release(&about);
+    assert_int_equal(make(&about, f, &ends, &err), 0);
+    for (uint64_t l = 1; l < 5; l++)
+        best = about.influence[l] > about.influence[best] ? l : best;
+    assert_int_equal(about.kept_layers[0], 0);
+    assert_int_equal(about.kept_layers[1], best);
+    assert_int_equal(about.kept_layers[2], 5);
+    student_about_release(&about);
 }
 
 /* Weights that were read come back, in F32 and rounded; other weights do too. */
@@ -326,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_distill_student_width, setup, teardown),
         cmocka_unit_test_setup_teardown(test_distill_student_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_distill_student_fresh, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_distill_student_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_distill_student_output, setup, teardown),
     };
 
