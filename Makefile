@@ -177,6 +177,7 @@ test:
 	@sh .ci/packages.sh build test
 	@sh .ci/packages.sh browser || echo 'pare: no chromium: pages are not looked at' >&2
 	@sh .ci/packages.sh mpi || echo 'pare: no OpenMPI: one machine only' >&2
+	@sh .ci/packages.sh trace || echo 'pare: no strace: no kills at chosen system calls' >&2
 	@$(MAKE) --no-print-directory -j$$(nproc) tests WERROR=-Werror
 	@$(MAKE) --no-print-directory -j$$(nproc) tests CONFIG=asan WERROR=-Werror
 	@$(MAKE) --no-print-directory -j$$(nproc) all CONFIG=clang

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the Debian packages that are missing: packages.sh build [test] [browser] [mpi] [fuzz] [lint]
+# Install the Debian packages that are missing: packages.sh build [test] [browser] [mpi] [trace] [fuzz] [lint]
 set -eu
 want=
 for kind in "$@"; do
@@ -8,6 +8,7 @@ for kind in "$@"; do
     test) want="$want libcmocka-dev clang-14 clang-format-14 libasan8 libubsan1" ;;
     browser) want="$want chromium" ;;
     mpi) want="$want libopenmpi-dev openmpi-bin" ;;
+    trace) want="$want strace" ;;
     fuzz) want="$want libclang-rt-14-dev" ;;
     *) echo "packages.sh: unknown kind $kind" >&2; exit 2 ;;
     esac

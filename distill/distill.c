@@ -1,13 +1,10 @@
 #include "distill/distill.h"
 
 #include "distill/distill_impl.h"
+#include "distill/distill_work.h"
 #include "formats/apart.h"
 #include "formats/base/hash.h"
-#include "formats/base/map.h"
-#include "formats/base/out.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,7 +27,7 @@ struct distill {
     size_t n_hidden, rows;
     char teacher_hex[HASH_HEX_BYTES];
     char id[HASH_HEX_BYTES];
-    struct buf work, start, from; /* OUT.train, its start.gguf, its identity */
+    struct distill_work work;
 };
 
 /* ---- names ------------------------------------------------------------------------- */
@@ -40,22 +37,6 @@ static bool is_gguf(const char *path)
     const size_t n = strlen(path);
 
     return n > 5 && !strcmp(path + n - 5, ".gguf");
-}
-
-static int make_names(struct distill *d, struct err *err)
-{
-    size_t n = strlen(d->o->out);
-
-    while (n > 1 && d->o->out[n - 1] == '/')
-        n--;
-    buf_put(&d->work, d->o->out, n);
-    buf_str(&d->work, ".train");
-    buf_fmt(&d->start, "%s/start.gguf", d->work.p ? d->work.p : "");
-    buf_fmt(&d->from, "%s/identity", d->work.p ? d->work.p : "");
-    int rc = buf_check(&d->work, err);
-    if (!rc)
-        rc = buf_check(&d->start, err);
-    return rc ? rc : buf_check(&d->from, err);
 }
 
 /* ---- what decides the result -------------------------------------------------------- */
@@ -77,58 +58,9 @@ static int identify(struct distill *d, struct err *err)
     return rc;
 }
 
-/* Does the folder hold a checkpoint? Without one there is nothing in it to be kept. */
-static int has_state(bool *there, const struct distill *d, struct err *err)
-{
-    struct buf b = {0};
-    int rc;
-
-    buf_fmt(&b, "%s/state", d->work.p);
-    rc = buf_check(&b, err);
-    *there = !rc && !access(b.p, F_OK);
-    buf_release(&b);
-    return rc;
-}
-
-/* What a run leaves in its folder. */
-static void remove_work(const struct distill *d)
-{
-    static const char *const names[] = {"start.gguf", "state", "best", "log.csv", "identity"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct buf b = {0};
-        buf_fmt(&b, "%s/%s", d->work.p, names[i]);
-        if (!b.bad)
-            (void)unlink(b.p);
-        buf_release(&b);
-    }
-}
-
-/* A folder that is there belongs to a run with these options, or to none. */
 static int claim_work(struct distill *d, struct err *err)
 {
-    struct map m = {0};
-    bool same = false, there = false;
-    int rc = 0;
-
-    if (mkdir(d->work.p, 0777) && errno != EEXIST)
-        return err_errno(err, d->work.p);
-    if (!access(d->from.p, F_OK)) {
-        rc = map_open(&m, d->from.p, err);
-        same = !rc && m.size == HASH_HEX_BYTES - 1 && !memcmp(m.data, d->id, m.size);
-        map_release(&m);
-    }
-    if (!rc && !same)
-        rc = has_state(&there, d, err);
-    if (!rc && there)
-        rc = err_set(err, ERR_ARG,
-                     "%s: of a run with other options or inputs: give the same ones to go on, or "
-                     "remove the folder",
-                     d->work.p);
-    if (rc || same)
-        return rc;
-    (void)unlink(d->start.p);
-    return out_file(d->from.p, d->id, HASH_HEX_BYTES - 1, err);
+    return distill_work_claim(&d->work, d->id, d->o->anew, err);
 }
 
 /* What only the first rank does, before the others go on. */
@@ -229,12 +161,12 @@ static int make_student(struct distill *d, struct err *err)
     int32_t *ids = NULL;
     int rc = 0;
 
-    if (!access(d->start.p, F_OK))
+    if (!access(d->work.start.p, F_OK))
         return 0;
     rc = sample_of(&ids, &s, d, err);
 
     if (!rc)
-        rc = student_make(&about, d->start.p, &d->o->student, d->teacher, &s, &d->o->train.par,
+        rc = student_make(&about, d->work.start.p, &d->o->student, d->teacher, &s, &d->o->train.par,
                           d->o->train.log, err);
     student_about_release(&about);
     free(ids);
@@ -247,7 +179,7 @@ static int open_student(struct distill *d, struct err *err)
     int rc = first_rank(d, make_student, err);
 
     if (!rc)
-        rc = model_open(&d->plan, d->start.p, &mo, err);
+        rc = model_open(&d->plan, d->work.start.p, &mo, err);
     if (!rc)
         rc = params_read(&d->ps, model_source(d->plan), err);
     return rc ? rc : distill_qad_open(&d->qad, &d->im, &d->ps, model_source(d->plan), d->o, err);
@@ -344,7 +276,7 @@ static int train(struct distill *d, struct err *err)
                                   .teacher = d->cached ? d->cached : d->live,
                                   .judge = d->live,
                                   .data = d->data,
-                                  .dir = d->work.p,
+                                  .dir = d->work.dir.p,
                                   .identity = d->id,
                                   .comm = d->o->comm,
                                   .row = d->o->row,
@@ -353,61 +285,42 @@ static int train(struct distill *d, struct err *err)
     return train_run(&d->out->train, &job, &d->train, err);
 }
 
-static int write_student(struct distill *d, struct err *err)
+static int write_folder(const struct distill *d, struct err *err)
 {
-    const struct source *start = model_source(d->plan);
-
-    return d->qad ? qad_write(d->o->out, d->qad, NULL, err)
-           : is_gguf(d->o->out)
-               ? student_write_gguf(d->o->out, start, &d->ps, d->ps.w, d->o->type, err)
-               : student_write_folder(d->o->out, start, &d->ps, d->ps.w, d->o->type,
-                                      &d->o->train.par, err);
-}
-
-/* The log is kept, the rest goes. */
-static int clean(struct distill *d, struct err *err)
-{
-    struct buf b = {0}, log = {0};
+    const char *type = dtype_get(d->o->type)->name;
     int rc;
 
-    buf_fmt(&b, "%s/log.csv", d->work.p);
-    buf_put(&log, d->work.p, d->work.n - strlen(".train"));
-    buf_str(&log, ".log.csv");
-    rc = buf_check(&b, err);
-    if (!rc)
-        rc = buf_check(&log, err);
-    if (!rc && rename(b.p, log.p))
-        rc = err_errno(err, b.p);
-    if (!rc) {
-        remove_work(d);
-        (void)rmdir(d->work.p); /* not when the user put something there */
-    }
-    buf_release(&b);
-    buf_release(&log);
-    return rc;
+    if (distill_work_made(&d->work, type))
+        return 0;
+    rc = distill_work_making(&d->work, type, err);
+    return rc ? rc
+              : student_write_folder(d->o->out, model_source(d->plan), &d->ps, d->ps.w, d->o->type,
+                                     &d->o->train.par, err);
+}
+
+static int write_student(struct distill *d, struct err *err)
+{
+    if (d->qad)
+        return qad_write(d->o->out, d->qad, NULL, err);
+    return is_gguf(d->o->out) ? student_write_gguf(d->o->out, model_source(d->plan), &d->ps,
+                                                   d->ps.w, d->o->type, err)
+                              : write_folder(d, err);
 }
 
 /* How it went, as OUT.report.html. */
 static int write_page(struct distill *d, struct err *err)
 {
     struct distill_opts used = *d->o;
-    struct buf log = {0}, page = {0};
-    int rc;
 
     if (!d->o->page)
         return 0;
     used.train = d->train;
-    buf_fmt(&log, "%s/log.csv", d->work.p);
-    buf_put(&page, d->work.p, d->work.n - strlen(".train"));
-    buf_str(&page, ".report.html");
-    rc = buf_check(&log, err);
-    if (!rc)
-        rc = buf_check(&page, err);
-    if (!rc)
-        rc = d->o->page(page.p, log.p, &used, d->out, err);
-    buf_release(&log);
-    buf_release(&page);
-    return rc;
+    return d->o->page(d->work.page.p, d->work.log.p, &used, d->out, err);
+}
+
+static int end_work(struct distill *d, struct err *err)
+{
+    return distill_work_end(&d->work, err);
 }
 
 /* Drawn tokens leave nothing for the others, which only these losses can do with. */
@@ -434,17 +347,16 @@ static int check(struct distill *d, struct err *err)
         rc = check_loss(d->o, err);
     if (!rc)
         rc = distill_qad_check(d->o, err);
-    if (!rc && !is_gguf(d->o->out) && !stat(d->o->out, &st) && rmdir(d->o->out))
+    if (!rc && !is_gguf(d->o->out) && !stat(d->o->out, &st) &&
+        !distill_work_made(&d->work, dtype_get(d->o->type)->name) && rmdir(d->o->out))
         rc = err_set(err, ERR_ARG, "%s: it is there, and no empty folder", d->o->out);
     return rc;
 }
 
 static int stages(struct distill *d, struct err *err)
 {
-    int rc = make_names(d, err);
+    int rc = first_rank(d, check, err);
 
-    if (!rc)
-        rc = first_rank(d, check, err);
     if (!rc)
         rc = open_teacher(d, err);
     if (!rc)
@@ -463,7 +375,7 @@ static int stages(struct distill *d, struct err *err)
         rc = first_rank(d, write_student, err);
     if (!rc)
         rc = first_rank(d, write_page, err);
-    return rc || d->o->keep ? rc : first_rank(d, clean, err);
+    return rc || d->o->keep ? rc : first_rank(d, end_work, err);
 }
 
 int distill_run(struct distill_result *out, const struct distill_opts *o, struct err *err)
@@ -473,7 +385,9 @@ int distill_run(struct distill_result *out, const struct distill_opts *o, struct
 
     *out = (struct distill_result){0};
     d.train.optim.lr = distill_rate(o);
-    rc = stages(&d, err);
+    rc = distill_work_init(&d.work, o->out, err);
+    if (!rc)
+        rc = stages(&d, err);
     teacher_free(d.cached);
     teacher_free(d.live);
     qad_free(d.qad);
@@ -484,9 +398,7 @@ int distill_run(struct distill_result *out, const struct distill_opts *o, struct
     model_free(d.teacher);
     free(d.hidden);
     free(d.watched);
-    buf_release(&d.work);
-    buf_release(&d.start);
-    buf_release(&d.from);
+    distill_work_release(&d.work);
     if (rc)
         distill_result_release(out);
     return rc;

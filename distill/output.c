@@ -79,7 +79,7 @@ int student_write_folder(const char *dir, const struct source *start, const stru
     struct export_opts opts = {.type = DTYPE_NONE, .cpu = cpu_detect(), .par = *par};
     struct buf path = {0};
 
-    /* export reads a GGUF: one that is gone when this returns */
+    /* export reads a GGUF: one without a name when the folder appears */
     size_t len = strlen(dir);
     while (len > 1 && dir[len - 1] == '/')
         len--;
@@ -90,10 +90,11 @@ int student_write_folder(const char *dir, const struct source *start, const stru
         rc = student_write_gguf(path.p, start, ps, w, type, err);
     if (!rc) {
         rc = source_open(&s, path.p, NULL, err);
+        (void)unlink(
+            path.p); /* open, so still readable: nothing lies about once the folder is there */
         if (!rc)
             rc = export_folder(&result, s, dir, &opts, err);
         source_free(s);
-        (void)unlink(path.p);
     }
     buf_release(&path);
     return rc;

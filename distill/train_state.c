@@ -176,6 +176,8 @@ int train_save(struct train *t, struct err *err)
     buf_u64(&head, t->own->n_values);
     buf_u64(&head, s.ema != NULL);
     rc = begin(&f, "state", &head, err);
+    if (!rc && t->log_fd >= 0 && fdatasync(t->log_fd)) /* never behind it, should the power fail */
+        rc = err_errno(err, "log.csv");
     if (!rc)
         rc = put_floats(&f, t->own->w, t->own->n_values, err);
     if (!rc)

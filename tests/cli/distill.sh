@@ -10,8 +10,10 @@ student() {
     shift
     set -- distill $demo "$to" --text $demo/calibration.txt --layers 2 --ctx 48 --batch 2 --steps 8 \
         --eval-every 3 --save-every 2 --held-tokens 200 --ema 0.5 --lr 2e-4 --seed 3 --type f32 "$@"
-    "$PARE" "$@" >"$d/out" 2>"$d/err" </dev/null
+    # shellcheck disable=SC2086
+    $below "$PARE" "$@" >"$d/out" 2>"$d/err" </dev/null
 }
+below=
 
 # ---- what comes out -------------------------------------------------------------------
 student "$d/whole.gguf"
@@ -44,6 +46,17 @@ rm -rf "$d/to" && mkdir "$d/to"
 begun=$(date +%s%N)
 student "$d/to/o.gguf"
 took=$((($(date +%s%N) - begun) / 1000000))
+# kill_program SIGNAL PID: of a shell whose child it is
+kill_program() {
+    # shellcheck disable=SC2046
+    kill -"$1" $(ps -o pid= --ppid "$2") 2>/dev/null
+}
+# same_end: what stopped it on the way, the run ended as one that was left alone
+timeless() { sed 's/^\([^,]*,[^,]*,[^,]*,[^,]*,[^,]*\),[^,]*/\1/' "$1"; }
+timeless "$d/whole.gguf.log.csv" >"$d/whole.rows"
+same_end() {
+    cmp "$d/to/o.gguf" "$d/whole.gguf" && timeless "$d/to/o.gguf.log.csv" | cmp - "$d/whole.rows" && [ ! -e "$d/to/o.gguf.train" ]
+}
 for signal in KILL INT; do
     rm -rf "$d/to" && mkdir "$d/to"
     bad=0 hit=0
@@ -51,22 +64,48 @@ for signal in KILL INT; do
         student "$d/to/o.gguf" &
         pid=$!
         ms $((took * i / 8))
-        # the program is the child of a shell
-        # shellcheck disable=SC2046
-        kill -$signal $(ps -o pid= --ppid $pid) 2>/dev/null && hit=$((hit + 1))
+        kill_program $signal $pid && hit=$((hit + 1))
         wait $pid 2>"$d/shell"
         got=$?
         [ $got != 0 ] || break
         [ $signal = KILL ] || { [ $got = 1 ] && one_line distill && grep -q interrupted "$d/err"; } || [ $got -gt 128 ] || bad=1
-        [ ! -e "$d/to/o.gguf" ] || bad=1
+        # a student that is there is whole: what came too late for it hit the cleaning up
+        [ ! -e "$d/to/o.gguf" ] || cmp "$d/to/o.gguf" "$d/whole.gguf" || bad=1
     done
     [ $got = 0 ] || student "$d/to/o.gguf" || bad=1
-    cmp "$d/to/o.gguf" "$d/whole.gguf" || bad=1
-    sed 's/^\([^,]*,[^,]*,[^,]*,[^,]*,[^,]*\),[^,]*/\1/' "$d/to/o.gguf.log.csv" >"$d/a"
-    sed 's/^\([^,]*,[^,]*,[^,]*,[^,]*,[^,]*\),[^,]*/\1/' "$d/whole.gguf.log.csv" | cmp - "$d/a" || bad=1
-    [ ! -e "$d/to/o.gguf.train" ] || bad=1
+    same_end || bad=1
     ok $bad "SIG$signal $hit times: the same bytes, the same log"
 done
+
+# at the end, where the student is there and the folder goes
+for found in o.gguf o.gguf.log.csv; do
+    rm -rf "$d/to" && mkdir "$d/to"
+    student "$d/to/o.gguf" &
+    pid=$!
+    while [ ! -e "$d/to/$found" ] && kill -0 $pid 2>/dev/null; do :; done
+    kill_program KILL $pid
+    wait $pid 2>"$d/shell"
+    cmp "$d/to/o.gguf" "$d/whole.gguf" && student "$d/to/o.gguf" && same_end
+    ok $? "SIGKILL when $found appears"
+done
+# killed_at CALL FILE: by the system call instead of it
+killed_at() {
+    rm -rf "$d/to" && mkdir "$d/to"
+    below="strace -o $d/trace -P $d/to/$2 -e trace=$1 -e inject=$1:signal=KILL"
+    student "$d/to/o.gguf" 2>"$d/shell"
+    got=$?
+    below=
+    [ $got = 137 ] && student "$d/to/o.gguf" && same_end
+    ok $? "SIGKILL at $1 of $2"
+}
+if strace -o "$d/trace" true 2>"$d/shell"; then
+    killed_at rename o.gguf.train/best.part
+    killed_at rename o.gguf.part
+    killed_at rename o.gguf.log.csv.part
+    killed_at unlink o.gguf.train/state
+    killed_at unlink o.gguf.train/best
+    killed_at unlink o.gguf.train/identity
+fi
 
 # ---- a run of its own -------------------------------------------------------------------
 rm -rf "$d/to" && mkdir "$d/to"
@@ -96,6 +135,21 @@ said "not a checkpoint"
 rm "$d/to/o.gguf.train/state"
 again && cmp "$d/to/o.gguf" "$d/whole.gguf"
 ok $? "without its checkpoint it begins anew"
+
+rm -rf "$d/to" && mkdir "$d/to"
+student "$d/to/o.gguf" --steps 1000 &
+pid=$!
+while [ ! -e "$d/to/o.gguf.train/log.csv" ] && kill -0 $pid 2>/dev/null; do ms 50; done
+student "$d/to/o.gguf" --steps 1000
+said "another process trains there"
+kill_program KILL $pid
+wait $pid 2>"$d/shell"
+rm -rf "$d/to" && mkdir "$d/to"
+student "$d/to/o" --keep && cp -r "$d/to/o" "$d/folder.whole" && student "$d/to/o" && diff -r "$d/to/o" "$d/folder.whole" &&
+    [ -e "$d/to/o.log.csv" ] && [ ! -e "$d/to/o.train" ]
+ok $? "a folder that a killed run wrote counts as written"
+student "$d/to/o"
+said "no empty folder"
 
 # ---- the teacher's targets as a file ----------------------------------------------------
 rm -rf "$d/to" && mkdir "$d/to"
@@ -174,8 +228,7 @@ for what in all scales; do
     quantized "$d/to/o.gguf" $what &
     pid=$!
     ms $((took / 2))
-    # shellcheck disable=SC2046
-    kill -KILL $(ps -o pid= --ppid $pid) 2>/dev/null
+    kill_program KILL $pid
     wait $pid 2>"$d/shell"
     quantized "$d/to/o.gguf" $what -t 1 && cmp "$d/to/o.gguf" "$d/$what.gguf"
     ok $? "$what: killed, and gone on with: the same bytes"
@@ -190,8 +243,7 @@ rm -rf "$d/to" && mkdir "$d/to"
 student "$d/to/o.gguf" &
 pid=$!
 ms $((took * 3 / 4))
-# shellcheck disable=SC2046
-kill -KILL $(ps -o pid= --ppid $pid) 2>/dev/null
+kill_program KILL $pid
 wait $pid 2>"$d/shell"
 (
     ulimit -f 30000

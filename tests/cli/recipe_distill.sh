@@ -25,7 +25,7 @@ pare run "$d/r.yaml" --out "$d/to/a" && [ "$(grep -c ' cached$' "$d/err")" = 6 ]
 ok $? "nothing is done twice"
 pare run "$d/r.yaml" --out "$d/to/b" && cmp "$d/to/a/x-small.gguf" "$d/to/b/x-small.gguf" && cmp "$d/to/a/x-small-Q8_0.gguf" "$d/to/b/x-small-Q8_0.gguf"
 ok $? "the same bytes elsewhere"
-mkdir -p "$d/to/c/x-small.gguf.train" && echo other >"$d/to/c/x-small.gguf.train/identity"
+mkdir -p "$d/to/c/x-small.gguf.train" && echo other | tee "$d/to/c/x-small.gguf.train/identity" >"$d/to/c/x-small.gguf.train/state"
 pare run "$d/r.yaml" --out "$d/to/c" && cmp "$d/to/a/x-small.gguf" "$d/to/c/x-small.gguf"
 ok $? "what another recipe left half done is begun anew"
 # importance of a student
