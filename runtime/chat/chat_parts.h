@@ -217,15 +217,9 @@ struct chat_parser {
 /* Tokens to c->body. */
 int chat_parse(struct chat *c, const struct chat_tokens *tokens, struct err *err) WARN_UNUSED;
 
-/* Of the parser; all return 0 or the error's code. chat_expr.c: */
-struct chat_node *chat_node_new(struct chat_parser *p, enum chat_kind kind, size_t at);
-int chat_expr(struct chat_node **out, struct chat_parser *p) WARN_UNUSED;
-/* With commas a tuple; cond: conditional expressions are taken, too. */
-int chat_expr_tuple(struct chat_node **out, struct chat_parser *p, bool cond) WARN_UNUSED;
-/* What may be assigned to: names, tuples of them, name.attribute (space). */
-int chat_target(struct chat_node **out, struct chat_parser *p, bool space) WARN_UNUSED;
-/* "| a | b(1)" around *out; begin: the first | is left out. */
-int chat_filters(struct chat_node **out, struct chat_parser *p, bool begin) WARN_UNUSED;
+/* Of the parser; those of type int return 0 or the error's code. chat_node.c: */
+bool chat_is_op(const struct chat_token *t, const char *op);
+bool chat_is_name(const struct chat_token *t, const char *name);
 bool chat_at_op(const struct chat_parser *p, const char *op);
 bool chat_at_name(const struct chat_parser *p, const char *name);
 bool chat_skip_op(struct chat_parser *p, const char *op);
@@ -234,6 +228,27 @@ int chat_need_op(struct chat_parser *p, const char *op) WARN_UNUSED;
 /* "expected ..., found ..." at the next token. */
 int chat_expected(const struct chat_parser *p, const char *what);
 int chat_deeper(struct chat_parser *p) WARN_UNUSED; /* and p->depth-- afterwards */
+struct chat_node *chat_node_new(struct chat_parser *p, enum chat_kind kind, size_t at);
+/* A node with two children, the first of which was *a. */
+int chat_join(struct chat_node **a, struct chat_parser *p, enum chat_kind kind, size_t at,
+              struct chat_node *b) WARN_UNUSED;
+int chat_name_node(struct chat_node **out, struct chat_parser *p, enum chat_kind kind) WARN_UNUSED;
+
+/* chat_primary.c: */
+int chat_word(struct chat_node **out, struct chat_parser *p) WARN_UNUSED; /* a name, a constant */
+int chat_primary(struct chat_node **out, struct chat_parser *p) WARN_UNUSED;
+int chat_attribute(struct chat_node **n, struct chat_parser *p) WARN_UNUSED; /* ".name" after *n */
+int chat_postfix(struct chat_node **n, struct chat_parser *p) WARN_UNUSED;   /* these, [], calls */
+/* "| a | b(1)" around *out; begin: the first | is left out. */
+int chat_filters(struct chat_node **out, struct chat_parser *p, bool begin) WARN_UNUSED;
+int chat_filters_and_tests(struct chat_node **n, struct chat_parser *p) WARN_UNUSED;
+
+/* chat_expr.c: */
+int chat_expr(struct chat_node **out, struct chat_parser *p) WARN_UNUSED;
+/* With commas a tuple; cond: conditional expressions are taken, too. */
+int chat_expr_tuple(struct chat_node **out, struct chat_parser *p, bool cond) WARN_UNUSED;
+/* What may be assigned to: names, tuples of them, name.attribute (space). */
+int chat_target(struct chat_node **out, struct chat_parser *p, bool space) WARN_UNUSED;
 
 /* ---- running --------------------------------------------------------------------------- */
 
