@@ -139,12 +139,14 @@ static void hold_streams(void)
 
 /* libgomp's threads spin for milliseconds at every barrier before they sleep, which
  * on a busy machine costs most of the time (docs/speed.md). It reads its settings
- * before main, hence the second start; the user's own settings stand. */
+ * before main, hence the second start; the user's own settings stand. OpenBLAS, which is
+ * called from threads of our own, would start its threads at every program start. */
 static void restart_calm(char **argv)
 {
 #ifdef _OPENMP
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") || setenv("GOMP_SPINCOUNT", "100", 1))
         return;
+    (void)setenv("OPENBLAS_NUM_THREADS", "1", 0);
     (void)execv("/proc/self/exe", argv); /* when that fails, go on as we are */
 #else
     (void)argv;
