@@ -1,6 +1,7 @@
 #include "distill/fresh.h"
 
 #include "distill/student_file.h"
+#include "distill/teacher_impl.h"
 #include "formats/base/json.h"
 #include "formats/base/strmap.h"
 #include "formats/nested.h"
@@ -179,6 +180,79 @@ static int check_vocab(const struct fresh *f, const struct source *teacher, stru
     return 0;
 }
 
+/* ---- a tokenizer beside it ----------------------------------------------------------- */
+
+/* *c: its folder. NULL: there is none, or the file is no checkpoint's. */
+static int open_beside(struct vocab **out, struct ckpt **c, const struct fresh *f, const char *path,
+                       struct err *err)
+{
+    static const char *const files[] = {"tokenizer.json", "tokenizer.model", "vocab.json",
+                                        "tekken.json"};
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *dir = strndup(slash ? path : ".", slash > path ? (size_t)(slash - path) : 1);
+    bool found = false;
+    int rc = 0;
+
+    *out = NULL;
+    *c = NULL;
+    if (!dir)
+        return err_nomem(err);
+    if (!strcmp(name, "config.json"))
+        rc = ckpt_open_files(c, dir, err);
+    for (size_t i = 0; !rc && *c && !found && i < sizeof(files) / sizeof(files[0]); i++) {
+        struct map m = {0};
+        rc = ckpt_map(&m, &found, *c, files[i], err);
+        map_release(&m);
+    }
+    if (!rc && found)
+        rc = vocab_from_checkpoint(out, *c, (size_t)arch_int(&f->q, ARCH_N_VOCAB, 0), NULL,
+                                   f->arch->vocab, NULL, err);
+    free(dir);
+    return rc;
+}
+
+static int compare_merges(const struct vocab *teacher, const struct vocab *v, struct err *err)
+{
+    for (size_t i = 0; i < teacher->n_merges || i < v->n_merges; i++) {
+        const struct meta_str none = {.p = "", .n = 0};
+        const struct meta_str a = i < teacher->n_merges ? teacher->merge[i] : none;
+        const struct meta_str b = i < v->n_merges ? v->merge[i] : none;
+        if (a.n != b.n || memcmp(a.p, b.p, a.n) != 0)
+            return err_set(err, ERR_ARG,
+                           "merge %zu is \"%.*s\" in the teacher's vocabulary and \"%.*s\" in the "
+                           "student's",
+                           i, (int)(a.n < 60 ? a.n : 60), a.p, (int)(b.n < 60 ? b.n : 60), b.p);
+    }
+    return 0;
+}
+
+/* The student takes the teacher's tokenizer. Whoever puts another one beside its config.json does not expect
+ * that. */
+static int check_beside(const struct fresh *f, const char *path, const struct source *teacher,
+                        struct err *err)
+{
+    const struct vocab *t = source_vocab(teacher);
+    struct ckpt *c;
+    struct vocab *v;
+    size_t same;
+    int rc = open_beside(&v, &c, f, path, err);
+
+    if (!rc && v && t) {
+        rc = v->kind == t->kind ? teacher_same_tokens(&same, t, t->n_tokens, v, v->n_tokens, err)
+                                : err_set(err, ERR_ARG, "it is of another kind");
+        if (!rc)
+            rc = compare_merges(t, v, err);
+        if (rc)
+            rc = err_wrap(err,
+                          "the tokenizer beside it is not the teacher's, which the student takes");
+    }
+    vocab_free(v);
+    ckpt_free(c);
+    return rc;
+}
+
+/* ---- reading it ------------------------------------------------------------------------ */
+
 static int read_config(struct fresh *f, const char *path, struct err *err)
 {
     const char *class;
@@ -285,11 +359,14 @@ int fresh_plan(struct student_about *out, const struct student_spec *spec,
                const struct source *teacher, struct err *err)
 {
     struct fresh f;
-    const int rc = fresh_open(&f, spec, teacher, err);
+    int rc = fresh_open(&f, spec, teacher, err);
 
     if (!rc) {
         student_describe(out, &f.q);
         out->n_params = count(&f);
+        rc = check_beside(&f, spec->from, teacher, err);
+        if (rc)
+            rc = err_wrap(err, "%s", spec->from);
     }
     fresh_release(&f);
     return rc;

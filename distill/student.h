@@ -23,7 +23,7 @@ struct student_spec {
     uint64_t ends;      /* with `layers` a number: as many first and last blocks stay in any case */
     uint64_t hidden, ffn, heads, kv_heads; /* 0: as the teacher */
     const char *
-        from; /* config.json (fresh weights, the teacher's tokenizer), checkpoint or GGUF; NULL: the teacher */
+        from; /* config.json (fresh weights, the teacher's tokenizer: another one beside it is an error), checkpoint or GGUF; NULL: the teacher */
     uint64_t seed; /* of fresh weights */
 };
 

@@ -293,7 +293,7 @@ static int open_tensors(struct ckpt *c, struct err *err)
     return rc;
 }
 
-int ckpt_open(struct ckpt **out, const char *dir, struct err *err)
+static int open_folder(struct ckpt **out, const char *dir, bool tensors, struct err *err)
 {
     *out = NULL;
     struct ckpt *c = calloc(1, sizeof(*c));
@@ -301,7 +301,7 @@ int ckpt_open(struct ckpt **out, const char *dir, struct err *err)
         return err_nomem(err);
     c->dir = arena_str(&c->arena, dir);
     int rc = c->dir ? load_docs(c, err) : err_nomem(err);
-    if (!rc)
+    if (!rc && tensors)
         rc = open_tensors(c, err);
     if (rc)
         goto fail;
@@ -311,6 +311,16 @@ int ckpt_open(struct ckpt **out, const char *dir, struct err *err)
 fail:
     ckpt_free(c);
     return rc;
+}
+
+int ckpt_open(struct ckpt **out, const char *dir, struct err *err)
+{
+    return open_folder(out, dir, true, err);
+}
+
+int ckpt_open_files(struct ckpt **out, const char *dir, struct err *err)
+{
+    return open_folder(out, dir, false, err);
 }
 
 void ckpt_free(struct ckpt *c)

@@ -17,6 +17,8 @@ struct ckpt;
 /* Map every shard. Errors name the file: ERR_IO (missing shard), ERR_FORMAT (a
  * tensor in two shards, one the index promises and no shard holds). */
 int ckpt_open(struct ckpt **out, const char *dir, struct err *err) WARN_UNUSED;
+/* The same of a folder whose weights, if it has any, are of no interest: no tensors. */
+int ckpt_open_files(struct ckpt **out, const char *dir, struct err *err) WARN_UNUSED;
 void ckpt_free(struct ckpt *c); /* accepts NULL */
 
 /* Is `path` a folder with a config.json? */
