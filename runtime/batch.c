@@ -36,6 +36,13 @@ static uint64_t seed_of(uint64_t seed, uint64_t i)
     return rng_u64(&r);
 }
 
+/* A text is over: at a token that ends one, or begins the next, as in models trained on texts
+ * parted by BOS alone. */
+static bool is_over(const struct tok *t, int32_t id)
+{
+    return tok_is_end(t, id) || id == tok_vocab(t)->bos;
+}
+
 static int write_text(struct text *t, struct worker *w, struct sampler *sampler,
                       const struct batch *b, size_t i, struct err *err)
 {
@@ -51,7 +58,7 @@ static int write_text(struct text *t, struct worker *w, struct sampler *sampler,
     while (!rc && t->ids.n < b->o->n_tokens) {
         int32_t id;
         rc = sampler_next(&id, sampler, w->logits, err);
-        t->ended = !rc && tok_is_end(model_tok(b->m), id);
+        t->ended = !rc && is_over(model_tok(b->m), id);
         if (rc || t->ended)
             break;
         rc = tok_push(&t->ids, id, err);

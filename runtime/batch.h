@@ -19,8 +19,8 @@ struct batch_opts {
     const struct log *log;
 };
 
-/* Text number i, in rising order: ids[n] that follow the prompt, without the token that ends a text; ended: there
- * was one. Anything but 0 stops. */
+/* Text number i, in rising order: ids[n] that follow the prompt, without the token that ends a text, or begins
+ * another; ended: there was one. Anything but 0 stops. */
 typedef int batch_fn(void *arg, size_t i, const int32_t *ids, size_t n, bool ended,
                      struct err *err);
 
