@@ -6,7 +6,11 @@
  *   forward_kl KL(p||q); reverse_kl KL(q||p); jsd(beta) beta KL(p||m) + (1-beta) KL(q||m), m = beta p + (1-beta) q;
  *   skew_kl(alpha) KL(p || alpha p + (1-alpha) q); skew_reverse_kl(alpha) KL(q || (1-alpha) p + alpha q);
  *   tvd sum |p - q| / 2; ce -log softmax(student)[label] at T = 1.
- * Divergences are multiplied by T^2 unless told otherwise. A logit of -inf has probability 0 and gradient 0. */
+ * Divergences are multiplied by T^2 unless told otherwise. A logit of -inf has probability 0 and gradient 0.
+ *
+ * A token that the teacher has no probability for (padding of the student's vocabulary: -inf) has p = 0 in all of them, and is
+ * part of q: they push the student away from it, and are finite, but for reverse_kl (and what is one: jsd(1),
+ * skew_reverse_kl(0)), which is infinite. With `finite` such a p counts there as LOSS_LEAST_P. */
 
 #include "formats/base/buf.h"
 #include "formats/base/err.h"
@@ -37,11 +41,15 @@ struct loss_term {
     double param; /* beta, alpha */
 };
 
+/* About the least number above 0 of F32: the push away from where the teacher has nothing is 103 + log q. */
+#define LOSS_LEAST_P 1.4e-45
+
 struct loss {
     struct loss_term term[LOSS_TERMS_MAX];
     size_t n;
     double temperature;
-    bool no_t2; /* divergences are not multiplied by T^2 */
+    bool no_t2;  /* divergences are not multiplied by T^2 */
+    bool finite; /* reverse_kl is, also where the teacher has no probability; training sets it */
 };
 
 /* "forward_kl", "0.5*ce + 0.5*jsd(0.3)". Errors: ERR_ARG naming the kinds, or where it is wrong. */

@@ -45,20 +45,23 @@ static double forward_kl(float *d, const struct loss *l, const struct kern *k, s
     return weight * value;
 }
 
-static void fill(struct loss_block *b, const struct kern *k, const struct pair *p, size_t at,
-                 size_t n)
+static void fill(struct loss_block *b, const struct loss *l, const struct kern *k,
+                 const struct pair *p, size_t at, size_t n)
 {
     const double s = (double)p->s, off = p->log_z - p->log_t;
+    const double no_p = p->log_z + loss_ruled_out(l);
     const float *z = p->z.x + at, *t = p->t.x + at;
 
     b->n = n;
     k->exp_from(b->q, z, p->z.max, p->s, n);
     k->exp_from(b->p, t, p->t.max, p->s, n);
     for (size_t i = 0; i < n; i++) {
+        const double to_z = (double)z[i] - (double)p->z.max;
+
         b->q[i] *= p->z.weight;
         b->p[i] *= p->t.weight;
-        b->lr[i] =
-            s * (((double)z[i] - (double)p->z.max) - ((double)t[i] - (double)p->t.max)) - off;
+        b->lr[i] = t[i] == -INFINITY ? s * to_z - no_p
+                                     : s * (to_z - ((double)t[i] - (double)p->t.max)) - off;
     }
 }
 
@@ -69,7 +72,7 @@ static double by_blocks(float *d, const struct loss *l, const struct kern *k, co
     double value = 0, h = 0, q = 0;
 
     for (size_t at = 0; at < n; at += LOSS_BLOCK) {
-        fill(&b, k, p, at, n - at < LOSS_BLOCK ? n - at : LOSS_BLOCK);
+        fill(&b, l, k, p, at, n - at < LOSS_BLOCK ? n - at : LOSS_BLOCK);
         loss_block_terms(&b, l, k);
         value += b.value;
         h += b.sum_h;
@@ -77,7 +80,7 @@ static double by_blocks(float *d, const struct loss *l, const struct kern *k, co
     }
     scale *= (double)p->s;
     for (size_t at = 0; at < n; at += LOSS_BLOCK) {
-        fill(&b, k, p, at, n - at < LOSS_BLOCK ? n - at : LOSS_BLOCK);
+        fill(&b, l, k, p, at, n - at < LOSS_BLOCK ? n - at : LOSS_BLOCK);
         loss_block_terms(&b, l, k);
         for (size_t i = 0; i < b.n; i++)
             if (p->z.x[at + i] != -INFINITY)

@@ -16,15 +16,20 @@ enum { LOSS_BLOCK = 512 };
 struct loss_block {
     size_t n;
     float p[LOSS_BLOCK], q[LOSS_BLOCK];
-    double lr[LOSS_BLOCK];    /* log q - log p, also where these are too small to be told from 0 */
-    double f[LOSS_BLOCK];     /* terms of the value, weighted; scratch afterwards */
-    double h[LOSS_BLOCK];     /* of all divergences, weighted */
-    double ratio[LOSS_BLOCK]; /* scratch */
+    double lr
+        [LOSS_BLOCK]; /* log q - log p, also where these are too small to be told from 0; of p = 0 as
+                               loss_ruled_out says */
+    double f[LOSS_BLOCK];       /* terms of the value, weighted; scratch afterwards */
+    double h[LOSS_BLOCK];       /* of all divergences, weighted */
+    double ratio[LOSS_BLOCK];   /* scratch */
     double value, sum_h, sum_q; /* of the block, weighted */
 };
 
 /* Fill h, value and the sums from p, q and lr. */
 void loss_block_terms(struct loss_block *b, const struct loss *l, const struct kern *k);
+
+/* What log p counts as where p = 0. */
+double loss_ruled_out(const struct loss *l);
 
 /* A loss as sums meet it: the divergence it is at the ends of its parameter's range. */
 enum loss_kind loss_term_kind(const struct loss_term *t);

@@ -76,7 +76,7 @@ static void fill(struct loss_block *b, const struct sparse *s, size_t at)
 
         b->p[i] = (float)exp(p);
         b->q[i] = (float)exp(q);
-        b->lr[i] = q - p;
+        b->lr[i] = q - (p == (double)-INFINITY ? loss_ruled_out(s->l) : p);
     }
 }
 

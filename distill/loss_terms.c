@@ -4,6 +4,11 @@
 
 #include <math.h>
 
+double loss_ruled_out(const struct loss *l)
+{
+    return l->finite ? log(LOSS_LEAST_P) : -HUGE_VAL;
+}
+
 static void forward_kl(struct loss_block *b, double w)
 {
     for (size_t i = 0; i < b->n; i++) {

@@ -398,10 +398,12 @@ static int take_best(struct train *t, struct err *err)
 int train_run(struct train_result *out, const struct train_job *job, const struct train_opts *o,
               struct err *err)
 {
-    struct train t = {.job = job, .o = o, .log_fd = -1, .start = now(), .comm = job->comm};
+    struct train_opts used = *o;
+    struct train t = {.job = job, .o = &used, .log_fd = -1, .start = now(), .comm = job->comm};
     uint64_t saved;
     int rc;
 
+    used.loss.finite = true; /* a step is not to fail by a token that the teacher lacks */
     t.own = job->qad ? qad_params(job->qad) : job->ps;
     kern_init(&t.kern, o->cpu);
     t.n_tok = data_n_tok(job->data);

@@ -210,6 +210,27 @@ no "$demo $d/to/o $t --hidden 128 --loss hidden_mse --ctx 48 --steps 1" "as wide
 [ -z "$(find "$d/to" -name '*.gguf' ! -path '*.train/*')" ]
 ok $? "nothing was written"
 
+# ---- a student whose vocabulary is padded -------------------------------------------------
+fresh # 64 rows more, copies of the first ones
+perl -e '
+    undef $/; open F, "<", $ARGV[0]; $f = <F>; $n = unpack "Q<", $f; $h = substr $f, 8, $n; $data = substr $f, 8 + $n;
+    $more = 64 * 512;
+    $h =~ s/(embed_tokens.weight":\{"dtype":"BF16","shape":\[)1024(,256\],"data_offsets":\[0,)(\d+)/$1 . 1088 . $2 . $3/e or exit 1;
+    $end = $3;
+    $h =~ s/(data_offsets":\[)(\d+),(\d+)/$1 . ($2 ? $2 + $more : 0) . "," . ($3 + $more)/ge;
+    substr($data, $end, 0) = substr($data, 0, $more);
+    open F, ">", $ARGV[0]; print F pack("Q<", length $h), $h, $data;' "$d/ck/model.safetensors"
+sed -i 's/"vocab_size": 1024/"vocab_size": 1088/' "$d/ck/config.json"
+for loss in forward_kl reverse_kl "0.5*ce + 0.5*jsd(0.3)" tvd; do
+    rm -rf "$d/to" && mkdir "$d/to"
+    "$PARE" distill $demo "$d/to/o.gguf" --text $demo/calibration.txt --from "$d/ck" --ctx 48 --batch 2 --steps 6 \
+        --held-tokens 200 --loss "$loss" >"$d/out" 2>"$d/err" &&
+        [ "$(grep -c '^[1-6],[0-9]*,[0-9]' "$d/to/o.gguf.log.csv")" = 6 ] && "$PARE" inspect "$d/to/o.gguf" | grep -q 1088
+    bad=$?
+    [ $bad = 0 ] || sed 's/^/# /' "$d/err"
+    ok $bad "$loss, tokens that only the student has"
+done
+
 # ---- through a mix's types ----------------------------------------------------------------
 # quantized OUT WHAT OPTIONS...
 quantized() {

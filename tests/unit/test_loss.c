@@ -191,6 +191,60 @@ static void test_loss_masks(void **state)
     assert_true(isnan(loss_row(d, &l, &k, z, &t, N, 1)));
 }
 
+/* Tokens that the student has and the teacher lacks: padding of the vocabulary, or a rest that is none. Training's
+ * losses are finite there, and push the student away. */
+static void test_loss_ruled_out(void **state)
+{
+    static const char *const more[] = {
+        "jsd(0)", "jsd(1)", "skew_kl(0)", "skew_reverse_kl(0)", "skew_kl(1)", "skew_reverse_kl(1)"};
+    enum { LACKS = 40 };
+    const struct kern k = kern_now();
+    float teacher[N], z[N], d[N], logp[N];
+    int32_t id[N];
+    const struct loss_sparse sparse = {N - LACKS, id, logp, -INFINITY};
+    const struct loss_target targets[] = {
+        {teacher, NULL,    17, true},
+        {NULL,    &sparse, 17, true}
+    };
+    double lse;
+
+    (void)state;
+    noise(teacher, N, 3, 2);
+    noise(z, N, 1, 2);
+    for (int i = 0; i < LACKS; i++)
+        teacher[N - 1 - i] = -INFINITY;
+    lse = k.log_sum_exp(teacher, N);
+    for (int i = 0; i < N - LACKS; i++) {
+        id[i] = i;
+        logp[i] = (float)((double)teacher[i] - lse);
+    }
+    for (size_t i = 0; i < N_TEXTS + sizeof(more) / sizeof(more[0]); i++)
+        for (int how = 0; how < 6; how++) {
+            const double temperatures[] = {0.3, 1, 3};
+            const char *text = i < N_TEXTS ? texts[i] : more[i - N_TEXTS];
+            struct loss l = parse(text, temperatures[how / 2]);
+            const struct loss_target *t = &targets[how % 2];
+            double away = 0;
+
+            l.finite = true;
+            if (!isfinite(loss_row(d, &l, &k, z, t, N, 1)))
+                fail_msg("%s, T %g: the value is not finite", text, l.temperature);
+            for (int j = 0; j < N; j++)
+                if (!isfinite(d[j]))
+                    fail_msg("%s, T %g: the gradient is not finite", text, l.temperature);
+            for (int j = N - LACKS; j < N; j++)
+                away += (double)d[j];
+            if (!(away > 0) && strcmp(text, "skew_kl(1)") != 0 &&
+                strcmp(text, "skew_reverse_kl(1)") != 0)
+                fail_msg("%s, T %g: to where the teacher has nothing: %g", text, l.temperature,
+                         away);
+            if (how / 2)
+                slope(&l, t);
+        }
+    struct loss l = parse("reverse_kl", 1); /* as defined */
+    assert_true(isinf(loss_row(d, &l, &k, z, &targets[0], N, 1)));
+}
+
 static void test_loss_hidden(void **state)
 {
     const struct loss l = parse("2*hidden_mse + 0.5*hidden_cos", 1);
@@ -245,7 +299,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loss_gradients), cmocka_unit_test(test_loss_sparse_of_all),
         cmocka_unit_test(test_loss_mixes),     cmocka_unit_test(test_loss_masks),
-        cmocka_unit_test(test_loss_hidden),    cmocka_unit_test(test_loss_parse),
+        cmocka_unit_test(test_loss_ruled_out), cmocka_unit_test(test_loss_hidden),
+        cmocka_unit_test(test_loss_parse),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
