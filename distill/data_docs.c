@@ -1,6 +1,7 @@
 /* Where documents begin and end in files. */
 
 #include "distill/data_parts.h"
+#include "formats/base/utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -133,14 +134,44 @@ static int find_texts(struct data_docs *d, size_t file, struct meta_str split, s
     return rc;
 }
 
-/* ---- files ------------------------------------------------------------------------------- */
-
 static bool ends_with(const char *s, const char *end)
 {
     const size_t n = strlen(s), k = strlen(end);
 
     return n >= k && !strcmp(s + n - k, end);
 }
+
+/* Where text[0, n) is no UTF-8 first, or n. */
+static size_t find_bad(const char *text, size_t n)
+{
+    bool good = true;
+    size_t at = 0, k = 0;
+
+    for (; good && at < n; at += k) {
+        k = 1;
+        if ((unsigned char)text[at] >= 0x80U)
+            k = utf8_step(&good, text + at, n - at);
+    }
+    return good ? n : at - k;
+}
+
+/* A text of another encoding would be trained on as noise. */
+static int check_text(const struct data_source *f, const struct log *log, struct err *err)
+{
+    const char *text = (const char *)f->map.data;
+    const size_t n = f->map.size, bad = find_bad(text, n);
+
+    if (n > 1 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2)))
+        return err_set(err, ERR_FORMAT, "%s: UTF-16, expected UTF-8", f->path);
+    if (bad < n)
+        log_warn(log, "%s: byte %zu, 0x%02x, is no UTF-8: it is taken as it is", f->path, bad,
+                 (unsigned)(unsigned char)text[bad]);
+    if (ends_with(f->path, ".json"))
+        log_warn(log, "%s: read as plain text; JSON Lines are told by .jsonl", f->path);
+    return 0;
+}
+
+/* ---- files ------------------------------------------------------------------------------- */
 
 /* The end-of-text token as it stands in a text: only one that is marked as such, so that
  * no line break or word is taken for it. */
@@ -154,7 +185,7 @@ static struct meta_str end_text(const struct tok *t)
 }
 
 static int open_file(struct data_docs *d, size_t i, struct meta_str split, bool ended,
-                     struct err *err)
+                     const struct log *log, struct err *err)
 {
     struct data_source *f = &d->file[i];
     const size_t before = d->n;
@@ -163,7 +194,9 @@ static int open_file(struct data_docs *d, size_t i, struct meta_str split, bool 
     if (rc)
         return rc;
     f->lines = ends_with(f->path, ".jsonl") || ends_with(f->path, ".ndjson");
-    rc = f->lines ? find_lines(d, i, err) : find_texts(d, i, split, err);
+    rc = f->lines || !f->map.size ? 0 : check_text(f, log, err);
+    if (!rc)
+        rc = f->lines ? find_lines(d, i, err) : find_texts(d, i, split, err);
     f->ended = f->ended && ended;
     if (!rc && d->n == before)
         rc = err_set(err, ERR_FORMAT, "%s: %s", f->path,
@@ -207,7 +240,7 @@ int data_docs_find(struct data_docs *out, const struct tok *t, const struct data
         out->file[i].weight = o->file[i].weight;
         rc = part_of(out, i, err);
         if (!rc)
-            rc = open_file(out, i, split, split.n && !o->split, err);
+            rc = open_file(out, i, split, split.n && !o->split, o->log, err);
     }
     return rc;
 }

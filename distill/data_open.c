@@ -306,8 +306,11 @@ static int choose_held(size_t *n_held, size_t **list, struct data_docs *d, doubl
     if (share <= 0)
         return 0;
     if (d->n < 2)
-        return err_set(err, ERR_ARG, "%s: a share of a single document cannot be held back",
-                       d->file[0].path);
+        return err_set(
+            err, ERR_ARG,
+            "%s: a share of a single document cannot be held back: held-back 0 trains on "
+            "all of it",
+            d->file[0].path);
     struct rng r = rng_init(0);
     const double want = floor(share * (double)d->n + 0.5);
     *n_held = tail != SIZE_MAX || want < 1 ? 1 : want > (double)d->n - 1 ? d->n - 1 : (size_t)want;
@@ -327,6 +330,30 @@ static int compare_sizes(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Those held back, list[0, n) of all, are less than a window: so may be the text. */
+static int too_little(struct encoder *e, size_t have, const size_t *list, size_t n,
+                      const struct data_opts *o, struct err *err)
+{
+    const struct data_docs *docs = e->batch->docs;
+    struct data_stream rest = {0};
+    size_t taken;
+    const int rc = encode_list(&rest, &taken, e, list + n, docs->n - n, 2 * o->n_tok, err);
+    const size_t all = have + rest.tokens.ids.n;
+
+    stream_release(&rest);
+    if (rc)
+        return rc;
+    if (all < 2 * o->n_tok)
+        return err_set(
+            err, ERR_ARG,
+            "%s: too short a text: %zu tokens, and a window has %zu; one to train on and "
+            "one held back are wanted (held-back 0: none)",
+            docs->file[0].path, all, o->n_tok);
+    return err_set(err, ERR_ARG,
+                   "held back are %zu tokens, and a window has %zu: hold back a larger share", have,
+                   o->n_tok);
+}
+
 static int hold(struct data *d, size_t *taken, struct encoder *e, const size_t *list, size_t n,
                 const struct data_opts *o, struct err *err)
 {
@@ -337,9 +364,7 @@ static int hold(struct data *d, size_t *taken, struct encoder *e, const size_t *
     int rc = encode_list(&s, taken, e, list, n, most, err);
 
     if (!rc && s.tokens.ids.n < o->n_tok)
-        rc = err_set(err, ERR_ARG,
-                     "held back are %zu tokens, and a window has %zu: hold back a larger share",
-                     s.tokens.ids.n, o->n_tok);
+        rc = too_little(e, s.tokens.ids.n, list, n, o, err);
     if (!rc)
         rc = cut_windows(&d->held, &s, o->n_tok, o->apart, err);
     stream_release(&s);

@@ -113,7 +113,7 @@ static const struct setting settings[] = {
     {"type",         "TYPE",    "of the matrices written: bf16, f32 or f16", CHOICE(type, types)},
     {"cache",        "FILE",    "the teacher's targets: read, or made when it is not there",
      FILE_PATH(cache)},
-    {"cache-k",      "N",       "tokens kept of a row (128)", COUNT(cache_k, 1, 65535)},
+    {"cache-k",      "N",       "tokens kept of a row (128)", COUNT(cache_k, 1, 4096)},
     {"cache-keep",   "WHICH",   "of them: top-k (most probable), or sampled (drawn)",
      CHOICE(cache_keep, keeps)},
     {"quantize",     "MIX",     "train through the types of a mix, such as Q3_K_M, and write a GGUF of it",

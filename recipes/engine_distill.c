@@ -139,6 +139,22 @@ static int key_of(char key[HASH_HEX_BYTES], struct branch *b, const struct varia
     return rc;
 }
 
+/* A student that cannot be is found before anything is done. */
+static int check(struct branch *b, const struct recipe_student *s, struct err *err)
+{
+    struct student_about about;
+    int rc = engine_source(b, &b->original, err);
+
+    if (rc)
+        return rc;
+    rc = student_plan(&about, &s->o.student, b->original.source, err);
+    student_about_release(&about);
+    if (!rc || rc == ERR_NOMEM)
+        return rc;
+    err->code = ERR_FORMAT; /* the recipe asks for it, not the command line */
+    return err_wrap(err, "%s", s->where);
+}
+
 /* The log of its training lies beside the file: it has times. */
 static int add_step(struct branch *b, struct variant *v, size_t item, struct err *err)
 {
@@ -172,7 +188,9 @@ static int plan(struct branch *b, struct err *err)
         if (v->quant->is_student) {
             student = v;
             v->from = &b->original;
-            rc = add_step(b, v, i, err);
+            rc = check(b, v->quant->student, err);
+            if (!rc)
+                rc = add_step(b, v, i, err);
             if (!rc)
                 rc = engine_plan_calibrate(b, i, err);
         } else {

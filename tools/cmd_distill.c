@@ -18,18 +18,24 @@ struct show {
     const struct log *log;
     uint64_t steps, per_step;
     double loss; /* of late */
+    bool whole;  /* nothing was asked for that makes a student smaller */
     char what[64];
 };
 
 static void print_planned(void *arg, const struct student_about *a)
 {
-    (void)arg;
+    const struct show *s = arg;
+
     printf("student: %" PRIu64 " layers, hidden %" PRIu64 ", ffn %" PRIu64 ", %" PRIu64
            " heads of %" PRIu64 ", %" PRIu64 " for keys and values, vocabulary %" PRIu64 ": %.2f M "
            "parameters (teacher: %.2f M)\n",
            a->layers, a->hidden, a->ffn, a->heads, a->head_dim, a->kv_heads, a->vocab,
            1e-6 * (double)a->n_params, 1e-6 * (double)a->n_params_teacher);
     (void)fflush(stdout);
+    if (s->whole)
+        log_warn(s->log,
+                 "the student is the whole teacher: --layers, --hidden, --ffn or --heads make a "
+                 "smaller one, --quantize one of fewer bits");
 }
 
 static void print_begun(void *arg, const struct distill_result *r)
@@ -40,12 +46,20 @@ static void print_begun(void *arg, const struct distill_result *r)
     printf("%zu windows to train on, %zu held back; %" PRIu64 " steps of %" PRIu64 " tokens\n",
            r->n_windows, r->n_held, r->steps, s->per_step);
     if (r->cache.n_tokens)
-        printf("cache: %" PRIu64
-               " tokens, %.1f bytes each, mean KL it introduces %.3g, mean mass of "
-               "the rest %.3g\n",
-               r->cache.n_tokens, (double)r->cache.bytes / (double)r->cache.n_tokens, r->cache.kl,
+        printf("cache: %" PRIu64 " tokens, %.1f bytes each, ", r->cache.n_tokens,
+               (double)r->cache.bytes / (double)r->cache.n_tokens);
+    if (r->cache.n_tokens && isfinite(r->cache.kl))
+        printf("mean KL it introduces %.3g, mean mass of the rest %.3g\n", r->cache.kl,
                r->cache.rest);
+    else if (r->cache.n_tokens)
+        printf("drawn: right on average\n");
     (void)fflush(stdout);
+}
+
+/* A KL is not below 0 but for rounding. */
+static double positive(double kl)
+{
+    return kl < 0 ? 0 : kl;
 }
 
 static void print_row(void *arg, const struct train_row *row)
@@ -61,7 +75,7 @@ static void print_row(void *arg, const struct train_row *row)
     log_progress(s->log, "", 1, 1);
     printf("step %" PRIu64 ": ", row->step);
     if (isfinite(row->kl))
-        printf("KL %.4f, top-1 %.1f %%, ", row->kl, 100 * row->top1);
+        printf("KL %.4f, top-1 %.1f %%, ", positive(row->kl), 100 * row->top1);
     printf("PPL %.3f\n", row->ppl);
     (void)fflush(stdout);
 }
@@ -72,10 +86,10 @@ static void print_result(const struct distill_result *r, const char *out)
 
     printf("%s: ", out);
     if (r->n_held)
-        printf("KL %.4f -> %.4f, PPL %.3f -> %.3f, top-1 %.1f %%, step %" PRIu64 " of %" PRIu64
-               "%s, ",
-               t->first_kl, t->best_kl, t->first_ppl, t->best_ppl, 100 * t->best_top1, t->best_step,
-               t->steps, t->stopped_early ? " (stopped early)" : "");
+        printf(
+            "KL %.4f -> %.4f, PPL %.3f -> %.3f, top-1 %.1f %%, step %" PRIu64 " of %" PRIu64 "%s, ",
+            positive(t->first_kl), positive(t->best_kl), t->first_ppl, t->best_ppl,
+            100 * t->best_top1, t->best_step, t->steps, t->stopped_early ? " (stopped early)" : "");
     printf("%" PRIu64 " tokens, %.1f s, %.0f tokens/s\n", t->tokens, t->seconds,
            t->seconds > 0 ? (double)t->tokens / t->seconds : 0.0);
 }
@@ -104,6 +118,7 @@ int cmd_distill(struct cmd_env *env, int argc, char **argv, struct err *err)
     if (rc || cmd.common.done)
         goto done;
     show.per_step = (uint64_t)cmd.o.train.n_seq * cmd.o.train.accumulate * cmd.o.data.n_tok;
+    show.whole = distill_cmd_is_whole(&cmd.o);
     cmd.o.planned = print_planned;
     cmd.o.begun = print_begun;
     cmd.o.row = print_row;

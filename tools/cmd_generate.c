@@ -1,6 +1,7 @@
 /* pare generate MODEL -p PROMPT: the text that follows a prompt, as it comes; with --batch many
  * texts, into a file. */
 
+#include "formats/apart.h"
 #include "formats/base/map.h"
 #include "runtime/model.h"
 #include "runtime/sample.h"
@@ -137,10 +138,19 @@ static int run_batch(const struct model *m, const struct opts *o, const struct p
                  .log = log}
     };
     struct map map = {0};
-    int rc = o->file ? map_open(&map, o->file, err) : 0;
+    int rc = apart(o->out, source_path(model_source(m)), false, err);
 
+    if (!rc)
+        rc = apart(o->out, o->prompts, false, err);
+    if (!rc)
+        rc = apart(o->out, o->file, false, err);
+    if (!rc && o->file)
+        rc = map_open(&map, o->file, err);
     if (rc)
         return rc;
+    if ((size_t)o->n > model_n_ctx(m))
+        log_warn(log, "up to %zu tokens each, but the model was trained for %zu", (size_t)o->n,
+                 model_n_ctx(m));
     if (o->file)
         g.prompt = map.data ? (const char *)map.data : "";
     g.n_prompt = o->file ? map.size : o->prompt ? strlen(o->prompt) : 0;
@@ -225,7 +235,7 @@ int cmd_generate(struct cmd_env *env, int argc, char **argv, struct err *err)
         {"echo",          NULL,        "print the prompt first (without: only what follows it)",  OPT_FLAG, &o.echo,
          0,                                                                                                                    0      },
         {"batch",         "N",         "write N texts to -o OUT: from nothing, or from prompts",  OPT_INT,  &o.batch,
-         0,                                                                                                                    1 << 30},
+         1,                                                                                                                    1 << 30},
         {"prompts",       "F.jsonl",   "with --batch: a line is a text to continue, or messages", OPT_STR,
          &o.prompts,                                                                                                        0, 0      },
         {"o",             "OUT.jsonl", "with --batch: where to",                                  OPT_STR,  &o.out,         0, 0      },

@@ -46,6 +46,35 @@ static int read_settings(struct distill_opts *o, const char *const *text, const 
     return rc;
 }
 
+bool distill_cmd_is_whole(const struct distill_opts *o)
+{
+    const struct student_spec *s = &o->student;
+
+    return !s->from && !s->layers && !s->hidden && !s->ffn && !s->heads && !s->kv_heads &&
+           !o->quantize;
+}
+
+/* Options that say more of another one. */
+static int check_pairs(const char *const *text, struct err *err)
+{
+    static const char *const pairs[][2] = {
+        {"qad",        "quantize"},
+        {"effort",     "quantize"},
+        {"cache-k",    "cache"   },
+        {"cache-keep", "cache"   }
+    };
+
+    for (size_t p = 0; p < sizeof(pairs) / sizeof(pairs[0]); p++) {
+        bool has[2] = {false, false};
+        for (size_t i = 0; setting_at(i); i++)
+            for (int k = 0; k < 2; k++)
+                has[k] = has[k] || (text[i] && !strcmp(setting_at(i)->name, pairs[p][k]));
+        if (has[0] && !has[1])
+            return err_set(err, ERR_ARG, "--%s goes with --%s", pairs[p][0], pairs[p][1]);
+    }
+    return 0;
+}
+
 int distill_cmd_read(struct distill_cmd *c, const struct cmd_env *env, int argc, char **argv,
                      struct err *err)
 {
@@ -78,7 +107,9 @@ int distill_cmd_read(struct distill_cmd *c, const struct cmd_env *env, int argc,
     for (size_t i = 0; i < c->freeze.n; i++)
         c->freeze_end[i] = c->freeze.at[i];
     o->train.freeze = c->freeze.n ? c->freeze_end : NULL;
-    rc = read_texts(c, err);
+    rc = *o->out ? read_texts(c, err) : err_set(err, ERR_ARG, "the output's name is empty");
+    if (!rc)
+        rc = check_pairs(text, err);
     return rc ? rc : read_settings(o, text, on, err);
 }
 

@@ -18,6 +18,8 @@ struct distill_cmd {
 /* To be released also after a failure. Errors: ERR_ARG. */
 int distill_cmd_read(struct distill_cmd *out, const struct cmd_env *env, int argc, char **argv,
                      struct err *err) WARN_UNUSED;
+/* The student is its teacher: it has all layers and widths, and no mix. */
+bool distill_cmd_is_whole(const struct distill_opts *o);
 void distill_cmd_release(struct distill_cmd *c);
 
 #endif /* TOOLS_DISTILL_OPTS_H */

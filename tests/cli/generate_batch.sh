@@ -40,3 +40,6 @@ refused 1 "no chat template" generate $demo --batch 2 -o "$d/x" --prompts "$d/ba
 printf '\n' >"$d/bad.jsonl"
 refused 1 "no prompts in it" generate $demo --batch 2 -o "$d/x" --prompts "$d/bad.jsonl"
 check "a refusal leaves no file" test ! -e "$d/x" -a ! -e "$d/x.part"
+printf '{"text": "A cat"}\n' >"$d/own.jsonl"
+refused 2 "would replace what is read" generate $demo --batch 2 -o "$d/own.jsonl" --prompts "$d/own.jsonl"
+refused 2 "from 1 to" generate $demo --batch 0 -o "$d/x"

@@ -61,7 +61,7 @@ cat "$d/own.txt" >>"$d/train.txt"
 fails 1 "share a run of 64 tokens" run "$d/r.yaml" --out "$d/to/e"
 ok $? "training and evaluation text overlap"
 sed -i 's/layers: 1/layers: 9/' "$d/r.yaml"
-fails 1 "r.yaml: line 4" run "$d/r.yaml" --out "$d/to/f" --allow-overlap
+fails 1 "r.yaml: line 4" run "$d/r.yaml" --out "$d/to/f" --allow-overlap --plan && [ ! -e "$d/to/f" ]
 ok $? "a student that cannot be names its line"
 sed -i 's/text: train.txt/text: nowhere.txt/' "$d/r.yaml"
 fails 1 "line 4, column" run "$d/r.yaml" --out "$d/to/g"

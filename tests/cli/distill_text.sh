@@ -1,0 +1,38 @@
+#!/bin/sh
+# What pare distill says of texts and options that a user would not expect to work, or to do nothing.
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
+
+text=$demo/calibration.txt
+quick="--steps 1 --batch 1 --ctx 64 --held-tokens 64"
+# says STATUS WORDS ARGUMENTS...: of pare distill demo OUT
+says() {
+    code=$1 what=$2
+    shift 2
+    rm -rf "$d/to" && mkdir "$d/to"
+    # shellcheck disable=SC2086
+    fails "$code" "$what" distill $demo "$d/to/o.gguf" $quick "$@" && clean
+    ok $? "$what"
+}
+
+printf 'a short text' >"$d/short.txt"
+head -c 6000 $text >"$d/a.txt"
+says 2 "short.txt: too short a text: " --text "$d/short.txt"
+says 2 "hold back a larger share" --text "$d/a.txt" --held-back 0.001
+printf '{"text": "one"}\n' >"$d/one.jsonl"
+says 2 "held-back 0 trains on all of it" --text "$d/one.jsonl"
+{ printf '\377\376'; cat "$d/a.txt"; } >"$d/wide.txt"
+says 1 "wide.txt: UTF-16, expected UTF-8" --text "$d/wide.txt"
+says 2 "--qad goes with --quantize" --text "$d/a.txt" --qad scales
+says 2 "--cache-k goes with --cache" --text "$d/a.txt" --cache-k 5
+fails 2 "the output's name is empty" distill $demo "" --text "$d/a.txt"
+ok $? "an empty name"
+
+{ cat "$d/a.txt"; printf '\377 broken'; } >"$d/a.json"
+# shellcheck disable=SC2086
+pare distill $demo "$d/to/o.gguf" --text "$d/a.json" $quick --held-back 0.2 && grep -q 'warning: .*a.json: byte 6000, 0xff, is no UTF-8' "$d/err" &&
+    grep -q 'warning: .*a.json: read as plain text; JSON Lines are told by .jsonl' "$d/err" && grep -q 'warning: the student is the whole teacher' "$d/err"
+ok $? "warned of: another encoding, another kind of file, no smaller student"
+# shellcheck disable=SC2086
+pare distill $demo "$d/to/p.gguf" --text "$d/a.txt" $quick --held-back 0.2 --layers 2 --cache "$d/c" --cache-keep sampled && ! grep -q warning "$d/err" && ! grep -qi 'nan' "$d/out"
+ok $? "not warned otherwise"
