@@ -104,7 +104,7 @@ static const struct setting settings[] = {
     {"eval-every",   "STEPS",   "look at the text held back (a tenth)",
      COUNT(train.eval_every, 0, 1e15)},
     {"save-every",   "STEPS",   "checkpoints (at evaluations)", COUNT(train.save_every, 0, 1e15)},
-    {"patience",     "N",       "evaluations without a better KL, then stop",
+    {"patience",     "N",       "evaluations without a better KL (loss ce: PPL), then stop",
      COUNT(train.patience, 0, 1e9)},
     {"seed",         "N",       "of the order, of fresh weights, of draws",
      OTHER(SETTING_SEED, train.seed)},

@@ -279,6 +279,16 @@ static int step(struct train *t, struct err *err)
 
 /* ---- evaluations and checkpoints ---------------------------------------------------- */
 
+/* Is a student better that is nearer its teacher, or one of lower PPL? What the loss asks for. */
+static bool nearer_is_better(const struct train *t)
+{
+    bool other = false;
+
+    for (size_t i = 0; i < t->o->loss.n; i++)
+        other |= t->o->loss.term[i].kind != LOSS_CE;
+    return other && t->job->judge;
+}
+
 static int judge(struct train *t, struct err *err)
 {
     struct train_mark *m = &t->mark;
@@ -288,7 +298,7 @@ static int judge(struct train *t, struct err *err)
 
     if (rc)
         return rc;
-    better = !m->evaluated || (t->job->judge ? row.kl < m->best_kl : row.ppl < m->best_ppl);
+    better = !m->evaluated || (nearer_is_better(t) ? row.kl < m->best_kl : row.ppl < m->best_ppl);
     if (!m->evaluated) {
         m->first_kl = row.kl;
         m->first_ppl = row.ppl;

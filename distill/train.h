@@ -26,7 +26,7 @@ struct train_opts {
     uint64_t eval_every; /* steps; 0: at the end only */
     uint64_t save_every; /* steps; 0: at evaluations */
     unsigned
-        patience; /* evaluations without a better KL (without a teacher: PPL) before it stops; 0: never */
+        patience; /* evaluations without a better KL (of cross entropy alone: PPL) before it stops; 0: never */
     const char *const
         *freeze; /* patterns of tensor names that stay as they are; ends with NULL; NULL: none */
     const char *only; /* a pattern: all others stay; NULL */
