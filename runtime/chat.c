@@ -122,19 +122,34 @@ static int set_json(struct chat_run *r, const char *name, const json_val *v)
     return rc ? rc : set_var(r, name, value);
 }
 
+static int set_content(struct chat_run *r, struct chat_value message, const char *text)
+{
+    struct chat_value key, value;
+    int rc = chat_str_copy(&key, r, "content", strlen("content"));
+
+    if (!rc)
+        rc = chat_str_copy(&value, r, text, strlen(text));
+    if (!rc && message.type == CHAT_DICT)
+        rc = chat_dict_put(r, message.u.dict, key, value);
+    return rc;
+}
+
 static int set_messages(struct chat_run *r)
 {
     const struct chat_vars *v = r->vars;
     struct chat_value list, item;
-    size_t n = 0;
+    size_t n = 0, at = 0;
     int rc = chat_list_new(&list, r, 0);
 
     for (const json_val *m = json_first(v->messages); !rc && m; m = json_next(m)) {
         if (v->n_messages && n++ == v->n_messages)
             break;
         rc = chat_of_json(&item, r, m);
+        if (!rc && v->instead && at == v->n_instead)
+            rc = set_content(r, item, v->instead);
         if (!rc)
             rc = chat_list_add(r, list.u.list, item);
+        at++;
     }
     return rc ? rc : set_var(r, "messages", list);
 }
@@ -176,7 +191,7 @@ int chat_render(struct chat_text *out, const struct chat *c, const struct chat_v
     return rc;
 }
 
-/* ---- what the assistant says ------------------------------------------------------------- */
+/* ---- spans ------------------------------------------------------------------------------- */
 
 int chat_span_add(struct chat_text *t, size_t at, size_t n, struct err *err)
 {
@@ -190,64 +205,4 @@ int chat_span_add(struct chat_text *t, size_t at, size_t n, struct err *err)
     }
     t->span[t->n_spans++] = (struct chat_span){at, n};
     return 0;
-}
-
-/* How far the text of the first n messages goes along with `all`, and how long it is. */
-static int along(size_t *same, size_t *length, const struct chat_text *all, const struct chat *c,
-                 const struct chat_vars *v, size_t n, bool prompt, struct err *err)
-{
-    struct chat_vars own = *v;
-    struct chat_text part;
-    size_t i = 0;
-    int rc;
-
-    own.n_messages = n;
-    own.add_generation_prompt = prompt;
-    rc = chat_render(&part, c, &own, err);
-    while (!rc && i < part.text.n && i < all->text.n && part.text.p[i] == all->text.p[i])
-        i++;
-    *same = i;
-    *length = part.text.n;
-    chat_text_release(&part);
-    return rc;
-}
-
-/* What message i, the assistant's, says. */
-static int answer_of(struct chat_text *all, const struct chat *c, const struct chat_vars *v,
-                     size_t i, struct err *err)
-{
-    size_t before = 0, from, to, n_before = 0, n_from, n_to;
-    int rc = i ? along(&before, &n_before, all, c, v, i, false, err) : 0;
-
-    if (!rc && i) /* a prompt may go on otherwise than the message does: <think> */
-        rc = along(&from, &n_from, all, c, v, i, true, err);
-    else
-        from = 0;
-    if (!rc)
-        rc = along(&to, &n_to, all, c, v, i + 1, false, err);
-    if (rc)
-        return rc;
-    if (before < n_before || to < n_to || from < before)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "the chat template marks nothing with {%% generation %%}, and the text of "
-                       "the first %zu messages is not how that of all begins: what the assistant "
-                       "says cannot be told",
-                       before < n_before ? i : i + 1);
-    return to > from ? chat_span_add(all, from, to - from, err) : 0;
-}
-
-int chat_answers(struct chat_text *out, const struct chat *c, const struct chat_vars *v,
-                 struct err *err)
-{
-    size_t i = 0;
-    int rc = chat_render(out, c, v, err);
-
-    if (rc || c->marks)
-        return rc;
-    for (const json_val *m = json_first(v->messages); !rc && m; m = json_next(m), i++) {
-        const char *role = json_str(json_get(m, "role"));
-        if (role && !strcmp(role, "assistant"))
-            rc = answer_of(out, c, v, i, err);
-    }
-    return rc;
 }

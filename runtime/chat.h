@@ -30,8 +30,10 @@ bool chat_marks(const struct chat *c);
 
 /* What a template is given. */
 struct chat_vars {
-    const json_val *messages;   /* a list of objects */
-    size_t n_messages;          /* only the first so many; 0: all */
+    const json_val *messages; /* a list of objects */
+    size_t n_messages;        /* only the first so many; 0: all */
+    const char *instead;      /* what message n_instead says, instead of its content; NULL */
+    size_t n_instead;
     const json_val *tools;      /* NULL: none */
     const json_val *more;       /* an object of further variables; NULL */
     bool add_generation_prompt; /* end with the beginning of an answer */
@@ -58,8 +60,9 @@ void chat_text_release(struct chat_text *t);
 
 /* chat_render, the spans being what the assistant's messages say: what the template marks. Of one that marks
  * nothing, for each message of role "assistant" all that its text has beyond the text of those before it
- * with the beginning of an answer: the token that ends a turn, too. Errors also: ERR_UNSUPPORTED (the text of
- * fewer messages does not begin that of more). */
+ * with the beginning of an answer: the token that ends a turn, too. Where the text of fewer messages does not
+ * begin that of more (it ends otherwise, or earlier answers lose their thoughts), what changes with the message's
+ * content, and what follows it whatever comes next. Errors also: ERR_UNSUPPORTED (neither can be told). */
 int chat_answers(struct chat_text *out, const struct chat *c, const struct chat_vars *v,
                  struct err *err) WARN_UNUSED;
 

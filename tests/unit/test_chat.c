@@ -231,11 +231,118 @@ static void test_chat_answers(void **state)
                    "{% if add_generation_prompt %}<assistant><think>{% endif %}",
                    talk, "<user>Hi<assistant>Yo[19,2]");
     /* what comes first depends on what comes last */
-    char *found = render_of("{{ messages | length }}{% for m in messages %}{{ m.content }}"
+    assert_answers("{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}", two,
+                   "4ABCDD[2,1][4,2]");
+    /* and the content is not what is said */
+    char *found = render_of("{{ messages | length }}{% for m in messages %}{{ m.content | upper }}"
                             "{% endfor %}",
                             two, "{}", true);
     assert_non_null(strstr(found, "what the assistant says cannot be told"));
     free(found);
+}
+
+/* The text with what the assistant says in "[[ ]]"; eos_token is <|eos|>. */
+static void assert_said(const char *template, const char *messages, const char *expected)
+{
+    struct vocab_token token[2] = {
+        {{"<s>", 3},     0, VOCAB_CONTROL},
+        {{"<|eos|>", 7}, 0, VOCAB_CONTROL}
+    };
+    const struct vocab v = {.token = token,
+                            .n_tokens = 2,
+                            .bos = 0,
+                            .eos = 1,
+                            .unk = -1,
+                            .sep = -1,
+                            .pad = -1,
+                            .mask = -1};
+    struct chat_vars vars = {.vocab = &v};
+    struct chat_text out;
+    struct buf b = {0};
+    json_val *m = NULL;
+    struct chat *c;
+    struct err err;
+    size_t at = 0;
+
+    assert_int_equal(json_parse(&m, messages, strlen(messages), &err), 0);
+    vars.messages = m;
+    assert_int_equal(chat_new(&c, template, strlen(template), &err), 0);
+    if (chat_answers(&out, c, &vars, &err))
+        fail_msg("%s", err.msg);
+    for (size_t i = 0; i < out.n_spans; i++) {
+        const struct chat_span *s = &out.span[i];
+        buf_put(&b, out.text.p + at, s->at - at);
+        buf_fmt(&b, "[[%.*s]]", (int)s->n, out.text.p + s->at);
+        at = s->at + s->n;
+    }
+    buf_put(&b, out.text.p + at, out.text.n - at);
+    assert_int_equal(buf_check(&b, &err), 0);
+    assert_string_equal(b.p, expected);
+    buf_release(&b);
+    chat_text_release(&out);
+    chat_free(c);
+    json_free(m);
+}
+
+/* How families part turns, in templates of our own. */
+static void test_chat_answers_families(void **state)
+{
+    static const char two[] =
+        "[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"qZ\"},"
+        "{\"role\":\"user\",\"content\":\"C\"},{\"role\":\"assistant\",\"content\":\"Dq\"}]";
+    static const char system[] =
+        "[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"A\"},{\"role\":"
+        "\"assistant\",\"content\":\"B\"},{\"role\":\"user\",\"content\":\"C\"},{\"role\":"
+        "\"assistant\","
+        "\"content\":\"D\"}]";
+    static const char thoughts[] = "[{\"role\":\"user\",\"content\":\"A\"},{\"role\":\"assistant\","
+                                   "\"content\":\"<think>x</think>B\"}"
+                                   ",{\"role\":\"user\",\"content\":\"C\"},{\"role\":\"assistant\","
+                                   "\"content\":\"<think>y</think>D\"}"
+                                   "]";
+
+    (void)state;
+    /* the end of a text where no answer is asked for: phi3 */
+    assert_said("{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+                "{% if add_generation_prompt %}<|assistant|>{% else %}{{ eos_token }}{% endif %}",
+                two,
+                "<|user|>q<|end|><|assistant|>[[qZ<|end|>]]<|user|>C<|end|><|assistant|>"
+                "[[Dq<|end|><|eos|>]]");
+    /* the system's message goes with the last question: mistral-nemo, mistral v3; llama2 has it in the first */
+    assert_said(
+        "{{ bos_token }}{% if messages[0].role == 'system' %}{% set s = messages[0].content %}"
+        "{% set messages = messages[1:] %}{% endif %}{% for m in messages %}"
+        "{% if m.role == 'user' %}[INST]{% if s and loop.index0 >= (messages | length) - 2 %}"
+        "{{ s }}+{% endif %}{{ m.content }}[/INST]{% else %}{{ m.content }}{{ eos_token }}"
+        "{% endif %}{% endfor %}",
+        system, "<s>[INST]A[/INST][[B<|eos|>]][INST]S+C[/INST][[D<|eos|>]]");
+    /* thoughts are of the last answer alone: qwen3, QwQ */
+    assert_said(
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}"
+        "{% set parts = m.content.split('</think>') %}{% if loop.last %}<think>"
+        "{{ parts[0].split('<think>')[-1] if parts | length > 1 else '' }}</think>{% endif %}"
+        "{{ parts[-1] }}{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+        thoughts,
+        "<|im_start|>user\nA<|im_end|>\n<|im_start|>assistant\n[[B<|im_end|>\n]]"
+        "<|im_start|>user\nC<|im_end|>\n<|im_start|>assistant\n"
+        "[[<think>y</think>D<|im_end|>\n]]");
+    /* the last turn ends otherwise: gpt-oss */
+    assert_said(
+        "{% for m in messages %}<|start|>{{ m.role }}<|message|>{{ m.content }}"
+        "{{ '<|return|>' if loop.last and m.role == 'assistant' else '<|end|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}<|start|>assistant{% endif %}",
+        two,
+        "<|start|>user<|message|>q<|end|><|start|>assistant[[<|message|>qZ]]<|end|><|start|>"
+        "user<|message|>C<|end|><|start|>assistant[[<|message|>Dq<|return|>]]");
+    /* turns of gemma, trimmed */
+    assert_said(
+        "{{ bos_token }}{% for m in messages %}<start_of_turn>"
+        "{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}<end_of_turn>"
+        "\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}",
+        two,
+        "<s><start_of_turn>user\nq<end_of_turn>\n<start_of_turn>model\n[[qZ<end_of_turn>\n]]"
+        "<start_of_turn>user\nC<end_of_turn>\n<start_of_turn>model\n[[Dq<end_of_turn>\n]]");
 }
 
 static void test_chat_tokens(void **state)
@@ -265,10 +372,11 @@ static void test_chat_tokens(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chat_whitespace), cmocka_unit_test(test_chat_values),
-        cmocka_unit_test(test_chat_statements), cmocka_unit_test(test_chat_functions),
-        cmocka_unit_test(test_chat_refuses),    cmocka_unit_test(test_chat_bounds),
-        cmocka_unit_test(test_chat_answers),    cmocka_unit_test(test_chat_tokens),
+        cmocka_unit_test(test_chat_whitespace),       cmocka_unit_test(test_chat_values),
+        cmocka_unit_test(test_chat_statements),       cmocka_unit_test(test_chat_functions),
+        cmocka_unit_test(test_chat_refuses),          cmocka_unit_test(test_chat_bounds),
+        cmocka_unit_test(test_chat_answers_families), cmocka_unit_test(test_chat_answers),
+        cmocka_unit_test(test_chat_tokens),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
