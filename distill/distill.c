@@ -5,6 +5,8 @@
 #include "formats/apart.h"
 #include "formats/base/hash.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -117,6 +119,31 @@ static void plan_steps(struct distill *d)
     d->out->n_held = data_n_held(d->data);
 }
 
+/* What does nothing, or not what was meant, and would not be noticed. */
+static void warn_of_plan(const struct distill *d)
+{
+    const struct log *log = d->o->train.log;
+    const struct optim_opts *o = &d->train.optim;
+    const uint64_t decay = o->schedule == SCHEDULE_WSD ? o->decay : 0;
+    const double start = o->ema > 0 ? pow(o->ema, (double)o->total) : 0;
+
+    if (o->warmup > o->total)
+        log_warn(log,
+                 "a warmup of %" PRIu64 " steps in a run of %" PRIu64
+                 ": the learning rate does not come to %g",
+                 o->warmup, o->total, o->lr);
+    else if (decay > o->total - o->warmup)
+        log_warn(log, "warmup and decay overlap: %" PRIu64 " and %" PRIu64 " of %" PRIu64 " steps",
+                 o->warmup, decay, o->total);
+    if (d->train.patience && !data_n_held(d->data))
+        log_warn(log, "nothing is held back: there are no evaluations that could stop the run");
+    if (start > 0.1)
+        log_warn(log,
+                 "after %" PRIu64 " steps an average of %g is still %.0f %% the weights of the "
+                 "start, and it is what is evaluated and written",
+                 o->total, o->ema, 100 * start);
+}
+
 static int open_text(struct distill *d, struct err *err)
 {
     struct data_opts o = d->o->data;
@@ -130,6 +157,8 @@ static int open_text(struct distill *d, struct err *err)
     if (rc)
         return rc;
     plan_steps(d);
+    if (!comm_rank(d->o->comm))
+        warn_of_plan(d);
     return identify(d, err);
 }
 
@@ -282,7 +311,14 @@ static int train(struct distill *d, struct err *err)
                                   .row = d->o->row,
                                   .arg = d->o->arg};
 
-    return train_run(&d->out->train, &job, &d->train, err);
+    const int rc = train_run(&d->out->train, &job, &d->train, err);
+    const struct train_result *r = &d->out->train;
+
+    if (!rc && data_n_held(d->data) && r->steps && !r->best_step && !comm_rank(d->o->comm))
+        log_warn(d->o->train.log,
+                 "no evaluation was better than the one before training: the student is written "
+                 "as it was then; try another learning rate");
+    return rc;
 }
 
 static int write_folder(const struct distill *d, struct err *err)

@@ -68,7 +68,7 @@ static void print_row(void *arg, const struct train_row *row)
 
     if (!row->evaluated) {
         s->loss = s->loss > 0 ? 0.9 * s->loss + 0.1 * row->loss : row->loss;
-        (void)snprintf(s->what, sizeof(s->what), "tokens/s, loss %.4f", s->loss);
+        (void)snprintf(s->what, sizeof(s->what), "tokens, loss %.4f", s->loss);
         log_progress(s->log, s->what, row->step * s->per_step, s->steps * s->per_step);
         return;
     }

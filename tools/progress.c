@@ -68,6 +68,7 @@ static void progress(void *arg, const char *what, uint64_t done, uint64_t total)
 {
     struct progress *p = arg;
     const double t = now();
+    const int units = (int)strcspn(what, ",");
     char rate[32];
 
     if (!p->tty)
@@ -81,8 +82,9 @@ static void progress(void *arg, const char *what, uint64_t done, uint64_t total)
         return;
     p->last = t;
     scale(rate, sizeof(rate), speed);
-    (void)fprintf(stderr, "\r\033[K%3.0f %%  %s%s/s  %.0f s left",
-                  100.0 * (double)done / (double)total, rate, what, (double)(total - done) / speed);
+    (void)fprintf(stderr, "\r\033[K%3.0f %%  %s%.*s/s%s  %.0f s left",
+                  100.0 * (double)done / (double)total, rate, units, what, what + units,
+                  (double)(total - done) / speed);
     (void)fflush(stderr);
     p->shown = true;
 }

@@ -12,7 +12,8 @@ struct log {
     void *arg;
     /* A sentence for a person; NULL drops it. */
     void (*warn)(void *arg, const char *msg);
-    /* `done` of `total` units of `what` ("bytes", "tokens"); NULL is silent. */
+    /* `done` of `total` units of `what` ("bytes", "tokens"; after a comma, what else is to be shown);
+     * NULL is silent. */
     void (*progress)(void *arg, const char *what, uint64_t done, uint64_t total);
     /* Non-zero: stop as soon as convenient. NULL never stops. */
     int (*stop)(void *arg);

@@ -41,6 +41,20 @@ for loss in "0.5*ce + 0.5*jsd(0.3)" "forward_kl + 0.01*hidden_mse + hidden_cos" 
     ok $? "loss $loss"
 done
 
+# warned WORDS OPTIONS...: what would go wrong in silence
+warned() {
+    words=$1
+    shift
+    student "$d/to/o.gguf" --steps 2 "$@" && grep -q "^pare distill: warning: .*$words" "$d/err"
+    ok $? "$words"
+}
+warned "does not come to 0.0002" --warmup 10
+warned "overlap: 1 and 2 of 2" --warmup 1 --schedule wsd --decay 2
+warned "evaluations that could stop" --patience 2 --held-back 0
+warned "still 98 % the weights of the start" --ema 0.99
+warned "no evaluation was better" --lr 0
+warned "no evaluation was better" --lr 0.1 --warmup 0 --patience 1 --eval-every 1
+
 # ---- killed, and gone on with ---------------------------------------------------------
 rm -rf "$d/to" && mkdir "$d/to"
 begun=$(date +%s%N)
