@@ -29,7 +29,7 @@ ok $? "the same in JSON"
 
 "$PARE" compare "$d/large.json" "$d/small.json" --json "$d/c.json" >"$d/c" 2>>"$d/err"
 ok $? "a smaller file"
-grep -qE '^mean KLD .*\+0\.00[0-9]+ +\+0\.00[0-9]+ … \+0\.00[0-9]+ +worse$' "$d/c" && grep -qE '^size .*-1\.19 MiB \(-44\.[0-9]+ %\) +better$' "$d/c"
+grep -qE '^mean KLD .*\+0\.0[0-9]+ +\+0\.0[0-9]+ … \+0\.0[0-9]+ +worse$' "$d/c" && grep -qE '^size .*-1\.19 MiB \(-44\.[0-9]+ %\) +better$' "$d/c"
 ok $? "is worse, and smaller"
 grep -qF '10 windows of 64 tokens of recipes/demo/evaluation.txt, paired' "$d/c"
 ok $? "the windows that both have are paired"

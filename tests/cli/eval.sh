@@ -10,7 +10,7 @@ small="--text $text --ctx 64 --chunks 3"
 # shellcheck disable=SC2086  # options in words
 "$PARE" eval $demo --against $demo $small --json "$d/a.json" -t 1 >"$d/a" 2>"$d/err"
 ok $? "eval runs"
-grep -qE '^recipes/demo +BF16 +5\.01 MiB +16\.00 .* 1\.0000 +0 +100\.00$' "$d/a"
+grep -qE '^recipes/demo +BF16 +5\.01 MiB +16\.01 .* 1\.0000 +0 +100\.00$' "$d/a"
 ok $? "a model lost nothing against itself"
 grep -q '"schema": "pare.report"' "$d/a.json" && grep -q '"tokens": 93' "$d/a.json" &&
     grep -q '"windows": 3' "$d/a.json"
