@@ -68,6 +68,7 @@ int data_encode_chat(struct data_tokens *out, const struct data_coder *c, struct
     const size_t first = out->ids.n;
     int rc;
 
+    out->chat = true;
     if (!c->chat) {
         *err = c->no_chat;
         return err_wrap(err, "line %zu: messages", line);

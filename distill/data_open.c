@@ -1,7 +1,6 @@
 /* From files to windows. */
 
 #include "distill/data_parts.h"
-#include "runtime/rng.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -59,6 +58,7 @@ static int stream_add(struct data_stream *s, const struct data_tokens *doc, stru
     if (doc->ids.n)
         memcpy(ids->id + ids->n, doc->ids.id, doc->ids.n * sizeof(*ids->id));
     ids->n += doc->ids.n;
+    s->tokens.chat = s->tokens.chat || doc->chat;
     buf_put(&s->tokens.answer, doc->answer.p, doc->answer.n);
     return buf_check(&s->tokens.answer, err);
 }
@@ -130,6 +130,7 @@ static void encode_one(void *arg, size_t i, int thread)
         return;
     b->tokens[i].ids.n = 0;
     b->tokens[i].answer.n = 0;
+    b->tokens[i].chat = false;
     if (!data_encode(&b->tokens[i], b->coder, b->memory[thread], b->docs, &b->docs->doc[b->doc[i]],
                      &err))
         return;
@@ -244,85 +245,6 @@ static int encode_list(struct data_stream *s, size_t *taken, struct encoder *e, 
 
 /* ---- what is held back ------------------------------------------------------------------- */
 
-static size_t longest_text(const struct data_docs *d)
-{
-    size_t best = SIZE_MAX;
-
-    for (size_t i = 0; i < d->n; i++)
-        if (!d->doc[i].line && (best == SIZE_MAX || d->doc[i].n > d->doc[best].n))
-            best = i;
-    return best;
-}
-
-/* The end of the longest text becomes a document, the one after it: its number, or SIZE_MAX when there is no
- * text that long. */
-static int cut_tail(size_t *held, struct data_docs *d, double share, struct err *err)
-{
-    const size_t k = longest_text(d);
-    double total = 0;
-
-    *held = SIZE_MAX;
-    for (size_t i = 0; i < d->n; i++)
-        total += (double)d->doc[i].n;
-    if (k == SIZE_MAX || total * share + 1 > (double)d->doc[k].n / 2)
-        return 0;
-    struct data_doc tail = d->doc[k];
-    const char *text = (const char *)d->file[tail.file].map.data;
-    size_t at = tail.at + tail.n - (size_t)(total * share) - 1;
-    while (at < tail.at + tail.n && text[at - 1] != '\n')
-        at++;
-    if (at >= tail.at + tail.n) { /* no line ends there */
-        at = tail.at + tail.n - (size_t)(total * share) - 1;
-        while (at < tail.at + tail.n && ((unsigned char)text[at] & 0xc0U) == 0x80U)
-            at++;
-    }
-    tail.n = tail.at + tail.n - at;
-    tail.at = at;
-    d->doc[k].n -= tail.n;
-    *held = k + 1;
-    return data_docs_add(d, k + 1, &tail, err);
-}
-
-/* list[0, *n): the documents held back, drawn from all; the rest follow in their order. */
-static int choose_held(size_t *n_held, size_t **list, struct data_docs *d, double share,
-                       struct err *err)
-{
-    size_t tail = SIZE_MAX, *p;
-    int rc = 0;
-
-    *n_held = 0;
-    *list = NULL;
-    if (!(share >= 0 && share < 1))
-        return err_set(err, ERR_ARG, "a share of %g cannot be held back", share);
-    if (share > 0 && share * (double)d->n < 1)
-        rc = cut_tail(&tail, d, share, err);
-    if (rc)
-        return rc;
-    p = *list = calloc(d->n ? d->n : 1, sizeof(*p));
-    if (!p)
-        return err_nomem(err);
-    for (size_t i = 0; i < d->n; i++)
-        p[i] = i;
-    if (share <= 0)
-        return 0;
-    if (d->n < 2)
-        return err_set(
-            err, ERR_ARG,
-            "%s: a share of a single document cannot be held back: held-back 0 trains on "
-            "all of it",
-            d->file[0].path);
-    struct rng r = rng_init(0);
-    const double want = floor(share * (double)d->n + 0.5);
-    *n_held = tail != SIZE_MAX || want < 1 ? 1 : want > (double)d->n - 1 ? d->n - 1 : (size_t)want;
-    for (size_t i = 0; i < *n_held; i++) {
-        const size_t k = tail != SIZE_MAX ? tail : i + (size_t)(rng_unit(&r) * (double)(d->n - i));
-        const size_t t = p[i];
-        p[i] = p[k];
-        p[k] = t;
-    }
-    return 0;
-}
-
 static int compare_sizes(const void *a, const void *b)
 {
     const size_t x = *(const size_t *)a, y = *(const size_t *)b;
@@ -365,6 +287,7 @@ static int hold(struct data *d, size_t *taken, struct encoder *e, const size_t *
 
     if (!rc && s.tokens.ids.n < o->n_tok)
         rc = too_little(e, s.tokens.ids.n, list, n, o, err);
+    d->chat = d->chat || s.tokens.chat;
     if (!rc)
         rc = cut_windows(&d->held, &s, o->n_tok, o->apart, err);
     stream_release(&s);
@@ -427,6 +350,7 @@ static int fill_part(struct data *d, size_t part, struct encoder *e, const size_
         encode_list(&s, &taken, e, own, n_own, most < 0x1p62 ? (uint64_t)most : UINT64_MAX, err);
     if (!rc && s.tokens.ids.n < o->n_tok)
         rc = too_short(f, s.tokens.ids.n, most, o->n_tok, err);
+    d->chat = d->chat || s.tokens.chat;
     if (!rc)
         rc = cut_windows(p, &s, o->n_tok, o->apart, err);
     if (!rc) {
@@ -442,7 +366,7 @@ static int fill(struct data *d, struct data_docs *docs, const struct data_coder 
 {
     struct encoder e = {0};
     size_t *list = NULL, *own = NULL, n_held, taken = 0;
-    int rc = choose_held(&n_held, &list, docs, o->held_back, err);
+    int rc = data_choose_held(&n_held, &list, docs, o->held_back, err);
 
     if (!rc)
         rc = encoder_init(&e, c, docs, o, err);
@@ -488,6 +412,8 @@ int data_open(struct data **out, const struct tok *t, const struct data_opts *o,
         rc = data_docs_find(&docs, t, o, err);
     if (!rc)
         rc = fill(d, &docs, &c, o, err);
+    if (!rc && o->answers_only && !d->chat)
+        log_warn(o->log, "answers-only: there are no messages, all of the text counts");
     data_coder_release(&c);
     data_docs_release(&docs);
     if (rc)

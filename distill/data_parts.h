@@ -43,11 +43,18 @@ void data_docs_release(struct data_docs *d);
 int data_docs_add(struct data_docs *d, size_t at, const struct data_doc *doc,
                   struct err *err) WARN_UNUSED;
 
+/* (*list)[0, *n_held): the numbers of the documents held back, drawn from all whatever the seed; the rest follow in
+ * their order. A share of less than a document: the end of the longest text becomes one. *list is owned. Errors:
+ * ERR_ARG (no share, or of a single document). */
+int data_choose_held(size_t *n_held, size_t **list, struct data_docs *d, double share,
+                     struct err *err) WARN_UNUSED;
+
 /* ---- a document as tokens -------------------------------------------------------------- */
 
 struct data_tokens {
     struct tok_ids ids;
     struct buf answer; /* [ids.n] bytes: 1 the assistant's; empty: not asked for */
+    bool chat;         /* messages are among it */
 };
 void data_tokens_release(struct data_tokens *t); /* accepts zeros */
 
@@ -101,6 +108,7 @@ struct data {
     size_t *order;  /* [n_epoch] */
     size_t *pass;   /* [the longest part's n] a pass over one part */
     bool given;     /* order is the caller's */
+    bool chat;      /* some of it was messages */
     char sha256[HASH_HEX_BYTES];
 };
 

@@ -34,5 +34,8 @@ pare distill $demo "$d/to/o.gguf" --text "$d/a.json" $quick --held-back 0.2 && g
     grep -q 'warning: .*a.json: read as plain text; JSON Lines are told by .jsonl' "$d/err" && grep -q 'warning: the student is the whole teacher' "$d/err"
 ok $? "warned of: another encoding, another kind of file, no smaller student"
 # shellcheck disable=SC2086
+pare distill $demo "$d/to/q.gguf" --text "$d/a.txt" $quick --held-back 0.2 --layers 2 --answers-only && grep -q 'warning: answers-only: there are no messages' "$d/err"
+ok $? "answers only, and none there"
+# shellcheck disable=SC2086
 pare distill $demo "$d/to/p.gguf" --text "$d/a.txt" $quick --held-back 0.2 --layers 2 --cache "$d/c" --cache-keep sampled && ! grep -q warning "$d/err" && ! grep -qi 'nan' "$d/out"
 ok $? "not warned otherwise"
