@@ -16,6 +16,7 @@ struct distill_work {
     struct buf out_log, page;                   /* OUT.log.csv, OUT.report.html */
 };
 
+/* The names. Errors: ERR_NOMEM. */
 int distill_work_init(struct distill_work *w, const char *out, struct err *err) WARN_UNUSED;
 void distill_work_release(struct distill_work *w); /* after init, whatever it said */
 
