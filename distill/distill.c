@@ -197,6 +197,8 @@ static int make_student(struct distill *d, struct err *err)
     if (!rc)
         rc = student_make(&about, d->work.start.p, &d->o->student, d->teacher, &s, &d->o->train.par,
                           d->o->train.log, err);
+    if (!rc && d->o->pruned && about.influence)
+        d->o->pruned(d->o->arg, &about);
     student_about_release(&about);
     free(ids);
     return rc;

@@ -41,8 +41,10 @@ struct distill_opts {
     struct comm *comm;        /* ranks that train together (mpirun), all called alike; the first
                                  one writes. NULL: alone */
     bool anew; /* begin again where OUT.train is of other options, instead of refusing it */
-    /* Before anything is measured: what the student will be. Then how much there is to do. */
+    /* Before anything is measured: what the student will be. Then which blocks it was left, when that was measured
+     * (not of a run that goes on), and how much there is to do. NULL: nobody is told. */
     void (*planned)(void *arg, const struct student_about *about);
+    void (*pruned)(void *arg, const struct student_about *about);
     void (*begun)(void *arg, const struct distill_result *so_far);
     void (*row)(void *arg, const struct train_row *row);
     void *arg;

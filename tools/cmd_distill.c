@@ -38,6 +38,23 @@ static void print_planned(void *arg, const struct student_about *a)
                  "smaller one, --quantize one of fewer bits");
 }
 
+/* The blocks that went, of least influence. */
+static void print_pruned(void *arg, const struct student_about *a)
+{
+    const char *before = "blocks that go, and their influence:";
+
+    (void)arg;
+    for (uint64_t i = 0, kept = 0; i < a->n_teacher_layers; i++)
+        if (kept < a->layers && a->kept_layers[kept] == i) {
+            kept++;
+        } else {
+            printf("%s %" PRIu64 " (%.4f)", before, i, a->influence[i]);
+            before = ",";
+        }
+    if (*before == ',')
+        printf("\n");
+}
+
 static void print_begun(void *arg, const struct distill_result *r)
 {
     struct show *s = arg;
@@ -120,6 +137,7 @@ int cmd_distill(struct cmd_env *env, int argc, char **argv, struct err *err)
     show.per_step = (uint64_t)cmd.o.train.n_seq * cmd.o.train.accumulate * cmd.o.data.n_tok;
     show.whole = distill_cmd_is_whole(&cmd.o);
     cmd.o.planned = print_planned;
+    cmd.o.pruned = print_pruned;
     cmd.o.begun = print_begun;
     cmd.o.row = print_row;
     cmd.o.page = distill_page;

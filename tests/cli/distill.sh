@@ -20,6 +20,8 @@ student "$d/whole.gguf"
 ok $? "a student: $(tail -1 "$d/out" | sed "s|$d||")"
 grep -q '^student: 2 layers, hidden 256.*1.84 M parameters (teacher: 2.62 M)$' "$d/out"
 ok $? "its size is said first"
+grep -q '^blocks that go, and their influence: 1 (0\.[0-9]*)$' "$d/out"
+ok $? "and which block goes"
 [ ! -e "$d/whole.gguf.train" ] && [ "$(wc -l <"$d/whole.gguf.log.csv")" = 13 ]
 ok $? "a log of 8 steps and 4 evaluations stays, the rest is gone"
 first=$(sed -n 's/^step 0: KL \([0-9.]*\).*/\1/p' "$d/out") last=$(sed -n 's/^step 8: KL \([0-9.]*\).*/\1/p' "$d/out")
