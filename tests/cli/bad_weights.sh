@@ -19,9 +19,8 @@ header() {
     one "$2" "$d/ck"
     ok $? "safetensors: $2"
 }
-norm='"model.norm.weight":{"dtype":"BF16","shape":\[256\],"data_offsets":\['
 header 's/"BF16"/"BF17"/' 'model.safetensors: tensor '
-header 's/("model.norm.weight".*?)BF16/$1I16/' 'tensor model.norm.weight: expected a floating-point type, found I16'
+header 's/("model.norm.weight".*?)F32/$1I32/' 'tensor model.norm.weight: expected a floating-point type, found I32'
 header 's/("model.norm.weight".*?)\[256\]/$1\[128\]/' 'tensor model.norm.weight: '
 header 's/("model.norm.weight".*?)\[256\]/$1\[16,16\]/' 'tensor model.norm.weight: expected shape [256] by config.json, found [16, 16]'
 header 's/("model.norm.weight".*?)\[256\]/$1\[4294967296,4294967296\]/' 'tensor model.norm.weight: '
@@ -30,7 +29,7 @@ header 's/("model.norm.weight".*?)\[256\]/$1\[-256\]/' 'tensor model.norm.weight
 header 's/("model.norm.weight".*?)\[256\]/$1\[256.5\]/' 'tensor model.norm.weight: '
 header 's/("model.norm.weight".*?)\[256\]/$1"256"/' 'tensor model.norm.weight: '
 header 's/("model.norm.weight".*?)\[256\]/$1\[1,1,1,1,1,1,1,1,1,256\]/' 'tensor model.norm.weight: '
-header 's/("model.norm.weight".*?"data_offsets":\[)\d+,\d+/${1}0,512/' 'overlap'
+header 's/("model.norm.weight".*?"data_offsets":\[)\d+,\d+/${1}0,1024/' 'overlap'
 header 's/("model.norm.weight".*?"data_offsets":\[)(\d+),\d+/${1}$2,99999999999/' 'tensor model.norm.weight: '
 header 's/("model.norm.weight".*?"data_offsets":\[)(\d+),(\d+)/${1}$3,$2/' 'tensor model.norm.weight: '
 header 's/("model.norm.weight".*?"data_offsets":\[)(\d+),(\d+)/${1}99999999488,100000000000/' 'tensor model.norm.weight: '
