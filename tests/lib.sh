@@ -144,7 +144,7 @@ deep() {
     undef $/; open F, "<", $ARGV[0]; $f = <F>; $n = unpack "Q<", $f;
     $h = substr $f, 8, $n; $data = substr $f, 8 + $n;
     $h =~ s/\{"__metadata__":\{[^}]*\},?/{/; $h =~ s/\s+$//; $h =~ s/^\{|\}$//g;
-    while ($h =~ /("model.layers.2.([a-z_.]+)":\{"dtype":"BF16","shape":\[[0-9,]+\],"data_offsets":\[(\d+),(\d+)\]\})/g) {
+    while ($h =~ /("model.layers.2.([a-z_.]+)":\{"dtype":"\w+","shape":\[[0-9,]+\],"data_offsets":\[(\d+),(\d+)\]\})/g) {
         push @t, [$1, $3, $4];
     }
     $end = length $data; @parts = ($data);
