@@ -218,11 +218,6 @@ static int open_student(struct distill *d, struct err *err)
 
 /* ---- targets ------------------------------------------------------------------------ */
 
-static bool wants_hidden(const struct loss *l)
-{
-    return loss_has(l, LOSS_HIDDEN_MSE) || loss_has(l, LOSS_HIDDEN_COS);
-}
-
 /* Every block of the student has one of the teacher's to be like. */
 static int map_hidden(struct distill *d, struct err *err)
 {
@@ -284,7 +279,7 @@ static int open_targets(struct distill *d, struct err *err)
 {
     const size_t n_tok = data_n_tok(d->data), by = CHUNK / model_n_vocab(d->plan);
     struct teacher_opts to;
-    int rc = wants_hidden(&d->train.loss) ? map_hidden(d, err) : 0;
+    int rc = loss_wants_hidden(&d->train.loss) ? map_hidden(d, err) : 0;
 
     d->rows = by < 16 ? 16 : by;
     d->rows = d->rows < n_tok ? d->rows : n_tok;

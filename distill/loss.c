@@ -143,6 +143,11 @@ bool loss_needs_teacher(const struct loss *l)
     return false;
 }
 
+bool loss_wants_hidden(const struct loss *l)
+{
+    return loss_has(l, LOSS_HIDDEN_MSE) || loss_has(l, LOSS_HIDDEN_COS);
+}
+
 /* The weight that all divergences share: T^2, or 1. */
 static double loss_t2(const struct loss *l)
 {

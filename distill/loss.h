@@ -58,6 +58,7 @@ int loss_parse(struct loss *out, const char *text, struct err *err) WARN_UNUSED;
 void loss_text(struct buf *out, const struct loss *l);
 bool loss_has(const struct loss *l, enum loss_kind kind);
 bool loss_needs_teacher(const struct loss *l); /* logits of one */
+bool loss_wants_hidden(const struct loss *l);  /* residual streams of one */
 
 /* A teacher's row that was kept sparse: at T = 1, in falling order of probability. */
 struct loss_sparse {

@@ -120,7 +120,7 @@ static int make_arrays(struct train *t, struct err *err)
 static int check(const struct train *t, struct err *err)
 {
     const struct train_opts *o = t->o;
-    const bool hidden = loss_has(&o->loss, LOSS_HIDDEN_MSE) || loss_has(&o->loss, LOSS_HIDDEN_COS);
+    const bool hidden = loss_wants_hidden(&o->loss);
 
     if (!o->n_seq || !o->accumulate || !o->optim.total)
         return err_set(err, ERR_ARG, "sequences of a batch, batches of a step, steps: none is 0");
@@ -282,11 +282,9 @@ static int step(struct train *t, struct err *err)
 /* Is a student better that is nearer its teacher, or one of lower PPL? What the loss asks for. */
 static bool nearer_is_better(const struct train *t)
 {
-    bool other = false;
+    const struct loss *l = &t->o->loss;
 
-    for (size_t i = 0; i < t->o->loss.n; i++)
-        other |= t->o->loss.term[i].kind != LOSS_CE;
-    return other && t->job->judge;
+    return t->job->judge && (loss_needs_teacher(l) || loss_wants_hidden(l));
 }
 
 static int judge(struct train *t, struct err *err)

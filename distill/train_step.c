@@ -7,17 +7,12 @@
 
 /* ---- windows ------------------------------------------------------------------------ */
 
-static bool has_hidden(const struct loss *l)
-{
-    return loss_has(l, LOSS_HIDDEN_MSE) || loss_has(l, LOSS_HIDDEN_COS);
-}
-
 /* Does row i of a window take part in the loss? */
 static bool counts(const struct train *t, const struct data_window *w, size_t i)
 {
     const struct loss *l = &t->o->loss;
 
-    return w->counted[i] && (w->label[i] >= 0 || loss_needs_teacher(l) || has_hidden(l));
+    return w->counted[i] && (w->label[i] >= 0 || loss_needs_teacher(l) || loss_wants_hidden(l));
 }
 
 uint64_t train_counted(const struct train *t, const struct data_window *w)
@@ -150,9 +145,9 @@ static int sequence(double *sum, struct train *t, size_t seq, double scale, stru
     const struct loss *l = &t->o->loss;
     int rc = 0;
 
-    if (loss_needs_teacher(l) || has_hidden(l))
+    if (loss_needs_teacher(l) || loss_wants_hidden(l))
         rc = teacher_sequence(t->job->teacher, t->key[seq], p.w->ids, p.w->doc, t->n_tok, err);
-    if (!rc && has_hidden(l))
+    if (!rc && loss_wants_hidden(l))
         hidden(sum, &p);
     for (; !rc && p.row0 < t->n_tok; p.row0 += p.n) {
         p.n = t->n_tok - p.row0 < t->rows ? t->n_tok - p.row0 : t->rows;
