@@ -50,11 +50,6 @@ static void find_fields(struct qad_matrix *m)
         }
 }
 
-static bool is_plain(enum dtype t)
-{
-    return t == DTYPE_F32 || t == DTYPE_F16 || t == DTYPE_BF16;
-}
-
 static int add_matrix(struct qad *q, size_t i, struct err *err)
 {
     struct qad_matrix *m = &q->matrix[q->n_matrices];
@@ -95,7 +90,7 @@ static int set_types(struct qad *q, struct err *err)
     if (!rc)
         rc = mix_types(q->types, q->o.mix, q->s, &mo, err);
     for (size_t i = 0; !rc && i < n; i++)
-        if (!is_plain(q->types[i]))
+        if (!dtype_is_plain(q->types[i]))
             rc = add_matrix(q, i, err);
     return rc;
 }
@@ -225,7 +220,7 @@ int qad_use(struct qad *q, const float *w, struct err *err)
 {
     q->w = w ? w : q->t.w;
     for (size_t i = 0; i < q->ps->n; i++)
-        if (is_plain(q->types[i]))
+        if (dtype_is_plain(q->types[i]))
             use_plain(q, i, q->w);
     return run_pieces(q, use_piece, err);
 }
@@ -267,7 +262,7 @@ void qad_gather(struct qad *q)
     if (q->o.what == QAD_ALL)
         return;
     for (size_t i = 0; i < q->ps->n; i++)
-        if (is_plain(q->types[i]) && q->t.p[i].n == q->ps->p[i].n)
+        if (dtype_is_plain(q->types[i]) && q->t.p[i].n == q->ps->p[i].n)
             memcpy(q->t.g + q->t.p[i].at, q->ps->g + q->ps->p[i].at,
                    q->ps->p[i].n * sizeof(*q->t.g));
     par_for(&q->o.par, q->n_pieces, gather_piece, q);
@@ -348,7 +343,7 @@ static int train_scales(struct qad *q, struct err *err)
         return err_nomem(err);
     for (size_t i = 0; i < t->n; i++)
         for (size_t k = 0; k < t->p[i].n; k++)
-            t->w[t->p[i].at + k] = is_plain(q->types[i]) ? q->ps->w[q->ps->p[i].at + k] : 1;
+            t->w[t->p[i].at + k] = dtype_is_plain(q->types[i]) ? q->ps->w[q->ps->p[i].at + k] : 1;
     return run_pieces(q, encode_piece, err);
 }
 

@@ -79,6 +79,11 @@ enum dtype dtype_by_ggml(uint32_t number)
     return DTYPE_NONE;
 }
 
+bool dtype_is_plain(enum dtype t)
+{
+    return t == DTYPE_F32 || t == DTYPE_F16 || t == DTYPE_BF16;
+}
+
 bool dtype_row_bytes(size_t *out, enum dtype t, uint64_t n)
 {
     const struct dtype_info *d = dtype_get(t);

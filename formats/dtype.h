@@ -73,6 +73,9 @@ enum dtype dtype_by_name(const char *name);
 enum dtype dtype_by_safetensors(const char *name);
 enum dtype dtype_by_ggml(uint32_t number);
 
+/* Numbers as they are, not blocks of codes: what weights are trained and published in. */
+bool dtype_is_plain(enum dtype t); /* F32, F16, BF16 */
+
 /* Bytes of a row of n values; false when n is no whole number of blocks or the
  * product does not fit. */
 bool dtype_row_bytes(size_t *out, enum dtype t, uint64_t n);

@@ -27,11 +27,6 @@ struct job {
 
 /* ---- types ---------------------------------------------------------------------- */
 
-static bool is_plain(enum dtype t)
-{
-    return t == DTYPE_F32 || t == DTYPE_F16 || t == DTYPE_BF16;
-}
-
 /* As conversion to that type would choose; by themselves, plain tensors stay as they are. */
 static int set_types(struct job *j, struct err *err)
 {
@@ -44,7 +39,7 @@ static int set_types(struct job *j, struct err *err)
         return mix_convert_types(j->types, j->o->type, j->s, err);
     for (size_t i = 0; i < n; i++) {
         const enum dtype t = source_tensor(j->s, i)->type;
-        j->types[i] = is_plain(t) ? t : DTYPE_BF16;
+        j->types[i] = dtype_is_plain(t) ? t : DTYPE_BF16;
     }
     return 0;
 }
@@ -230,7 +225,8 @@ static enum dtype same_type(const struct job *j)
     const enum dtype type = main_type(j);
 
     for (size_t i = 0; i < source_n_tensors(j->s); i++)
-        if (!is_plain(source_tensor(j->s, i)->type) || j->types[i] != source_tensor(j->s, i)->type)
+        if (!dtype_is_plain(source_tensor(j->s, i)->type) ||
+            j->types[i] != source_tensor(j->s, i)->type)
             return DTYPE_NONE;
     return type;
 }

@@ -105,7 +105,7 @@ static uint32_t file_type(const struct job *j, const struct source *s, const str
 {
     enum { MOSTLY_MXFP4_MOE = 38, MOSTLY_NVFP4 = 39 };
 
-    if (o->convert == DTYPE_F32 || o->convert == DTYPE_F16 || o->convert == DTYPE_BF16)
+    if (dtype_is_plain(o->convert))
         for (size_t i = 0; i < source_n_tensors(s); i++)
             if (j->types[i] == DTYPE_MXFP4 || j->types[i] == DTYPE_NVFP4)
                 return j->types[i] == DTYPE_MXFP4 ? MOSTLY_MXFP4_MOE : MOSTLY_NVFP4;

@@ -67,14 +67,10 @@ uint32_t mix_file_type(const struct mix *m)
     return m->file_type;
 }
 
-static bool is_plain(enum dtype t)
-{
-    return t == DTYPE_F32 || t == DTYPE_F16 || t == DTYPE_BF16;
-}
-
 static bool is_weight_type(enum dtype t)
 {
-    return is_plain(t) || (dtype_get(t) && dtype_get(t)->ggml >= 0 && dtype_get(t)->block > 1);
+    return dtype_is_plain(t) ||
+           (dtype_get(t) && dtype_get(t)->ggml >= 0 && dtype_get(t)->block > 1);
 }
 
 int mix_read_type(enum dtype *out, const char *name, struct err *err)
@@ -247,7 +243,8 @@ static int choose(enum dtype *out, struct assign *a, const struct mix_tensor *t,
         return fitting(out, o->overrides[which].type, t, err);
     if (mix_category_of(t->role) == MIX_EMBEDDING && a->tied && o->output_type != DTYPE_NONE)
         return fitting(out, o->output_type, t, err);
-    const enum dtype ruled = o->pure || is_plain(a->mix->base) ? a->mix->base : by_rules(a, t);
+    const enum dtype ruled =
+        o->pure || dtype_is_plain(a->mix->base) ? a->mix->base : by_rules(a, t);
     if ((t->kept == DTYPE_MXFP4 || t->kept == DTYPE_NVFP4) && !o->recode)
         return 0;
     return fitting(out, ruled, t, err);
@@ -330,7 +327,7 @@ static enum dtype convert_type(const struct source_tensor *t, enum dtype out_typ
 int mix_convert_types(enum dtype *types, enum dtype out_type, const struct source *s,
                       struct err *err)
 {
-    if (!is_plain(out_type) && out_type != DTYPE_Q8_0)
+    if (!dtype_is_plain(out_type) && out_type != DTYPE_Q8_0)
         return err_set(err, ERR_ARG, "a conversion writes F32, F16, BF16 or Q8_0, not %s",
                        dtype_get(out_type) ? dtype_get(out_type)->name : "this type");
     for (size_t i = 0; i < source_n_tensors(s); i++)
@@ -343,7 +340,7 @@ static enum dtype kept_type(const struct source *s, const struct source_tensor *
 {
     if (!source_is_checkpoint(s))
         return t->type;
-    return convert_type(t, is_plain(t->type) ? t->type : DTYPE_F32);
+    return convert_type(t, dtype_is_plain(t->type) ? t->type : DTYPE_F32);
 }
 
 /* Without the last ones of 1. */
@@ -382,7 +379,7 @@ int mix_types(enum dtype *types, const struct mix *m, const struct source *s,
         model.n_expert = arch_int(p, ARCH_N_EXPERT, 0);
         model.falcon = source_arch(s)->mix_falcon;
         model.seventy_b = source_arch(s)->mix_70b;
-    } else if (!opts->pure && !is_plain(m->base)) {
+    } else if (!opts->pure && !dtype_is_plain(m->base)) {
         rc = err_set(err, ERR_UNSUPPORTED,
                      "%s: unknown architecture: the rules of %s need a known one (--pure gives "
                      "every matrix the same type)",

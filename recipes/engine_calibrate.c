@@ -136,9 +136,7 @@ static int plan(struct branch *b, struct err *err)
 /* Numbers as they are have no errors to weigh. */
 static bool is_plain(const struct recipe_quant *q)
 {
-    const enum dtype t = dtype_by_name(mix_name(q->mix));
-
-    return (t == DTYPE_F32 || t == DTYPE_F16 || t == DTYPE_BF16) && !q->output_type &&
+    return dtype_is_plain(dtype_by_name(mix_name(q->mix))) && !q->output_type &&
            !q->embedding_type && !q->n_overrides;
 }
 

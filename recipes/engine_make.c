@@ -223,10 +223,9 @@ static int key_of(struct branch *b, struct variant *v, struct err *err)
 static enum dtype convert_of(const struct weights *from, const struct recipe_quant *q)
 {
     const enum dtype t = dtype_by_name(mix_name(q->mix));
-    const bool plain = t == DTYPE_F32 || t == DTYPE_F16 || t == DTYPE_BF16;
 
-    return plain && ckpt_is(from->path) && !q->pure && !q->output_type && !q->embedding_type &&
-                   !q->n_overrides && !q->keep_split
+    return dtype_is_plain(t) && ckpt_is(from->path) && !q->pure && !q->output_type &&
+                   !q->embedding_type && !q->n_overrides && !q->keep_split
                ? t
                : DTYPE_NONE;
 }
