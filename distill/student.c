@@ -122,10 +122,19 @@ static bool is_config(const char *path)
            (n < 11 || strcmp(path + n - 11, ".index.json") != 0);
 }
 
+static bool is_cut(const struct student_spec *s)
+{
+    return s->layers || s->hidden || s->ffn || s->heads || s->kv_heads;
+}
+
+bool student_is_whole(const struct student_spec *s)
+{
+    return !s->from && !is_cut(s);
+}
+
 static int check_from(const struct student_spec *spec, struct err *err)
 {
-    if (spec->from &&
-        (spec->layers || spec->ends || spec->hidden || spec->ffn || spec->heads || spec->kv_heads))
+    if (spec->from && (is_cut(spec) || spec->ends))
         return err_set(err, ERR_ARG,
                        "layers and widths are cut out of the teacher: not of a student from %s",
                        spec->from);

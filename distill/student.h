@@ -22,10 +22,14 @@ struct student_spec {
     const char *layers; /* "20" (how many: the least influence go) or "0,2,4-7"; NULL: all */
     uint64_t ends;      /* with `layers` a number: as many first and last blocks stay in any case */
     uint64_t hidden, ffn, heads, kv_heads; /* 0: as the teacher */
-    const char *
-        from; /* config.json (fresh weights, the teacher's tokenizer: another one beside it is an error), checkpoint or GGUF; NULL: the teacher */
+    /* config.json (fresh weights, the teacher's tokenizer: another one beside it is an error), checkpoint or
+     * GGUF; NULL: the teacher */
+    const char *from;
     uint64_t seed; /* of fresh weights */
 };
+
+/* It begins as the teacher, nothing cut out. */
+bool student_is_whole(const struct student_spec *s);
 
 /* What the importance of blocks, heads and channels is measured on. */
 struct student_sample {
@@ -37,9 +41,8 @@ struct student_about {
     uint64_t n_params, n_params_teacher;
     uint64_t layers, hidden, ffn, heads, kv_heads, head_dim, vocab;
     uint64_t *kept_layers; /* [layers] of the teacher; NULL: not made from it; owned */
-    double *
-        influence; /* [teacher's layers] 1 - mean cosine of a block's input and output; NULL; owned */
     uint64_t n_teacher_layers;
+    double *influence; /* [n_teacher_layers] 1 - mean cosine of in- and output; owned, or NULL */
 };
 
 /* What the student will be, before anything is measured or written: all fields but kept_layers and influence. Where

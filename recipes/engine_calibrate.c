@@ -116,10 +116,7 @@ static int add_step(struct branch *b, struct weights *w, const char *name, size_
  * that fits it, unless it has importance of its own. */
 static bool begins_whole(const struct recipe_student *s)
 {
-    const struct student_spec *o = &s->o.student;
-
-    return s->o.quantize && !s->imatrix.path && !s->from.path && !o->layers && !o->hidden &&
-           !o->ffn && !o->heads && !o->kv_heads;
+    return s->o.quantize && !s->imatrix.path && !s->from.path && student_is_whole(&s->o.student);
 }
 
 static int plan(struct branch *b, struct err *err)

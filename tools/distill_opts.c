@@ -48,10 +48,7 @@ static int read_settings(struct distill_opts *o, const char *const *text, const 
 
 bool distill_cmd_is_whole(const struct distill_opts *o)
 {
-    const struct student_spec *s = &o->student;
-
-    return !s->from && !s->layers && !s->hidden && !s->ffn && !s->heads && !s->kv_heads &&
-           !o->quantize;
+    return student_is_whole(&o->student) && !o->quantize;
 }
 
 /* Options that say more of another one. */
