@@ -141,25 +141,11 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && !strcmp(s + n - k, end);
 }
 
-/* Where text[0, n) is no UTF-8 first, or n. */
-static size_t find_bad(const char *text, size_t n)
-{
-    bool good = true;
-    size_t at = 0, k = 0;
-
-    for (; good && at < n; at += k) {
-        k = 1;
-        if ((unsigned char)text[at] >= 0x80U)
-            k = utf8_step(&good, text + at, n - at);
-    }
-    return good ? n : at - k;
-}
-
 /* A text of another encoding would be trained on as noise. */
 static int check_text(const struct data_source *f, const struct log *log, struct err *err)
 {
     const char *text = (const char *)f->map.data;
-    const size_t n = f->map.size, bad = find_bad(text, n);
+    const size_t n = f->map.size, bad = utf8_bad(text, n);
 
     if (n > 1 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2)))
         return err_set(err, ERR_FORMAT, "%s: UTF-16, expected UTF-8", f->path);

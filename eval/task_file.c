@@ -72,15 +72,11 @@ static int bad_keys(const struct task_line *in, const struct task_layout *layout
 
 static int check_utf8(const struct task_line *in, struct err *err)
 {
-    for (size_t i = 0; i < in->n;) {
-        bool good;
-        const size_t k = utf8_step(&good, in->text + i, in->n - i);
-        if (!good)
-            return err_set(err, ERR_FORMAT,
-                           "line %zu, column %zu: expected UTF-8, found byte 0x%02x", in->number,
-                           i + 1, (unsigned)(unsigned char)in->text[i]);
-        i += k;
-    }
+    const size_t i = utf8_bad(in->text, in->n);
+
+    if (i < in->n)
+        return err_set(err, ERR_FORMAT, "line %zu, column %zu: expected UTF-8, found byte 0x%02x",
+                       in->number, i + 1, (unsigned)(unsigned char)in->text[i]);
     return 0;
 }
 

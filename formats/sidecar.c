@@ -36,11 +36,7 @@ static bool is_general(const char *key)
 
 static bool is_text(const char *p, size_t n)
 {
-    bool good = !memchr(p, '\0', n);
-
-    for (size_t i = 0; good && i < n;)
-        i += utf8_step(&good, p + i, n - i);
-    return good;
+    return !memchr(p, '\0', n) && utf8_bad(p, n) == n;
 }
 
 static void put_hex(struct json_out *j, const void *data, size_t n)

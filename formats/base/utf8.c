@@ -30,3 +30,16 @@ size_t utf8_step(bool *good, const char *p, size_t n)
     *good = more >= 0 && k == (size_t)more + 1;
     return k;
 }
+
+size_t utf8_bad(const char *p, size_t n)
+{
+    bool good = true;
+    size_t at = 0, k = 0;
+
+    for (; good && at < n; at += k) {
+        k = 1;
+        if ((unsigned char)p[at] >= 0x80U)
+            k = utf8_step(&good, p + at, n - at);
+    }
+    return good ? n : at - k;
+}

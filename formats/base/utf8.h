@@ -11,4 +11,7 @@
  * the bytes stand for one U+FFFD together. */
 size_t utf8_step(bool *good, const char *p, size_t n);
 
+/* Where p[0, n) stops being UTF-8: its first such byte, or n. */
+size_t utf8_bad(const char *p, size_t n);
+
 #endif /* FORMATS_BASE_UTF8_H */

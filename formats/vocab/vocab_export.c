@@ -69,15 +69,6 @@ static size_t base_size(const struct vocab *v)
     return n;
 }
 
-static bool is_utf8(struct meta_str s)
-{
-    bool good = true;
-
-    for (size_t i = 0; good && i < s.n;)
-        i += utf8_step(&good, s.p + i, s.n - i);
-    return good;
-}
-
 /* Can JSON hold the tokens, each once? */
 static bool fits_json(const struct vocab *v)
 {
@@ -87,7 +78,7 @@ static bool fits_json(const struct vocab *v)
 
     for (size_t i = 0; good && i < v->n_tokens; i++) {
         const struct meta_str s = v->token[i].text;
-        good = s.n && is_utf8(s) && !memchr(s.p, '\0', s.n) &&
+        good = s.n && utf8_bad(s.p, s.n) == s.n && !memchr(s.p, '\0', s.n) &&
                !strmap_add(&fresh, &seen, s.p, s.n, i, &ignored) && fresh;
     }
     strmap_release(&seen);

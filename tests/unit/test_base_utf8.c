@@ -42,11 +42,22 @@ static void test_utf8_invalid(void **state)
     step("\xc3", 1, 1, false);
 }
 
+static void test_utf8_bad(void **state)
+{
+    (void)state;
+    assert_int_equal(utf8_bad("", 0), 0);
+    assert_int_equal(utf8_bad("ab\0\xc3\xa9", 5), 5);
+    assert_int_equal(utf8_bad("a\xc3\xa9\xff-", 5), 3);
+    assert_int_equal(utf8_bad("a\xe2\x96", 3), 1); /* where a cut one begins */
+    assert_int_equal(utf8_bad("\x80", 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_utf8_valid),
         cmocka_unit_test(test_utf8_invalid),
+        cmocka_unit_test(test_utf8_bad),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
