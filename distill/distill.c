@@ -2,6 +2,7 @@
 
 #include "distill/distill_impl.h"
 #include "distill/distill_work.h"
+#include "distill/hidden_map.h"
 #include "formats/apart.h"
 #include "formats/base/hash.h"
 
@@ -25,8 +26,8 @@ struct distill {
     struct qad *qad;    /* NULL: not quantized */
     struct imatrix *im; /* its */
     struct teacher *live, *cached;
-    size_t *hidden, *watched; /* [layers] blocks of the student and of the teacher */
-    size_t n_hidden, rows;
+    struct hidden_map hidden; /* empty: no loss of residual streams */
+    size_t rows;
     char teacher_hex[HASH_HEX_BYTES];
     char id[HASH_HEX_BYTES];
     struct distill_work work;
@@ -77,6 +78,28 @@ static int first_rank(struct distill *d, int (*does)(struct distill *d, struct e
 
 /* ---- teacher and text --------------------------------------------------------------- */
 
+static int map_hidden(struct distill *d, struct err *err)
+{
+    const struct student_about *a = &d->out->about;
+    const uint64_t wide = arch_int(source_params(model_source(d->teacher)), ARCH_N_EMBD, 0);
+    int rc;
+
+    if (!loss_wants_hidden(&d->train.loss))
+        return d->o->hidden_map
+                   ? err_set(err, ERR_ARG, "hidden-map is for losses with hidden_mse or hidden_cos")
+                   : 0;
+    if (a->hidden != wide)
+        return err_set(err, ERR_ARG,
+                       "a loss of residual streams: the student's are %" PRIu64
+                       " wide, the teacher's %" PRIu64,
+                       a->hidden, wide);
+    rc = hidden_map_read(&d->hidden, d->o->hidden_map, (size_t)a->layers,
+                         (size_t)a->n_teacher_layers, err);
+    d->train.hidden = d->hidden.student;
+    d->train.n_hidden = d->hidden.n;
+    return rc;
+}
+
 static int open_teacher(struct distill *d, struct err *err)
 {
     const struct model_opts mo = {.cpu = d->o->train.cpu,
@@ -91,7 +114,7 @@ static int open_teacher(struct distill *d, struct err *err)
         rc = student_plan(&d->out->about, &d->o->student, model_source(d->teacher), err);
     if (!rc && d->o->planned && !comm_rank(d->o->comm))
         d->o->planned(d->o->arg, &d->out->about);
-    return rc;
+    return rc ? rc : map_hidden(d, err);
 }
 
 static uint64_t divided(uint64_t a, uint64_t b)
@@ -218,39 +241,14 @@ static int open_student(struct distill *d, struct err *err)
 
 /* ---- targets ------------------------------------------------------------------------ */
 
-/* Every block of the student has one of the teacher's to be like. */
-static int map_hidden(struct distill *d, struct err *err)
-{
-    const struct arch_params *s = source_params(model_source(d->plan));
-    const struct arch_params *t = source_params(model_source(d->teacher));
-    const size_t n = (size_t)arch_int(s, ARCH_N_LAYER, 0);
-    const size_t n_teacher = (size_t)arch_int(t, ARCH_N_LAYER, 0);
-
-    if (arch_int(s, ARCH_N_EMBD, 0) != arch_int(t, ARCH_N_EMBD, 0) || n > n_teacher)
-        return err_set(err, ERR_ARG,
-                       "a loss of residual streams needs a student as wide as its teacher and no "
-                       "deeper");
-    d->hidden = calloc(n, sizeof(*d->hidden));
-    d->watched = calloc(n, sizeof(*d->watched));
-    if (!d->hidden || !d->watched)
-        return err_nomem(err);
-    for (size_t i = 0; i < n; i++)
-        d->hidden[i] = i;
-    train_hidden_map(d->watched, n, n_teacher);
-    d->n_hidden = n;
-    d->train.hidden = d->hidden;
-    d->train.n_hidden = n;
-    return 0;
-}
-
 static struct teacher_opts teacher_opts(const struct distill *d)
 {
     return (struct teacher_opts){.student = source_vocab(model_source(d->plan)),
                                  .n_vocab = model_n_vocab(d->plan),
                                  .n_tok = data_n_tok(d->data),
                                  .n_rows = d->rows,
-                                 .layers = d->watched,
-                                 .n_layers = d->n_hidden,
+                                 .layers = d->hidden.teacher,
+                                 .n_layers = d->hidden.n,
                                  .par = d->o->train.par};
 }
 
@@ -279,14 +277,13 @@ static int open_targets(struct distill *d, struct err *err)
 {
     const size_t n_tok = data_n_tok(d->data), by = CHUNK / model_n_vocab(d->plan);
     struct teacher_opts to;
-    int rc = loss_wants_hidden(&d->train.loss) ? map_hidden(d, err) : 0;
+    int rc;
 
     d->rows = by < 16 ? 16 : by;
     d->rows = d->rows < n_tok ? d->rows : n_tok;
     d->train.rows = d->rows;
     to = teacher_opts(d);
-    if (!rc)
-        rc = teacher_live(&d->live, d->teacher, &to, err);
+    rc = teacher_live(&d->live, d->teacher, &to, err);
     if (!rc && d->o->cache && loss_needs_teacher(&d->train.loss))
         rc = open_cache(d, err);
     return rc;
@@ -429,8 +426,7 @@ int distill_run(struct distill_result *out, const struct distill_opts *o, struct
     model_free(d.plan);
     data_free(d.data);
     model_free(d.teacher);
-    free(d.hidden);
-    free(d.watched);
+    hidden_map_release(&d.hidden);
     distill_work_release(&d.work);
     if (rc)
         distill_result_release(out);

@@ -67,6 +67,8 @@ void distill_hash(struct hash *h, const struct distill_opts *o, const struct tra
     for (size_t i = 0; i < sizeof(ints) / sizeof(ints[0]); i++)
         hash_u64(h, ints[i]);
     hash_loss(h, &t->loss);
+    if (o->hidden_map)
+        hash_str(h, o->hidden_map);
     hash_optim(h, &t->optim);
     hash_text(h, t->only);
     for (size_t i = 0; t->freeze && t->freeze[i]; i++)

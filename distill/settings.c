@@ -86,6 +86,8 @@ static const struct setting settings[] = {
     {"accumulate",   "N",       "batches of a step (1)", COUNT(train.accumulate, 1, 1e6)},
     {"loss",         "SUM",     "such as 0.5*ce + 0.5*forward_kl (forward_kl)",
      OTHER(SETTING_LOSS, train.loss)},
+    {"hidden-map",   "LIST",    "of hidden losses: student's and teacher's blocks, as 0:2,4:14 (spread evenly)",
+     TEXT(hidden_map)},
     {"temperature",  "T",       "of both softmaxes (1)", NUMBER(train.loss.temperature, 1e-3, 1e3)},
     {"no-t2",        NULL,      "divergences are not multiplied by T^2", SWITCH(train.loss.no_t2)},
     {"lr",           "RATE",    "learning rate (3e-4; with --quantize 5e-5, of scales 4e-3)",

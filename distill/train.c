@@ -28,12 +28,6 @@ double train_seconds(const struct train *t)
     return t->mark.seconds + (now() - t->start);
 }
 
-void train_hidden_map(size_t *teacher, size_t n_student, size_t n_teacher)
-{
-    for (size_t i = 0; i < n_student; i++)
-        teacher[i] = ((i + 1) * n_teacher + n_student / 2) / n_student - 1;
-}
-
 /* ---- what is trained ---------------------------------------------------------------- */
 
 static int find(bool *found, struct patterns *p, size_t n, const char *name, struct err *err)

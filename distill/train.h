@@ -74,10 +74,6 @@ struct train_result {
     double seconds;
 };
 
-/* teacher[n_student]: the blocks of a teacher that a student's are compared with, spread evenly, the last with
- * the last. */
-void train_hidden_map(size_t *teacher, size_t n_student, size_t n_teacher);
-
 /* Errors: ERR_FORMAT (NaN or infinity: step and tensor; the last good checkpoint stays), ERR_IO, ERR_ARG,
  * ERR_INTERRUPTED as the log asks (after a checkpoint). */
 int train_run(struct train_result *out, const struct train_job *job, const struct train_opts *o,

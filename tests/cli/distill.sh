@@ -43,6 +43,10 @@ for loss in "0.5*ce + 0.5*jsd(0.3)" "forward_kl + 0.01*hidden_mse + hidden_cos" 
     ok $? "loss $loss"
 done
 
+student "$d/to/o.gguf" --steps 2 --loss "forward_kl + hidden_cos" && cp "$d/to/o.gguf" "$d/even.gguf" &&
+    student "$d/to/o.gguf" --steps 2 --loss "forward_kl + hidden_cos" --hidden-map 0:0 && ! cmp -s "$d/to/o.gguf" "$d/even.gguf"
+ok $? "another map of blocks"
+
 # warned WORDS OPTIONS...: what would go wrong in silence
 warned() {
     words=$1
@@ -222,7 +226,9 @@ printf 'Once upon a time' >"$d/short"
 : >"$d/empty"
 no "$demo $d/to/o --text $d/short" "window"
 no "$demo $d/to/o --text $d/empty" "an empty file"
-no "$demo $d/to/o $t --hidden 128 --loss hidden_mse --ctx 48 --steps 1" "as wide as its teacher"
+no "$demo $d/to/o $t --hidden 128 --loss hidden_mse --ctx 48 --steps 1" "are 128 wide, the teacher.s 256"
+no "$demo $d/to/o $t --layers 2 --loss hidden_cos --hidden-map 0:3" "blocks of the student (0 to 1)"
+no "$demo $d/to/o $t --hidden-map 0:1" "is for losses with hidden_mse"
 [ -z "$(find "$d/to" -name '*.gguf' ! -path '*.train/*')" ]
 ok $? "nothing was written"
 

@@ -308,21 +308,6 @@ static void test_train_refuses(void **state)
     bench_close(&b);
 }
 
-static void test_train_hidden_map(void **state)
-{
-    size_t to[4];
-
-    (void)state;
-    train_hidden_map(to, 4, 4);
-    for (size_t i = 0; i < 4; i++)
-        assert_int_equal(to[i], i);
-    train_hidden_map(to, 3, 5);
-    assert_int_equal(to[2], 4);
-    assert_true(to[0] < to[1] && to[1] < to[2]);
-    train_hidden_map(to, 1, 7);
-    assert_int_equal(to[0], 6);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,7 +318,6 @@ int main(void)
         cmocka_unit_test(test_train_stops_early),
         cmocka_unit_test(test_train_freezes),
         cmocka_unit_test(test_train_refuses),
-        cmocka_unit_test(test_train_hidden_map),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
