@@ -36,7 +36,7 @@ struct distill_opts {
     size_t cache_k;
     const char *quantize;     /* a mix: train through its types, write a .gguf of it; NULL: not */
     enum qad_what qad;        /* what of it is trained */
-    enum codec_effort effort; /* of its encoder */
+    enum codec_effort effort; /* of its encoder; EFFORT_COUNT: chosen */
     const char *imatrix;      /* for it; NULL: none */
     bool keep;                /* what it worked with, in OUT.train */
     struct comm *comm;        /* ranks that train together (mpirun), all called alike; the first

@@ -18,6 +18,14 @@ int distill_qad_check(const struct distill_opts *o, struct err *err)
     return rc ? rc : mix_read(&mix, o->quantize, err);
 }
 
+/* All weights are encoded at each step; the codes that scales go with, once. */
+static enum codec_effort effort(const struct distill_opts *o)
+{
+    if (o->effort != EFFORT_COUNT)
+        return o->effort;
+    return o->qad == QAD_ALL ? EFFORT_FAST : EFFORT_NORMAL;
+}
+
 int distill_qad_hash(struct hash *h, const struct distill_opts *o, struct err *err)
 {
     char hex[HASH_HEX_BYTES];
@@ -28,7 +36,7 @@ int distill_qad_hash(struct hash *h, const struct distill_opts *o, struct err *e
         return 0;
     hash_str(h, o->quantize);
     hash_u64(h, (uint64_t)o->qad);
-    hash_u64(h, (uint64_t)o->effort);
+    hash_u64(h, (uint64_t)effort(o));
     if (!o->imatrix)
         return 0;
     rc = map_open(&map, o->imatrix, err);
@@ -44,7 +52,7 @@ int distill_qad_open(struct qad **out, struct imatrix **im, struct params *ps,
                      const struct source *start, const struct distill_opts *o, struct err *err)
 {
     struct qad_opts q = {.what = o->qad,
-                         .effort = o->effort,
+                         .effort = effort(o),
                          .cpu = o->train.cpu,
                          .par = o->train.par,
                          .log = o->train.log};
@@ -60,10 +68,10 @@ int distill_qad_open(struct qad **out, struct imatrix **im, struct params *ps,
     return rc ? rc : qad_new(out, ps, start, &q, err);
 }
 
-/* Scales are factors, about 1; weights are small. Measured on recipes/demo's model. */
+/* Scales are factors, about 1; weights are small. Measured on recipes/demo's model and one of 191 M. */
 double distill_rate(const struct distill_opts *o)
 {
     if (o->train.optim.lr >= 0)
         return o->train.optim.lr;
-    return !o->quantize ? 3e-4 : o->qad == QAD_ALL ? 5e-5 : 4e-3;
+    return !o->quantize ? 3e-4 : o->qad == QAD_ALL ? 5e-5 : 1e-3;
 }

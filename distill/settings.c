@@ -90,7 +90,7 @@ static const struct setting settings[] = {
      TEXT(hidden_map)},
     {"temperature",  "T",       "of both softmaxes (1)", NUMBER(train.loss.temperature, 1e-3, 1e3)},
     {"no-t2",        NULL,      "divergences are not multiplied by T^2", SWITCH(train.loss.no_t2)},
-    {"lr",           "RATE",    "learning rate (3e-4; with --quantize 5e-5, of scales 4e-3)",
+    {"lr",           "RATE",    "learning rate (3e-4; with --quantize 5e-5, of scales 1e-3)",
      NUMBER(train.optim.lr, 0, 1e6)},
     {"min-lr",       "SHARE",   "of it at the end (0.1)", NUMBER(train.optim.min_lr_ratio, 0, 1)},
     {"schedule",     "HOW",     "cosine, wsd or constant", CHOICE(train.optim.schedule, schedules)},
@@ -123,7 +123,7 @@ static const struct setting settings[] = {
     {"qad",          "WHAT",    "of it: all weights, or only scales, norms and biases",
      CHOICE(qad, qads)},
     {"imatrix",      "FILE",    "importance of the columns, for --quantize", FILE_PATH(imatrix)},
-    {"effort",       "HOW",     "of --quantize's encoder: fast, normal or best (fast)",
+    {"effort",       "HOW",     "of --quantize's encoder: fast, normal or best (fast; of scales normal)",
      CHOICE(effort, efforts)},
     {"keep",         NULL,      "leave what it worked with in OUT.train", SWITCH(keep)},
 };
@@ -157,7 +157,7 @@ void distill_defaults(struct distill_opts *o)
     struct err unused;
 
     *o = (struct distill_opts){
-        .teacher_math = KERN_F32, .type = DTYPE_BF16, .cache_k = 128, .effort = EFFORT_FAST};
+        .teacher_math = KERN_F32, .type = DTYPE_BF16, .cache_k = 128, .effort = EFFORT_COUNT};
     o->data.held_back = 0.05;
     o->data.held_tokens = 8192;
     o->data.n_tok = 512;
