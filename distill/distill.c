@@ -160,6 +160,8 @@ static void warn_of_plan(const struct distill *d)
                  o->warmup, decay, o->total);
     if (d->train.patience && !data_n_held(d->data))
         log_warn(log, "nothing is held back: there are no evaluations that could stop the run");
+    if (d->o->cache && !loss_needs_teacher(&d->train.loss))
+        log_warn(log, "the cache is not used: this loss asks for no teacher's logits");
     if (start > 0.1)
         log_warn(log,
                  "after %" PRIu64 " steps an average of %g is still %.0f %% the weights of the "
@@ -252,13 +254,19 @@ static struct teacher_opts teacher_opts(const struct distill *d)
                                  .par = d->o->train.par};
 }
 
+static struct teacher_cache_opts cache_opts(const struct distill *d)
+{
+    return (struct teacher_cache_opts){.keep = d->o->cache_keep,
+                                       .k = d->o->cache_k,
+                                       .temperature = d->train.loss.temperature,
+                                       .seed = d->o->data.seed,
+                                       .model_hex = d->teacher_hex,
+                                       .log = d->o->train.log};
+}
+
 static int write_cache(struct distill *d, struct err *err)
 {
-    const struct teacher_cache_opts co = {.keep = d->o->cache_keep,
-                                          .k = d->o->cache_k,
-                                          .seed = d->o->data.seed,
-                                          .model_hex = d->teacher_hex,
-                                          .log = d->o->train.log};
+    const struct teacher_cache_opts co = cache_opts(d);
 
     if (!access(d->o->cache, F_OK))
         return 0;
@@ -268,9 +276,10 @@ static int write_cache(struct distill *d, struct err *err)
 static int open_cache(struct distill *d, struct err *err)
 {
     const struct teacher_opts to = teacher_opts(d);
+    const struct teacher_cache_opts co = cache_opts(d);
     const int rc = first_rank(d, write_cache, err);
 
-    return rc ? rc : teacher_cached(&d->cached, d->o->cache, d->teacher_hex, d->data, &to, err);
+    return rc ? rc : teacher_cached(&d->cached, d->o->cache, &co, d->data, &to, err);
 }
 
 static int open_targets(struct distill *d, struct err *err)
@@ -356,6 +365,10 @@ static int end_work(struct distill *d, struct err *err)
 /* Drawn tokens leave nothing for the others, which only these losses can do with. */
 static int check_loss(const struct distill_opts *o, struct err *err)
 {
+    if (o->cache && loss_wants_hidden(&o->train.loss))
+        return err_set(err, ERR_ARG,
+                       "a cache holds no residual streams: hidden_mse and hidden_cos need the "
+                       "teacher itself");
     for (size_t i = 0; o->cache && o->cache_keep == TEACHER_SAMPLED && i < o->train.loss.n; i++)
         if (o->train.loss.term[i].kind != LOSS_FORWARD_KL && o->train.loss.term[i].kind != LOSS_CE)
             return err_set(err, ERR_ARG, "a cache of drawn tokens is for forward_kl and ce alone");

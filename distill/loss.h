@@ -60,12 +60,14 @@ bool loss_has(const struct loss *l, enum loss_kind kind);
 bool loss_needs_teacher(const struct loss *l); /* logits of one */
 bool loss_wants_hidden(const struct loss *l);  /* residual streams of one */
 
-/* A teacher's row that was kept sparse: at T = 1, in falling order of probability. */
+/* A teacher's row that was kept sparse, in falling order of probability. */
 struct loss_sparse {
     size_t k;
     const int32_t *id; /* [k], each once */
     const float *logp; /* [k] log-probabilities; of drawn tokens: log of their share of the draws */
     float log_rest;    /* log of what the others have together; -INFINITY: nothing (drawn tokens) */
+    bool
+        tempered; /* these are at the loss's T; false: at 1, and all k + 1 are tempered as tokens */
 };
 
 struct loss_target {

@@ -1,5 +1,6 @@
-/* Divergences from a teacher's row of which k outcomes and the rest are known: at T, the k + 1 are
- * tempered and normalised anew, and the student's rest is the exact mass of its other tokens. */
+/* Divergences from a teacher's row of which k outcomes and the rest are known. The student's rest is the exact
+ * mass of its other tokens at T. So is the teacher's of a row that was kept at T; of one at T = 1 the k + 1 are
+ * tempered and normalised anew, which takes a rest of many tokens for one. */
 
 #include "distill/loss_impl.h"
 
@@ -20,7 +21,9 @@ struct sparse {
 /* Tempered logarithm of outcome i <= k. */
 static double outcome(const struct sparse *s, size_t i)
 {
-    return (double)s->s * (double)(i < s->t->k ? s->t->logp[i] : s->t->log_rest);
+    const double by = s->t->tempered ? 1 : (double)s->s;
+
+    return by * (double)(i < s->t->k ? s->t->logp[i] : s->t->log_rest);
 }
 
 static double teacher_lse(const struct sparse *s)

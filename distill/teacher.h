@@ -53,23 +53,23 @@ struct data;
 struct teacher_cache_opts {
     enum teacher_keep keep;
     size_t k;
+    double temperature;    /* of the softmax that is kept, the run's */
     uint64_t seed;         /* of draws */
     const char *model_hex; /* digest of the teacher's tensors (source_sha256) */
     const struct log *log;
 };
 struct teacher_cache_result {
     uint64_t n_tokens, bytes;
-    double
-        kl; /* mean KL(teacher || what the cache says of it), the rest spread as the teacher has it */
+    double kl;   /* mean KL(teacher || what the cache says of it), the rest as one token */
     double rest; /* mean mass of the rest */
 };
 /* Write the targets of all windows of `data` to path, atomically; t is live. */
 int teacher_cache_write(struct teacher_cache_result *out, const char *path, struct teacher *t,
                         const struct data *data, const struct teacher_cache_opts *o,
                         struct err *err) WARN_UNUSED;
-/* Map it. Errors: ERR_FORMAT (not one, damaged: where), ERR_ARG (made by another teacher, tokenizer, or from
- * other data: both digests). model_hex NULL: any teacher. */
-int teacher_cached(struct teacher **out, const char *path, const char *model_hex,
+/* Map it. Errors: ERR_FORMAT (not one, damaged: where), ERR_ARG (made otherwise than `want` says, for another
+ * tokenizer, or from other data: both are named). Any seed is taken. */
+int teacher_cached(struct teacher **out, const char *path, const struct teacher_cache_opts *want,
                    const struct data *data, const struct teacher_opts *o,
                    struct err *err) WARN_UNUSED;
 

@@ -57,7 +57,7 @@ static int check_numbers(const struct teacher_head *h, struct err *err)
 {
     const bool good = h->keep <= TEACHER_SAMPLED && h->k && h->k <= TEACHER_K_MAX && h->n_tok &&
                       h->n_tok <= INT32_MAX && h->n_vocab && h->n_vocab <= 1 << 24 && h->n_levels &&
-                      h->n_levels <= TEACHER_LEVELS_MAX && h->per_chunk;
+                      h->n_levels <= TEACHER_LEVELS_MAX && h->per_chunk && h->temperature > 0;
 
     if (!good)
         return err_set(err, ERR_FORMAT,
@@ -86,7 +86,7 @@ static int read_head(struct cached *c, struct err *err)
     h->n_vocab = rd_u32(&r);
     h->n_levels = rd_u32(&r);
     h->per_chunk = rd_u32(&r);
-    (void)rd_u32(&r);
+    const uint8_t *temperature = rd_bytes(&r, sizeof(h->temperature));
     h->n_windows = rd_u64(&r);
     h->seed = rd_u64(&r);
     get_hex(h->model_hex, &r);
@@ -94,6 +94,7 @@ static int read_head(struct cached *c, struct err *err)
     get_hex(h->tok_hex, &r);
     if (r.bad)
         return err_set(err, ERR_FORMAT, "cut short: %zu bytes", c->size);
+    memcpy(&h->temperature, temperature, sizeof(h->temperature));
     return check_numbers(h, err);
 }
 
@@ -160,12 +161,25 @@ static int check_opts(const struct cached *c, const struct teacher_opts *o, stru
     return 0;
 }
 
-static int check_made(const struct cached *c, const char *model_hex, const struct data *data,
-                      struct err *err)
+static const char *kept(uint32_t keep)
 {
-    if (model_hex && strcmp(model_hex, c->head.model_hex) != 0)
+    return keep == TEACHER_SAMPLED ? "drawn" : "most probable";
+}
+
+static int check_made(const struct cached *c, const struct teacher_cache_opts *want,
+                      const struct data *data, struct err *err)
+{
+    const uint32_t k = teacher_cache_k(want, c->head.n_vocab);
+
+    if (strcmp(want->model_hex, c->head.model_hex) != 0)
         return err_set(err, ERR_ARG, "made by the teacher %s, this one is %s", c->head.model_hex,
-                       model_hex);
+                       want->model_hex);
+    if (c->head.keep != want->keep || c->head.k != k)
+        return err_set(err, ERR_ARG, "it has %u %s tokens of a row, expected %u %s ones",
+                       (unsigned)c->head.k, kept(c->head.keep), (unsigned)k, kept(want->keep));
+    if (c->head.temperature != (float)want->temperature)
+        return err_set(err, ERR_ARG, "made at temperature %g, this run's is %g",
+                       (double)c->head.temperature, want->temperature);
     if (strcmp(data_sha256(data), c->head.data_hex) != 0)
         return err_set(err, ERR_ARG, "made from the data %s, this is %s", c->head.data_hex,
                        data_sha256(data));
@@ -189,7 +203,8 @@ static int alloc(struct cached *c, struct err *err)
         return err_nomem(err);
     for (size_t i = 0; i < rows; i++) {
         c->coded[i].token = token + i * k;
-        c->sparse[i] = (struct loss_sparse){.id = c->ids + i * k, .logp = c->logp + i * k};
+        c->sparse[i] =
+            (struct loss_sparse){.id = c->ids + i * k, .logp = c->logp + i * k, .tempered = true};
     }
     return 0;
 }
@@ -403,7 +418,7 @@ int teacher_cached_bytes(struct teacher **out, const void *data, size_t size,
     return rc;
 }
 
-int teacher_cached(struct teacher **out, const char *path, const char *model_hex,
+int teacher_cached(struct teacher **out, const char *path, const struct teacher_cache_opts *want,
                    const struct data *data, const struct teacher_opts *o, struct err *err)
 {
     struct map map;
@@ -420,7 +435,7 @@ int teacher_cached(struct teacher **out, const char *path, const char *model_hex
     struct cached *c = (struct cached *)*out;
     c->map = map;
     c->path = arena_str(&c->arena, path);
-    rc = c->path ? check_made(c, model_hex, data, err) : err_nomem(err);
+    rc = c->path ? check_made(c, want, data, err) : err_nomem(err);
     if (rc) {
         teacher_free(*out);
         *out = NULL;

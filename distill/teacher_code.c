@@ -136,31 +136,37 @@ static double log_add(double a, double b)
     return low <= -HUGE_VAL ? high : high + log1p(exp(low - high));
 }
 
+static double tempered(const struct teacher_coder *c, float z)
+{
+    return (double)(z * c->scale);
+}
+
 int teacher_code_top(struct teacher_coded *out, struct teacher_lost *lost,
                      const struct teacher_coder *c, const float *z, float *copy, struct err *err)
 {
     const size_t n = best(out->token, c->k, z, c->n_vocab);
-    const float max = c->kern->max(z, c->n_vocab);
+    const double max = tempered(c, c->kern->max(z, c->n_vocab));
     double top = 0, kl = 0;
 
     qsort(out->token, n, sizeof(*out->token), by_id);
-    memcpy(copy, z, c->n_vocab * sizeof(*copy));
+    for (size_t i = 0; i < c->n_vocab; i++)
+        copy[i] = z[i] * c->scale;
     for (size_t i = 0; i < n; i++) {
-        top += exp((double)z[out->token[i].id] - (double)max);
+        top += exp(tempered(c, z[out->token[i].id]) - max);
         copy[out->token[i].id] = -INFINITY;
     }
     const bool whole = !(c->kern->max(copy, c->n_vocab) > -INFINITY);
     const double others = whole ? -HUGE_VAL : c->kern->log_sum_exp(copy, c->n_vocab);
-    const double all = log_add(log(top) + (double)max, others);
+    const double all = log_add(log(top) + max, others);
     if (!n || !isfinite(all))
         return err_set(err, ERR_FORMAT, "logits whose exponentials have no sum");
     out->n = n;
     out->rest = rest_code(others - all);
     for (size_t i = 0; i < n; i++)
-        out->token[i].level = nearest((double)z[out->token[i].id] - all);
+        out->token[i].level = nearest(tempered(c, z[out->token[i].id]) - all);
     const double sum = teacher_coded_sum(out, c->exp_level);
     for (size_t i = 0; i < n; i++) {
-        const double x = (double)z[out->token[i].id] - all;
+        const double x = tempered(c, z[out->token[i].id]) - all;
         kl += exp(x) * (x - ((double)c->level[out->token[i].level] - sum));
     }
     lost->rest = exp(others - all);
@@ -181,14 +187,14 @@ int teacher_code_draws(struct teacher_coded *out, struct teacher_lost *lost,
     size_t drawn = 0;
 
     for (size_t i = 0; i < c->n_vocab; i++)
-        sum += (double)expf(z[i] - max);
+        sum += (double)expf((z[i] - max) * c->scale);
     if (!isfinite(sum) || sum <= 0)
         return err_set(err, ERR_FORMAT, "logits whose exponentials have no sum");
     const double part = sum / (double)c->k;
     double next = part * rng_unit(rng);
     out->n = 0;
     for (size_t i = 0; i < c->n_vocab && drawn < c->k; i++) {
-        const double p = (double)expf(z[i] - max);
+        const double p = (double)expf((z[i] - max) * c->scale);
         size_t count = 0;
         for (upto += p; drawn < c->k && next < upto; count++)
             next = part * ((double)++drawn + rng_unit(rng));

@@ -36,8 +36,8 @@ void teacher_grid(float *level); /* [teacher_levels()] */
 /* The same for draws: log(count / k) of count = 1 .. k. */
 void teacher_shares(float *level, size_t k);
 
-/* log p of a row as coded: what its own sum is, so that value - sum are shares of 1. exp_level: exp of
- * the levels. */
+/* Logarithm of the sum of a coded row's probabilities, which rounding moves from 0: a token's log p is its
+ * level minus this. exp_level: exp of the levels. */
 double teacher_coded_sum(const struct teacher_coded *c, const double *exp_level);
 /* log of the rest before that; -HUGE_VAL: nothing. */
 double teacher_coded_rest(const struct teacher_coded *c);
@@ -48,6 +48,7 @@ struct teacher_coder {
     const float *level;      /* teacher_grid */
     const double *exp_level; /* exp of them */
     size_t n_vocab, k;
+    float scale; /* of the logits: 1 / temperature */
 };
 
 /* What was lost of a row. */

@@ -3,6 +3,7 @@
 
 /* What the reader and the writer of a cache of targets share: docs/formats.md, "Caches of targets". */
 
+#include "distill/teacher.h"
 #include "distill/teacher_code.h"
 #include "formats/base/buf.h"
 #include "formats/base/hash.h"
@@ -12,7 +13,7 @@
 #define TEACHER_MAGIC "pare.tch"
 
 enum {
-    TEACHER_VERSION = 1,
+    TEACHER_VERSION = 2,
     TEACHER_MAGIC_BYTES = 8,
     TEACHER_HEX_BYTES = HASH_HEX_BYTES - 1,
     TEACHER_HEAD_BYTES = TEACHER_MAGIC_BYTES + 8 * 4 + 2 * 8 + 3 * TEACHER_HEX_BYTES,
@@ -25,9 +26,16 @@ enum {
 /* The head, as numbers. */
 struct teacher_head {
     uint32_t keep, k, n_tok, n_vocab, n_levels, per_chunk; /* keep: enum teacher_keep */
+    float temperature;
     uint64_t n_windows, seed;
     char model_hex[HASH_HEX_BYTES], data_hex[HASH_HEX_BYTES], tok_hex[HASH_HEX_BYTES];
 };
+
+/* Tokens kept of a row of n_vocab logits. */
+static inline uint32_t teacher_cache_k(const struct teacher_cache_opts *o, size_t n_vocab)
+{
+    return (uint32_t)(o->k < n_vocab || o->keep == TEACHER_SAMPLED ? o->k : n_vocab);
+}
 
 /* Append a chunk's rows as planes of bytes: equal parts of all rows or tokens lie together. */
 void teacher_pack(struct buf *out, const struct teacher_coded *row, size_t n_rows);

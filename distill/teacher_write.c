@@ -49,6 +49,8 @@ static int check(const struct writer *w, struct err *err)
     if (!o->k || o->k > TEACHER_K_MAX)
         return err_set(err, ERR_ARG, "a cache of %zu tokens a position: 1 to %d can be kept", o->k,
                        TEACHER_K_MAX);
+    if (!(o->temperature > 0) || !isfinite(o->temperature))
+        return err_set(err, ERR_ARG, "a cache of a softmax at temperature %g", o->temperature);
     if (data_n_tok(w->data) > w->t->n_tok)
         return err_set(err, ERR_ARG, "windows of %zu tokens for a teacher of up to %zu",
                        data_n_tok(w->data), w->t->n_tok);
@@ -60,17 +62,18 @@ static int check(const struct writer *w, struct err *err)
 
 static void fill_head(struct writer *w)
 {
-    const size_t n_tok = data_n_tok(w->data), k = w->o->k;
+    const size_t n_tok = data_n_tok(w->data);
     struct teacher_head *h = &w->head;
 
     h->keep = w->o->keep;
-    h->k = (uint32_t)(k < w->t->n_vocab || w->o->keep == TEACHER_SAMPLED ? k : w->t->n_vocab);
+    h->k = teacher_cache_k(w->o, w->t->n_vocab);
     h->n_tok = (uint32_t)n_tok;
     h->n_vocab = (uint32_t)w->t->n_vocab;
     h->n_levels = (uint32_t)(w->o->keep == TEACHER_TOP_K ? teacher_levels() : h->k);
     h->per_chunk = n_tok < TEACHER_CHUNK_ROWS ? (uint32_t)(TEACHER_CHUNK_ROWS / n_tok) : 1;
     h->n_windows = data_n_windows(w->data);
     h->seed = w->o->seed;
+    h->temperature = (float)w->o->temperature;
     memcpy(h->model_hex, w->o->model_hex, sizeof(h->model_hex));
     memcpy(h->data_hex, data_sha256(w->data), sizeof(h->data_hex));
     memcpy(h->tok_hex, w->t->tok_hex, sizeof(h->tok_hex));
@@ -115,19 +118,21 @@ static void fill_levels(struct writer *w)
                                       .level = w->level,
                                       .exp_level = w->exp_level,
                                       .n_vocab = w->t->n_vocab,
-                                      .k = w->head.k};
+                                      .k = w->head.k,
+                                      .scale = 1 / w->head.temperature};
 }
 
 static int write_head(struct writer *w, struct err *err)
 {
     const struct teacher_head *h = &w->head;
-    const uint32_t numbers[8] = {TEACHER_VERSION, h->keep,     h->k,         h->n_tok,
-                                 h->n_vocab,      h->n_levels, h->per_chunk, 0};
+    const uint32_t numbers[] = {TEACHER_VERSION, h->keep,     h->k,        h->n_tok,
+                                h->n_vocab,      h->n_levels, h->per_chunk};
     struct buf b = {0};
 
     buf_str(&b, TEACHER_MAGIC);
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         buf_u32(&b, numbers[i]);
+    buf_put(&b, &h->temperature, sizeof(h->temperature));
     buf_u64(&b, h->n_windows);
     buf_u64(&b, h->seed);
     buf_put(&b, h->model_hex, TEACHER_HEX_BYTES);

@@ -181,6 +181,12 @@ ok $? "a cache made, and used: the same bytes"
 said "$d/cache"
 student "$d/to/o.gguf" --cache "$d/cache" --ctx 32
 said "$d/cache"
+student "$d/to/o.gguf" --cache "$d/cache" --cache-k 32 --temperature 2
+said "made at temperature 1, this run's is 2"
+student "$d/to/o.gguf" --cache "$d/cache"
+said "it has 32 most probable tokens of a row, expected 128"
+student "$d/to/o.gguf" --cache "$d/none" --loss hidden_mse
+said "a cache holds no residual streams"
 student "$d/to/o.gguf" --cache $demo/config.json
 said "$demo/config.json"
 
@@ -226,7 +232,7 @@ printf 'Once upon a time' >"$d/short"
 : >"$d/empty"
 no "$demo $d/to/o --text $d/short" "window"
 no "$demo $d/to/o --text $d/empty" "an empty file"
-no "$demo $d/to/o $t --hidden 128 --loss hidden_mse --ctx 48 --steps 1" "are 128 wide, the teacher.s 256"
+no "$demo $d/to/o $t --hidden 128 --loss hidden_mse --ctx 48 --steps 1" "are 128 wide"
 no "$demo $d/to/o $t --layers 2 --loss hidden_cos --hidden-map 0:3" "blocks of the student (0 to 1)"
 no "$demo $d/to/o $t --hidden-map 0:1" "is for losses with hidden_mse"
 [ -z "$(find "$d/to" -name '*.gguf' ! -path '*.train/*')" ]

@@ -125,12 +125,11 @@ static void sparse_of(struct loss_sparse *s, const struct one *o, size_t r)
     s->logp = o->logp;
     s->log_rest = -INFINITY;
     if (!strcmp(how, "rest_exact")) {
-        /* at T already: times T, which the loss divides by */
         const float *at_t = f32_at(o->g, exact) + r * (o->k + 1);
 
-        for (size_t i = 0; i < o->k; i++)
-            o->logp[i] = at_t[i] * (float)o->loss.temperature;
-        s->log_rest = at_t[o->k] * (float)o->loss.temperature;
+        memcpy(o->logp, at_t, o->k * sizeof(float));
+        s->log_rest = at_t[o->k];
+        s->tempered = true;
     } else if (!strcmp(how, "rest_tempered")) {
         double sum = 0;
 
@@ -146,7 +145,7 @@ static void row(struct one *o, size_t r)
     const bool infinite = !json_is_object(values);
     const double want = infinite ? (double)INFINITY : f64_at(o->g, values)[r];
     const json_val *labels = json_get(o->c, "labels");
-    struct loss_sparse sparse;
+    struct loss_sparse sparse = {0};
     struct loss_target t = {.label = labels ? i32_at(o->g, labels)[r] : -1, .counted = true};
     double got, most = 0, off = 0;
 

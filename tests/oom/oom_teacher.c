@@ -36,7 +36,8 @@ static int both(void *arg, struct err *err)
     static const size_t layers[] = {0};
     const struct paths *p = arg;
     const struct model_opts mo = {.math = KERN_F32};
-    const struct teacher_cache_opts co = {.keep = p->keep, .k = 3, .model_hex = hex};
+    const struct teacher_cache_opts co = {
+        .keep = p->keep, .k = 3, .temperature = 1, .model_hex = hex};
     struct teacher_opts o = {.n_vocab = SMALL_VOCAB,
                              .n_tok = N,
                              .n_rows = ROWS,
@@ -61,7 +62,7 @@ static int both(void *arg, struct err *err)
         rc = teacher_cache_write(&result, p->cache, t, d, &co, err);
     o.n_layers = 0;
     if (!rc)
-        rc = teacher_cached(&cached, p->cache, hex, d, &o, err);
+        rc = teacher_cached(&cached, p->cache, &co, d, &o, err);
     if (!rc)
         rc = read_all(cached, d, err);
     teacher_free(cached);

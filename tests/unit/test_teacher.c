@@ -303,6 +303,7 @@ struct cache {
     struct fix f;
     struct data *data;
     char path[64];
+    struct teacher_cache_opts made;
     struct teacher_cache_result result;
 };
 
@@ -315,6 +316,7 @@ static void cache_make(struct cache *c, const struct teacher_cache_opts *o)
 {
     struct err err = {0};
 
+    c->made = *o;
     fix_open(&c->f);
     (void)snprintf(c->path, sizeof(c->path), "/tmp/pare-cache-%ld", (long)getpid());
     assert_int_equal(data_of_ids(&c->data, c->f.ids, WINDOWS * N, N, &err), 0);
@@ -337,29 +339,30 @@ static struct teacher *cached(const struct cache *c)
     struct teacher *t;
     struct err err = {0};
 
-    if (teacher_cached(&t, c->path, hex_a, c->data, &o, &err))
+    if (teacher_cached(&t, c->path, &c->made, c->data, &o, &err))
         fail_msg("%s", err.msg);
     return t;
 }
 
-/* Of logits z: log-probabilities, in double. */
-static void shares(double *logp, const float *z)
+/* Of logits z: log-probabilities at temperature T, in double. */
+static void shares(double *logp, const float *z, double T)
 {
     double sum = 0;
 
     for (size_t i = 0; i < VOCAB; i++)
-        sum += exp((double)z[i]);
+        sum += exp((double)z[i] / T);
     for (size_t i = 0; i < VOCAB; i++)
-        logp[i] = (double)z[i] - log(sum);
+        logp[i] = (double)z[i] / T - log(sum);
 }
 
 /* One row against dense logits: the k best, in order, near their values, a distribution. Its divergence. */
-static double check_row(const struct loss_sparse *s, const float *z, size_t k)
+static double check_row(const struct loss_sparse *s, const float *z, size_t k, double T)
 {
     double logp[VOCAB], mass = exp((double)s->log_rest), rest = 0, kl = 0;
     bool kept[VOCAB] = {0};
 
-    shares(logp, z);
+    shares(logp, z, T);
+    assert_true(s->tempered);
     assert_int_equal(s->k, k);
     for (size_t i = 0; i < k; i++) {
         const double x = logp[s->id[i]];
@@ -384,10 +387,11 @@ static double check_row(const struct loss_sparse *s, const float *z, size_t k)
     return kl;
 }
 
-static void check_cache(size_t k)
+static void check_cache(size_t k, double T)
 {
     static const size_t order[WINDOWS] = {2, 0, 3, 1};
-    const struct teacher_cache_opts o = {.keep = TEACHER_TOP_K, .k = k, .model_hex = hex_a};
+    const struct teacher_cache_opts o = {
+        .keep = TEACHER_TOP_K, .k = k, .temperature = T, .model_hex = hex_a};
     struct cache c;
     float want[N * VOCAB];
     struct loss_target target[ROWS];
@@ -405,7 +409,7 @@ static void check_cache(size_t k)
             assert_int_equal(teacher_rows(target, t, i, n, &err), 0);
             for (size_t r = 0; r < n; r++) {
                 assert_null(target[r].logits);
-                kl += check_row(target[r].sparse, want + (i + r) * VOCAB, k < VOCAB ? k : VOCAB);
+                kl += check_row(target[r].sparse, want + (i + r) * VOCAB, k < VOCAB ? k : VOCAB, T);
             }
         }
     }
@@ -421,10 +425,11 @@ static void check_cache(size_t k)
 static void test_teacher_cache(void **state)
 {
     (void)state;
-    check_cache(1);
-    check_cache(8);
-    check_cache(VOCAB - 1);
-    check_cache(VOCAB + 7);
+    check_cache(1, 1);
+    check_cache(8, 1);
+    check_cache(8, 2.5);
+    check_cache(VOCAB - 1, 1);
+    check_cache(VOCAB + 7, 0.5);
 }
 
 /* Mean shares over many seeds are the probabilities: within 5 standard deviations of independent draws. */
@@ -432,7 +437,7 @@ static void test_teacher_draws(void **state)
 {
     enum { SEEDS = 400, K = 12 };
     struct kern kern;
-    const struct teacher_coder coder = {.kern = &kern, .n_vocab = VOCAB, .k = K};
+    const struct teacher_coder coder = {.kern = &kern, .n_vocab = VOCAB, .k = K, .scale = 0.5F};
     struct teacher_token token[K];
     struct teacher_coded coded = {.token = token};
     struct teacher_lost lost;
@@ -444,7 +449,7 @@ static void test_teacher_draws(void **state)
     kern_init(&kern, 0);
     for (size_t i = 0; i < VOCAB; i++)
         z[i] = (float)((i * 37) % VOCAB) * 0.1F;
-    shares(logp, z);
+    shares(logp, z, 2);
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         struct rng rng = rng_init(seed);
         size_t drawn = 0;
@@ -470,7 +475,7 @@ static void test_teacher_draws(void **state)
 static void test_teacher_cache_of_draws(void **state)
 {
     const struct teacher_cache_opts o = {
-        .keep = TEACHER_SAMPLED, .k = 12, .seed = 7, .model_hex = hex_a};
+        .keep = TEACHER_SAMPLED, .k = 12, .seed = 7, .temperature = 1, .model_hex = hex_a};
     struct cache c;
     struct loss_target target[ROWS];
     struct err err = {0};
@@ -497,13 +502,13 @@ static void test_teacher_cache_of_draws(void **state)
     cache_drop(&c);
 }
 
-static void refused(const struct cache *c, const struct teacher_opts *o, const char *model,
-                    const char *said)
+static void refused(const struct cache *c, const struct teacher_opts *o,
+                    const struct teacher_cache_opts *want, const char *said)
 {
     struct teacher *t;
     struct err err = {0};
 
-    assert_int_equal(teacher_cached(&t, c->path, model, c->data, o, &err), ERR_ARG);
+    assert_int_equal(teacher_cached(&t, c->path, want, c->data, o, &err), ERR_ARG);
     assert_null(t);
     if (!strstr(err.msg, said) || !strstr(err.msg, c->path))
         fail_msg("%s", err.msg);
@@ -512,22 +517,33 @@ static void refused(const struct cache *c, const struct teacher_opts *o, const c
 static void test_teacher_cache_of_another(void **state)
 {
     static const size_t layer = 0;
-    const struct teacher_cache_opts o = {.k = 4, .model_hex = hex_a};
+    const struct teacher_cache_opts o = {.k = 4, .temperature = 1, .model_hex = hex_a};
     struct teacher_opts to = cache_opts(VOCAB);
+    struct teacher_cache_opts want = o;
     struct teacher_cache_result result;
     struct cache c;
     struct err err = {0};
 
     (void)state;
     cache_make(&c, &o);
-    refused(&c, &to, hex_b, hex_a);
-    refused(&c, &to, hex_b, hex_b);
+    want.model_hex = hex_b;
+    refused(&c, &to, &want, hex_a);
+    refused(&c, &to, &want, hex_b);
+    want = o;
+    want.k = 5;
+    refused(&c, &to, &want, "4 most probable tokens of a row, expected 5 most probable ones");
+    want.k = 4;
+    want.keep = TEACHER_SAMPLED;
+    refused(&c, &to, &want, "4 most probable tokens of a row, expected 4 drawn ones");
+    want = o;
+    want.temperature = 2;
+    refused(&c, &to, &want, "made at temperature 1, this run's is 2");
     to.n_vocab = VOCAB - 1;
-    refused(&c, &to, hex_a, "vocabulary of 50");
+    refused(&c, &to, &o, "vocabulary of 50");
     to.n_vocab = VOCAB;
     to.layers = &layer;
     to.n_layers = 1;
-    refused(&c, &to, hex_a, "residual");
+    refused(&c, &to, &o, "residual");
     to.n_layers = 0;
     struct teacher *t = cached(&c);
     assert_int_equal(teacher_sequence(t, 1, c.f.ids, NULL, N, &err), ERR_FORMAT);
@@ -539,8 +555,8 @@ static void test_teacher_cache_of_another(void **state)
     struct data *all = c.data, *fewer;
     assert_int_equal(data_of_ids(&fewer, c.f.ids, (WINDOWS - 1) * N, N, &err), 0);
     c.data = fewer;
-    refused(&c, &to, NULL, data_sha256(all));
-    refused(&c, &to, NULL, data_sha256(fewer));
+    refused(&c, &to, &o, data_sha256(all));
+    refused(&c, &to, &o, data_sha256(fewer));
     c.data = all;
     data_free(fewer);
     cache_drop(&c);
@@ -566,7 +582,8 @@ static int read_all(const uint8_t *bytes, size_t n, const struct fix *f, struct 
 /* Any byte that is wrong or missing is noticed, by the time its row is asked for. */
 static void test_teacher_cache_damaged(void **state)
 {
-    const struct teacher_cache_opts o = {.keep = TEACHER_SAMPLED, .k = 4, .model_hex = hex_a};
+    const struct teacher_cache_opts o = {
+        .keep = TEACHER_SAMPLED, .k = 4, .temperature = 1, .model_hex = hex_a};
     struct cache c;
     struct map map;
     struct err err = {0};
@@ -603,7 +620,7 @@ static void test_teacher_cache_damaged(void **state)
 static void test_teacher_cache_chunks(void **state)
 {
     enum { MANY = 100 };
-    const struct teacher_cache_opts o = {.k = 3, .model_hex = hex_a};
+    const struct teacher_cache_opts o = {.k = 3, .temperature = 1, .model_hex = hex_a};
     struct cache c;
     int32_t *ids = malloc(MANY * N * sizeof(*ids));
     float want[N * VOCAB];
@@ -626,7 +643,7 @@ static void test_teacher_cache_chunks(void **state)
         assert_int_equal(teacher_rows(target, t, N - 2, 2, &err), 0);
         alone(want, &c.f, ids + w * N, N);
         for (size_t r = 0; r < 2; r++)
-            (void)check_row(target[r].sparse, want + (N - 2 + r) * VOCAB, 3);
+            (void)check_row(target[r].sparse, want + (N - 2 + r) * VOCAB, 3, 1);
     }
     teacher_free(t);
     free(ids);
