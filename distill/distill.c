@@ -333,17 +333,17 @@ static int write_folder(const struct distill *d, struct err *err)
         return 0;
     rc = distill_work_making(&d->work, type, err);
     return rc ? rc
-              : student_write_folder(d->o->out, model_source(d->plan), &d->ps, d->ps.w, d->o->type,
+              : student_write_folder(d->o->out, model_source(d->plan), &d->ps, d->o->type,
                                      &d->o->train.par, err);
 }
 
 static int write_student(struct distill *d, struct err *err)
 {
     if (d->qad)
-        return qad_write(d->o->out, d->qad, NULL, err);
-    return is_gguf(d->o->out) ? student_write_gguf(d->o->out, model_source(d->plan), &d->ps,
-                                                   d->ps.w, d->o->type, err)
-                              : write_folder(d, err);
+        return qad_write(d->o->out, d->qad, err);
+    return is_gguf(d->o->out)
+               ? student_write_gguf(d->o->out, model_source(d->plan), &d->ps, d->o->type, err)
+               : write_folder(d, err);
 }
 
 /* How it went, as OUT.report.html. */

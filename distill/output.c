@@ -12,19 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
-struct weights_of {
-    const struct params *ps;
-    const float *w;
-};
-
 static int give_rows(void *arg, float *dst, size_t i, uint64_t r0, uint64_t n, struct err *err)
 {
-    const struct weights_of *from = arg;
-    const struct param *p = &from->ps->p[i];
+    const struct params *ps = arg;
+    const struct param *p = &ps->p[i];
     const uint64_t len = source_row_len(p->t);
 
     (void)err;
-    memcpy(dst, from->w + p->at + r0 * len, (size_t)(n * len) * sizeof(*dst));
+    memcpy(dst, ps->w + p->at + r0 * len, (size_t)(n * len) * sizeof(*dst));
     return 0;
 }
 
@@ -44,10 +39,9 @@ static int check_same(const struct source *start, const struct params *ps, struc
 }
 
 int student_write_gguf(const char *path, const struct source *start, const struct params *ps,
-                       const float *w, enum dtype type, struct err *err)
+                       enum dtype type, struct err *err)
 {
     const size_t n = source_n_tensors(start);
-    struct weights_of from = {ps, w};
     struct meta meta = {0};
     struct gguf_item *items = calloc(n + 1, sizeof(*items));
     enum dtype *types = calloc(n + 1, sizeof(*types));
@@ -62,7 +56,7 @@ int student_write_gguf(const char *path, const struct source *start, const struc
     }
     if (!rc)
         rc = student_file_meta(&meta, source_meta(start), source_arch(start), type, err);
-    const struct student_file file = {path, &meta, items, n, give_rows, &from};
+    const struct student_file file = {path, &meta, items, n, give_rows, (void *)(uintptr_t)ps};
     if (!rc)
         rc = student_file_write(&file, err);
     meta_release(&meta);
@@ -72,7 +66,7 @@ int student_write_gguf(const char *path, const struct source *start, const struc
 }
 
 int student_write_folder(const char *dir, const struct source *start, const struct params *ps,
-                         const float *w, enum dtype type, const struct par *par, struct err *err)
+                         enum dtype type, const struct par *par, struct err *err)
 {
     struct source *s = NULL;
     struct export_result result;
@@ -87,11 +81,11 @@ int student_write_folder(const char *dir, const struct source *start, const stru
     buf_str(&path, ".made.gguf");
     int rc = buf_check(&path, err);
     if (!rc)
-        rc = student_write_gguf(path.p, start, ps, w, type, err);
+        rc = student_write_gguf(path.p, start, ps, type, err);
     if (!rc) {
         rc = source_open(&s, path.p, NULL, err);
-        (void)unlink(
-            path.p); /* open, so still readable: nothing lies about once the folder is there */
+        /* open, so still readable: nothing lies about once the folder is there */
+        (void)unlink(path.p);
         if (!rc)
             rc = export_folder(&result, s, dir, &opts, err);
         source_free(s);

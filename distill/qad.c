@@ -123,10 +123,9 @@ static size_t factors_at(const struct qad *q, const struct qad_matrix *m, size_t
     return q->t.p[m->index].at + r * m->n_blocks * m->n_fields;
 }
 
-static void scale_row(uint8_t *dst, const struct qad *q, const struct qad_matrix *m, size_t r,
-                      const float *w)
+static void scale_row(uint8_t *dst, const struct qad *q, const struct qad_matrix *m, size_t r)
 {
-    const float *by = w + factors_at(q, m, r);
+    const float *by = q->t.w + factors_at(q, m, r);
 
     memcpy(dst, m->bytes + r * m->row_bytes, m->row_bytes);
     for (size_t b = 0; b < m->n_blocks; b++)
@@ -136,12 +135,12 @@ static void scale_row(uint8_t *dst, const struct qad *q, const struct qad_matrix
         }
 }
 
-int qad_row(uint8_t *dst, const struct qad *q, const struct qad_matrix *m, size_t r, const float *w,
+int qad_row(uint8_t *dst, const struct qad *q, const struct qad_matrix *m, size_t r,
             struct err *err)
 {
     if (q->o.what == QAD_ALL)
-        return encode(dst, q, m, r, w + q->ps->p[m->index].at + r * m->len, err);
-    scale_row(dst, q, m, r, w);
+        return encode(dst, q, m, r, q->t.w + q->ps->p[m->index].at + r * m->len, err);
+    scale_row(dst, q, m, r);
     return 0;
 }
 
@@ -195,33 +194,32 @@ static void use_piece(void *arg, size_t i, int thread)
 
     p->err.code = 0;
     for (size_t r = p->r0; r < p->r0 + p->n; r++) {
-        if (qad_row(row, q, m, r, q->w, &p->err))
+        if (qad_row(row, q, m, r, &p->err))
             return;
         m->codec->dec(q->ps->w + q->ps->p[m->index].at + r * m->len, row, m->len);
     }
 }
 
 /* Plain ones: the weights themselves, as their type holds them. */
-static void use_plain(struct qad *q, size_t i, const float *w)
+static void use_plain(struct qad *q, size_t i)
 {
     const struct param *p = &q->ps->p[i], *t = &q->t.p[i];
     float *to = q->ps->w + p->at;
 
     if (t->n != p->n)
         return;
-    memcpy(to, w + t->at, p->n * sizeof(*to));
+    memcpy(to, q->t.w + t->at, p->n * sizeof(*to));
     for (size_t k = 0; k < p->n && q->types[i] == DTYPE_F16; k++)
         to[k] = f32_from_f16(f16_from_f32(to[k]));
     for (size_t k = 0; k < p->n && q->types[i] == DTYPE_BF16; k++)
         to[k] = f32_from_bf16(bf16_from_f32(to[k]));
 }
 
-int qad_use(struct qad *q, const float *w, struct err *err)
+int qad_use(struct qad *q, struct err *err)
 {
-    q->w = w ? w : q->t.w;
     for (size_t i = 0; i < q->ps->n; i++)
         if (dtype_is_plain(q->types[i]))
-            use_plain(q, i, q->w);
+            use_plain(q, i);
     return run_pieces(q, use_piece, err);
 }
 

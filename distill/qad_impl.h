@@ -40,14 +40,13 @@ struct qad {
     size_t n_matrices;
     struct qad_piece *piece;
     size_t n_pieces;
-    const float *w;   /* of the pass under way */
     uint8_t *scratch; /* of every thread: scratch_each */
     size_t scratch_each;
     struct arena arena;
 };
 
-/* dst = row r as the file of weights w holds it, in blocks. x: QAD_ALL's values of the row. */
-int qad_row(uint8_t *dst, const struct qad *q, const struct qad_matrix *m, size_t r, const float *w,
+/* dst = row r as the file holds it, in blocks. */
+int qad_row(uint8_t *dst, const struct qad *q, const struct qad_matrix *m, size_t r,
             struct err *err) WARN_UNUSED;
 
 #endif /* DISTILL_QAD_IMPL_H */

@@ -10,7 +10,6 @@
 
 struct writing {
     struct qad *q;
-    const float *w;
     const struct pipe_job *job; /* says order and metadata */
     struct gguf_writer *to;
     uint8_t *row; /* a batch of rows in blocks */
@@ -31,8 +30,7 @@ static void row_of_batch(void *arg, size_t i, int thread)
 
     (void)thread;
     b->err[i].code = 0;
-    (void)!qad_row(b->wr->row + i * b->m->row_bytes, b->wr->q, b->m, b->r0 + i, b->wr->w,
-                   &b->err[i]);
+    (void)!qad_row(b->wr->row + i * b->m->row_bytes, b->wr->q, b->m, b->r0 + i, &b->err[i]);
 }
 
 static int write_matrix(const struct writing *wr, const struct qad_matrix *m, struct err *err)
@@ -63,7 +61,7 @@ static int write_matrix(const struct writing *wr, const struct qad_matrix *m, st
 static int write_plain(const struct writing *wr, size_t i, struct err *err)
 {
     const struct param *p = &wr->q->ps->p[i], *t = &wr->q->t.p[i];
-    const float *x = t->n == p->n ? wr->w + t->at : wr->q->ps->w + p->at;
+    const float *x = t->n == p->n ? wr->q->t.w + t->at : wr->q->ps->w + p->at;
     const struct codec *c = codec_get(wr->q->types[i], wr->q->o.cpu);
     const struct codec_how how = {0};
     const size_t len = (size_t)source_row_len(p->t);
@@ -141,9 +139,9 @@ static size_t longest(const struct qad *q)
     return n;
 }
 
-int qad_write(const char *path, struct qad *q, const float *w, struct err *err)
+int qad_write(const char *path, struct qad *q, struct err *err)
 {
-    struct writing wr = {.q = q, .w = w ? w : q->t.w};
+    struct writing wr = {.q = q};
     struct gguf_item *items = calloc(source_n_tensors(q->s) + 1, sizeof(*items));
     char hex[HASH_HEX_BYTES];
     struct meta meta = {0};

@@ -57,12 +57,10 @@ int student_make(struct student_about *out, const char *path, const struct stude
 void student_about_release(struct student_about *a);
 
 struct params;
-/* Write the weights w (as ps->w; another array of the same length, such as an average) of a student that was read from
- * `start`: a GGUF, or a Hugging Face folder. type: F32, F16 or BF16 for matrices. Atomic. */
+/* Write the weights of a student that was read from `start`: a GGUF, or a Hugging Face folder. type: F32, F16 or BF16 for matrices. Atomic. */
 int student_write_gguf(const char *path, const struct source *start, const struct params *ps,
-                       const float *w, enum dtype type, struct err *err) WARN_UNUSED;
+                       enum dtype type, struct err *err) WARN_UNUSED;
 int student_write_folder(const char *dir, const struct source *start, const struct params *ps,
-                         const float *w, enum dtype type, const struct par *par,
-                         struct err *err) WARN_UNUSED;
+                         enum dtype type, const struct par *par, struct err *err) WARN_UNUSED;
 
 #endif /* DISTILL_STUDENT_H */

@@ -211,7 +211,7 @@ static int gradients(double *loss, bool *stop, struct train *t, struct err *err)
     const uint64_t n = (uint64_t)t->o->n_seq * t->o->accumulate, first = t->mark.step * n;
     size_t from, share;
     uint64_t counted = 0;
-    int rc = t->job->qad ? qad_use(t->job->qad, NULL, err) : 0;
+    int rc = t->job->qad ? qad_use(t->job->qad, err) : 0;
 
     comm_share(&from, &share, t->comm, (size_t)n);
     for (uint64_t i = 0; i < n; i++) {

@@ -139,7 +139,7 @@ int train_evaluate(struct train_row *out, struct train *t, struct err *err)
     if (!rc)
         rc = swap(t, err);
     if (!rc && t->job->qad)
-        rc = qad_use(t->job->qad, NULL, err);
+        rc = qad_use(t->job->qad, err);
     for (uint64_t at = 0; at < n && !rc; at += t->n_seq) {
         log_progress(t->o->log, "evaluation windows", at, n);
         train_fill(t, first + at, first + n, true);

@@ -126,7 +126,7 @@ static void test_qad_untrained(void **state)
         for (int what = QAD_ALL; what <= QAD_SCALES; what++) {
             struct err err = {0};
             struct qad *q = begin(f, mixes[i], (enum qad_what)what);
-            assert_int_equal(qad_write(f->path, q, NULL, &err), 0);
+            assert_int_equal(qad_write(f->path, q, &err), 0);
             quantize(f->plain, f, mixes[i]);
             same_tensors(f->path, f->plain);
             qad_free(q);
@@ -145,8 +145,8 @@ static void test_qad_written(void **state)
         for (size_t i = 0; i < t->n; i++)
             for (size_t k = 0; k < t->p[i].n; k++)
                 t->w[t->p[i].at + k] *= 1 + 0.01F * (float)(k % 7);
-        assert_int_equal(qad_use(q, NULL, &err), 0);
-        assert_int_equal(qad_write(f->path, q, NULL, &err), 0);
+        assert_int_equal(qad_use(q, &err), 0);
+        assert_int_equal(qad_write(f->path, q, &err), 0);
         same_values(f->path, &f->ps);
         qad_free(q);
     }
@@ -180,10 +180,10 @@ static void test_qad_scales_gradient(void **state)
                 continue;
             const float was = t->w[at];
             t->w[at] = was + 0.25F;
-            assert_int_equal(qad_use(q, NULL, &err), 0);
+            assert_int_equal(qad_use(q, &err), 0);
             double d = sum_of(&f->ps);
             t->w[at] = was - 0.25F;
-            assert_int_equal(qad_use(q, NULL, &err), 0);
+            assert_int_equal(qad_use(q, &err), 0);
             d = (d - sum_of(&f->ps)) / 0.5;
             t->w[at] = was;
             /* scales are rounded to F16 */
@@ -205,7 +205,7 @@ static void test_qad_refuses(void **state)
     o.mix = mix_by_name("Q8_0");
     assert_int_equal(qad_new(&q, &f->ps, f->s, &o, &err), 0);
     qad_params(q)->w[params_role(&f->ps, ROLE_ATTN_Q, 0)->at + 3] = NAN;
-    assert_int_equal(qad_use(q, NULL, &err), ERR_FORMAT);
+    assert_int_equal(qad_use(q, &err), ERR_FORMAT);
     assert_non_null(strstr(err.msg, "row 0"));
     qad_free(q);
 }
