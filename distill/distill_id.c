@@ -2,16 +2,6 @@
 
 #include "distill/distill_impl.h"
 
-#include <string.h>
-
-static void hash_num(struct hash *h, double v)
-{
-    uint64_t u;
-
-    memcpy(&u, &v, sizeof(u));
-    hash_u64(h, u);
-}
-
 static void hash_text(struct hash *h, const char *s)
 {
     hash_str(h, s ? s : "");
@@ -21,10 +11,10 @@ static void hash_loss(struct hash *h, const struct loss *l)
 {
     for (size_t i = 0; i < l->n; i++) {
         hash_u64(h, (uint64_t)l->term[i].kind);
-        hash_num(h, l->term[i].weight);
-        hash_num(h, l->term[i].param);
+        hash_f64(h, l->term[i].weight);
+        hash_f64(h, l->term[i].param);
     }
-    hash_num(h, l->temperature);
+    hash_f64(h, l->temperature);
     hash_u64(h, l->no_t2);
 }
 
@@ -35,7 +25,7 @@ static void hash_optim(struct hash *h, const struct optim_opts *o)
     const uint64_t ints[] = {(uint64_t)o->schedule, o->warmup, o->total, o->decay};
 
     for (size_t i = 0; i < sizeof(nums) / sizeof(nums[0]); i++)
-        hash_num(h, nums[i]);
+        hash_f64(h, nums[i]);
     for (size_t i = 0; i < sizeof(ints) / sizeof(ints[0]); i++)
         hash_u64(h, ints[i]);
 }

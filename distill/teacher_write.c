@@ -264,14 +264,6 @@ static int put_chunks(struct writer *w, struct err *err)
     return rc;
 }
 
-static void put_f64(struct buf *b, double x)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &x, sizeof(bits));
-    buf_u64(b, bits);
-}
-
 static int put_end(struct writer *w, struct err *err)
 {
     const int rc = buf_check(&w->windows, err);
@@ -279,8 +271,8 @@ static int put_end(struct writer *w, struct err *err)
     if (!rc)
         buf_put(&w->index, w->windows.p, w->windows.n);
     buf_u64(&w->index, w->n_tokens);
-    put_f64(&w->index, w->kl);
-    put_f64(&w->index, w->rest);
+    buf_f64(&w->index, w->kl);
+    buf_f64(&w->index, w->rest);
     return rc ? rc : tail_write(&w->out, &w->index, INT32_MAX, err);
 }
 

@@ -22,24 +22,7 @@
 
 static const char state_magic[] = "PARETRN1", best_magic[] = "PAREBST1";
 
-/* ---- numbers ------------------------------------------------------------------------ */
-
-static void put_double(struct buf *b, double v)
-{
-    uint64_t u;
-
-    memcpy(&u, &v, sizeof(u));
-    buf_u64(b, u);
-}
-
-static double get_double(struct rd *r)
-{
-    const uint64_t u = rd_u64(r);
-    double v;
-
-    memcpy(&v, &u, sizeof(v));
-    return v;
-}
+/* ---- marks -------------------------------------------------------------------------- */
 
 static void put_mark(struct buf *b, const struct train_mark *m)
 {
@@ -53,7 +36,7 @@ static void put_mark(struct buf *b, const struct train_mark *m)
     buf_u64(b, m->looked);
     buf_u64(b, (uint64_t)m->evaluated | (uint64_t)m->stopped << 1);
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        put_double(b, all[i]);
+        buf_f64(b, all[i]);
 }
 
 static void get_mark(struct train_mark *m, struct rd *r)
@@ -71,7 +54,7 @@ static void get_mark(struct train_mark *m, struct rd *r)
     m->evaluated = flags & 1;
     m->stopped = flags & 2;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        *all[i] = get_double(r);
+        *all[i] = rd_f64(r);
 }
 
 /* ---- writing ------------------------------------------------------------------------ */

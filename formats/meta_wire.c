@@ -76,14 +76,6 @@ static float f32_of(uint32_t u)
     return f;
 }
 
-static double f64_of(uint64_t u)
-{
-    double f;
-
-    memcpy(&f, &u, sizeof(f));
-    return f;
-}
-
 static int read_value(struct meta_kv *kv, struct rd *r, struct err *err)
 {
     uint64_t n = 0;
@@ -128,7 +120,7 @@ static int read_value(struct meta_kv *kv, struct rd *r, struct err *err)
         kv->v.i = (int64_t)rd_u64(r);
         break;
     case META_F64:
-        kv->v.f = f64_of(rd_u64(r));
+        kv->v.f = rd_f64(r);
         break;
     case META_TYPE_COUNT:
         break;

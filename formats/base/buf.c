@@ -65,6 +65,11 @@ void buf_u64(struct buf *b, uint64_t v)
     buf_put(b, &v, sizeof(v));
 }
 
+void buf_f64(struct buf *b, double v)
+{
+    buf_put(b, &v, sizeof(v));
+}
+
 void buf_fmt(struct buf *b, const char *fmt, ...)
 {
     va_list ap;

@@ -25,6 +25,7 @@ void buf_str(struct buf *b, const char *s);
 char *buf_room(struct buf *b, size_t n);
 void buf_u32(struct buf *b, uint32_t v); /* little endian */
 void buf_u64(struct buf *b, uint64_t v);
+void buf_f64(struct buf *b, double v);
 void buf_fmt(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* 0, or ERR_NOMEM when some append failed. */

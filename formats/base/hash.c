@@ -51,6 +51,14 @@ void hash_u64(struct hash *h, uint64_t n)
     hash_add(h, wire, sizeof(wire));
 }
 
+void hash_f64(struct hash *h, double v)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &v, sizeof(bits));
+    hash_u64(h, bits);
+}
+
 int hash_hex(struct hash *h, char hex[HASH_HEX_BYTES], struct err *err)
 {
     unsigned char md[EVP_MAX_MD_SIZE];

@@ -19,6 +19,7 @@ void hash_add(struct hash *h, const void *data, size_t n);
 void hash_str(struct hash *h, const char *s);
 /* Eight bytes, little endian. */
 void hash_u64(struct hash *h, uint64_t n);
+void hash_f64(struct hash *h, double v);
 /* Lower-case digits of everything added; ends the digest. */
 int hash_hex(struct hash *h, char hex[HASH_HEX_BYTES], struct err *err) WARN_UNUSED;
 void hash_free(struct hash *h); /* accepts NULL */

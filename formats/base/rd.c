@@ -59,6 +59,15 @@ uint64_t rd_u64(struct rd *r)
     return rd_uint(r, 8);
 }
 
+double rd_f64(struct rd *r)
+{
+    const uint64_t bits = rd_u64(r);
+    double v;
+
+    memcpy(&v, &bits, sizeof(v));
+    return v;
+}
+
 bool mul_ok(size_t *out, size_t a, size_t b)
 {
     size_t v;

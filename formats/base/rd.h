@@ -21,11 +21,12 @@ size_t rd_left(const struct rd *r);
 /* n bytes in place, or NULL and bad. n = 0 gives the current position. */
 const uint8_t *rd_bytes(struct rd *r, uint64_t n);
 
-/* Little-endian whole numbers. */
+/* Little-endian numbers. */
 uint8_t rd_u8(struct rd *r);
 uint16_t rd_u16(struct rd *r);
 uint32_t rd_u32(struct rd *r);
 uint64_t rd_u64(struct rd *r);
+double rd_f64(struct rd *r);
 
 /* *out = a * b (a + b); false, with *out untouched, when it does not fit. */
 bool mul_ok(size_t *out, size_t a, size_t b);

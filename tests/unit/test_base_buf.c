@@ -31,9 +31,11 @@ static void test_buf_numbers(void **state)
     (void)state;
     buf_u32(&b, 0x04030201);
     buf_u64(&b, 0x0c0b0a0908070605);
-    assert_int_equal(b.n, 12);
-    for (size_t i = 0; i < b.n; i++)
+    buf_f64(&b, 0x1.50f0e0d0c0b0ap+1); /* bits 0x40050f0e0d0c0b0a */
+    assert_int_equal(b.n, 20);
+    for (size_t i = 0; i < 12; i++)
         assert_int_equal(b.p[i], i + 1);
+    assert_memory_equal(b.p + 12, "\x0a\x0b\x0c\x0d\x0e\x0f\x05\x40", 8);
     buf_release(&b);
 }
 

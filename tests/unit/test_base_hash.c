@@ -24,6 +24,23 @@ static void test_hash_of_published_texts(void **state)
     assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+/* A number is the eight bytes of its bits, lowest first. */
+static void test_hash_numbers(void **state)
+{
+    (void)state;
+    char hex[HASH_HEX_BYTES], want[HASH_HEX_BYTES];
+    struct hash *h;
+    struct err err;
+
+    assert_int_equal(hash_new(&h, &err), 0);
+    hash_u64(h, 0x0807060504030201);
+    hash_f64(h, -2.5);
+    assert_int_equal(hash_hex(h, hex, &err), 0);
+    hash_free(h);
+    assert_int_equal(hash_of("\1\2\3\4\5\6\7\10\0\0\0\0\0\0\4\300", 16, want, &err), 0);
+    assert_string_equal(hex, want);
+}
+
 enum { POOL = 1 << 21, MOST = 400 };
 
 struct many {
@@ -107,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hash_of_published_texts),
+        cmocka_unit_test(test_hash_numbers),
         cmocka_unit_test(test_hash_many_is_each),
         cmocka_unit_test(test_hash_many_lengths),
     };

@@ -7,6 +7,8 @@
 
 #include "formats/base/rd.h"
 
+#include <math.h>
+
 static void test_rd_numbers(void **state)
 {
     const uint8_t data[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 255};
@@ -21,6 +23,20 @@ static void test_rd_numbers(void **state)
     assert_int_equal(rd_u8(&r), 255);
     assert_false(r.bad);
     assert_int_equal(rd_left(&r), 0);
+}
+
+/* The bits of a number, the sign of nothing too. */
+static void test_rd_doubles(void **state)
+{
+    const uint8_t data[] = {0, 0, 0, 0, 0, 0, 4, 192, 0, 0, 0, 0, 0, 0, 0, 128, 1};
+    struct rd r = rd_init(data, sizeof(data));
+
+    (void)state;
+    assert_true(rd_f64(&r) == -2.5);
+    assert_true(signbit(rd_f64(&r)));
+    assert_false(r.bad);
+    assert_true(rd_f64(&r) == 0);
+    assert_true(r.bad);
 }
 
 /* The first read past the end stops all further ones. */
@@ -67,9 +83,8 @@ static void test_rd_products_and_sums(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rd_numbers),
-        cmocka_unit_test(test_rd_is_sticky),
-        cmocka_unit_test(test_rd_bytes),
+        cmocka_unit_test(test_rd_numbers),           cmocka_unit_test(test_rd_doubles),
+        cmocka_unit_test(test_rd_is_sticky),         cmocka_unit_test(test_rd_bytes),
         cmocka_unit_test(test_rd_products_and_sums),
     };
 
