@@ -191,7 +191,7 @@ int comm_broadcast(struct comm *c, void *p, size_t bytes, struct err *err)
     return rc;
 }
 
-/* Of the stretch that begins at `first`, the piece from `at` on. */
+/* Values of a stretch in its piece from `at` on. */
 static size_t piece_of(size_t stretch, size_t at)
 {
     return at >= stretch ? 0 : stretch - at < PIECE ? stretch - at : PIECE;

@@ -16,9 +16,8 @@ enum { LOSS_BLOCK = 512 };
 struct loss_block {
     size_t n;
     float p[LOSS_BLOCK], q[LOSS_BLOCK];
-    double lr
-        [LOSS_BLOCK]; /* log q - log p, also where these are too small to be told from 0; of p = 0 as
-                               loss_ruled_out says */
+    /* log q - log p, also where these are too small to be told from 0; of p = 0 as loss_ruled_out says */
+    double lr[LOSS_BLOCK];
     double f[LOSS_BLOCK];       /* terms of the value, weighted; scratch afterwards */
     double h[LOSS_BLOCK];       /* of all divergences, weighted */
     double ratio[LOSS_BLOCK];   /* scratch */
@@ -35,8 +34,8 @@ double loss_ruled_out(const struct loss *l);
 enum loss_kind loss_term_kind(const struct loss_term *t);
 bool loss_is_divergence(enum loss_kind kind);
 
-/* Divergences of a row from dense or sparse targets: the value (without T^2), and d[n] += scale *
- * gradient (dense), d[n] = (sparse). max: of z. */
+/* Divergences of a row from dense or sparse targets: the value (without T^2), and scale * the gradient by z, which is
+ * added to d[n] (dense) or set (sparse). z: the student's logits and their largest. */
 double loss_dense(float *d, const struct loss *l, const struct kern *k, const struct kern_soft *z,
                   const float *t, size_t n, double scale);
 double loss_sparse(float *d, const struct loss *l, const struct kern *k, const struct kern_soft *z,

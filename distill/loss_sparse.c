@@ -12,10 +12,10 @@ struct sparse {
     const struct kern *k;
     const struct kern_soft *z;
     const struct loss_sparse *t;
-    float s;      /* 1 / T */
-    double lse_t; /* of the teacher's k + 1 tempered logarithms */
-    double log_z,
-        log_rest; /* logarithm of the student's sum, relative to z->max; log q of its rest */
+    float s;         /* 1 / T */
+    double lse_t;    /* of the teacher's k + 1 tempered logarithms */
+    double log_z;    /* logarithm of the student's sum, relative to z->max */
+    double log_rest; /* log q of the student's rest */
 };
 
 /* Tempered logarithm of outcome i <= k. */

@@ -13,7 +13,7 @@ static uint32_t least_level(const struct teacher_coded *c)
     return least;
 }
 
-/* plane[n] += byte by byte of a number, planes `n` apart. */
+/* plane[i * n + at] = byte i of v, the lowest first. */
 static void put_planes(uint8_t *plane, size_t n, size_t at, uint32_t v, int n_planes)
 {
     for (int i = 0; i < n_planes; i++)

@@ -19,7 +19,7 @@ static void sum_rows(void *arg, size_t piece, size_t r0, size_t r1)
         s->out[i] = s->x[i] + scale * s->y[i];
 }
 
-/* out = x + residual_scale * post(y); y is spoilt. */
+/* out = x + residual_scale * post(y) */
 static void residual_forward(struct net *n, float *out, const float *x, const float *y,
                              const struct norm *post)
 {

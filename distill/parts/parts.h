@@ -71,7 +71,7 @@ struct net {
     float *xn, *y;        /* [rows, n_embd] input and output of a part */
     float *dx, *dy, *dxn; /* [rows, n_embd] */
     float *dx2;           /* [rows, n_embd] parallel blocks with two norms; NULL */
-    float *work;          /* [rows, work_floats] of the running part */
+    float *work;          /* [rows, floats a row of the part that needs most] of the running part */
     float *partial;       /* [pieces, partial_floats] sums of a piece's rows */
     size_t partial_floats;
     float *scratch; /* [n_threads, scratch_floats] */

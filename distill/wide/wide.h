@@ -56,8 +56,8 @@ struct wide {
     /* s[n] = exp(score - the largest); log of the sum of exp(score), and 1 / sum s to *inv.
      * `query` is the query's place, counted as the n keys are. */
     float (*soft)(float *s, float *inv, const struct wide_score *how, size_t n, size_t query);
-    /* Back: of raw products s, gradients d of the probabilities and lse of the row: s =
-     * probabilities, d = gradient by the raw products. `mean` is sum of probability * d. */
+    /* Back: s are the raw products, d the gradient by the probabilities; afterwards s are the probabilities, d the
+     * gradient by the raw products. lse_mean: of the row, as `soft` gave it, and its sum of probability * d. */
     void (*soft_back)(float *s, float *d, const struct wide_score *how, size_t n, size_t query,
                       const float lse_mean[2]);
 
