@@ -6,9 +6,6 @@
 
 #include <stdlib.h>
 
-/* Values that a param begins at a multiple of: 64 bytes. */
-enum { PARAM_ALIGN = 16 };
-
 static bool is_table(enum arch_role role)
 {
     return role == ROLE_ROPE_FREQS || role == ROLE_ROPE_LONG || role == ROLE_ROPE_SHORT;
@@ -26,9 +23,9 @@ static int place(struct param *p, size_t *at, const struct source_tensor *t, str
     p->matrix = t->n_dims > 1;
     p->fixed = is_table(t->row->role);
     if (!mul_ok(&p->n, p->rows, p->cols) || !add_ok(&end, *at, p->n) ||
-        !add_ok(&end, end, PARAM_ALIGN - 1))
+        !add_ok(&end, end, PARAMS_ALIGN - 1))
         return err_nomem(err);
-    *at = end / PARAM_ALIGN * PARAM_ALIGN;
+    *at = end / PARAMS_ALIGN * PARAMS_ALIGN;
     return 0;
 }
 

@@ -21,12 +21,12 @@ struct param {
     bool fixed;                    /* no part of training: tables of divisors */
 };
 
+enum { PARAMS_ALIGN = 16 }; /* values that each param begins at a multiple of: 64 bytes */
+
 struct params {
     struct param *p; /* in the order of the source's tensors */
     size_t n;
-    float *w,
-        *g; /* [n_values], aligned to 64 bytes; every param begins at a multiple of 16 values, the
-                     gap before it is zeros in both */
+    float *w, *g; /* [n_values], aligned to 64 bytes; gaps between params are zeros in both */
     size_t n_values;
     /* [n_layer + 1, ROLE_COUNT], row 0 outside blocks; NULL: absent */
     const struct param **by_role;

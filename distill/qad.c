@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE_VALUES = 64 * 1024, ALIGN_VALUES = 16 };
+enum { PIECE_VALUES = 64 * 1024 };
 
 /* ---- types --------------------------------------------------------------------------- */
 
@@ -308,40 +308,60 @@ static size_t n_scales(const struct qad *q, size_t i, const struct qad_matrix *m
     return p->matrix ? 0 : p->n;
 }
 
+/* Param i as its scales, behind t->n_values that there are so far; m: its matrix, or NULL. */
+static int place_scales(struct qad *q, size_t i, struct qad_matrix *m, struct err *err)
+{
+    const struct param *whole = &q->ps->p[i];
+    const size_t n = n_scales(q, i, m);
+    struct params *t = &q->t;
+
+    t->p[i] = *whole;
+    t->p[i].at = t->n_values;
+    t->p[i].n = t->p[i].cols = n;
+    t->p[i].rows = 1;
+    t->p[i].matrix = false;
+    t->p[i].fixed = whole->fixed || !n;
+    t->n_values += (n + PARAMS_ALIGN - 1) / PARAMS_ALIGN * PARAMS_ALIGN;
+    if (!m)
+        return 0;
+    if (!m->n_fields)
+        log_warn(q->o.log, "tensor %s: scales of %s are not trained", whole->t->name,
+                 dtype_get(q->types[i])->name);
+    m->bytes = arena_array(&q->arena, whole->n / m->len, m->row_bytes);
+    return m->bytes ? 0 : err_nomem(err);
+}
+
+/* Factors of 1, and vectors as they are. */
+static void begin_scales(struct qad *q)
+{
+    const struct params *t = &q->t;
+
+    for (size_t i = 0; i < t->n; i++)
+        for (size_t k = 0; k < t->p[i].n; k++)
+            t->w[t->p[i].at + k] = dtype_is_plain(q->types[i]) ? q->ps->w[q->ps->p[i].at + k] : 1;
+}
+
 static int train_scales(struct qad *q, struct err *err)
 {
     struct params *t = &q->t;
-    size_t next = 0, n = 0;
+    size_t next = 0;
+    int rc = 0;
 
     t->p = arena_array(&t->arena, q->ps->n + 1, sizeof(*t->p));
     if (!t->p)
         return err_nomem(err);
     t->n = q->ps->n;
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = 0; !rc && i < t->n; i++) {
         const bool coded = next < q->n_matrices && q->matrix[next].index == i;
-        struct qad_matrix *m = coded ? &q->matrix[next++] : NULL;
-        t->p[i] = q->ps->p[i];
-        t->p[i].at = n;
-        t->p[i].n = n_scales(q, i, m);
-        t->p[i].rows = 1;
-        t->p[i].cols = t->p[i].n;
-        t->p[i].matrix = false;
-        t->p[i].fixed = t->p[i].fixed || !t->p[i].n;
-        n = (n + t->p[i].n + ALIGN_VALUES - 1) / ALIGN_VALUES * ALIGN_VALUES;
-        if (m && !m->n_fields)
-            log_warn(q->o.log, "tensor %s: scales of %s are not trained", t->p[i].t->name,
-                     dtype_get(q->types[i])->name);
-        if (m && !(m->bytes = arena_array(&q->arena, q->ps->p[i].n / m->len, m->row_bytes)))
-            return err_nomem(err);
+        rc = place_scales(q, i, coded ? &q->matrix[next++] : NULL, err);
     }
-    t->n_values = n;
-    t->w = arena_array(&t->arena, n + 1, sizeof(*t->w));
-    t->g = arena_array(&t->arena, n + 1, sizeof(*t->g));
+    if (rc)
+        return rc;
+    t->w = arena_array(&t->arena, t->n_values + 1, sizeof(*t->w));
+    t->g = arena_array(&t->arena, t->n_values + 1, sizeof(*t->g));
     if (!t->w || !t->g)
         return err_nomem(err);
-    for (size_t i = 0; i < t->n; i++)
-        for (size_t k = 0; k < t->p[i].n; k++)
-            t->w[t->p[i].at + k] = dtype_is_plain(q->types[i]) ? q->ps->w[q->ps->p[i].at + k] : 1;
+    begin_scales(q);
     return run_pieces(q, encode_piece, err);
 }
 
