@@ -46,14 +46,17 @@ static bool is_gguf(const char *path)
 
 static int identify(struct distill *d, struct err *err)
 {
+    char from[HASH_HEX_BYTES];
     struct hash *h;
-    int rc = hash_new(&h, err);
+    int rc = distill_from_sha256(from, d->o, err);
 
+    if (!rc)
+        rc = hash_new(&h, err);
     if (rc)
         return rc;
     hash_str(h, d->teacher_hex);
     hash_str(h, data_sha256(d->data));
-    distill_hash(h, d->o, &d->train);
+    distill_hash(h, d->o, &d->train, from);
     rc = distill_qad_hash(h, d->o, err);
     if (!rc)
         rc = hash_hex(h, d->id, err);

@@ -1,6 +1,7 @@
 /* What of the options decides the result. */
 
 #include "distill/distill_impl.h"
+#include "formats/base/map.h"
 
 static void hash_text(struct hash *h, const char *s)
 {
@@ -30,7 +31,8 @@ static void hash_optim(struct hash *h, const struct optim_opts *o)
         hash_u64(h, ints[i]);
 }
 
-void distill_hash(struct hash *h, const struct distill_opts *o, const struct train_opts *t)
+void distill_hash(struct hash *h, const struct distill_opts *o, const struct train_opts *t,
+                  const char *from)
 {
     const struct student_spec *s = &o->student;
     const uint64_t ints[] = {s->hidden,
@@ -51,7 +53,7 @@ void distill_hash(struct hash *h, const struct distill_opts *o, const struct tra
                              o->cache ? o->cache_k : 0};
 
     hash_text(h, s->layers);
-    hash_text(h, s->from);
+    hash_text(h, from);
     if (s->ends)
         hash_u64(h, s->ends);
     for (size_t i = 0; i < sizeof(ints) / sizeof(ints[0]); i++)
@@ -63,4 +65,33 @@ void distill_hash(struct hash *h, const struct distill_opts *o, const struct tra
     hash_text(h, t->only);
     for (size_t i = 0; t->freeze && t->freeze[i]; i++)
         hash_text(h, t->freeze[i]);
+}
+
+static int file_sha256(char hex[HASH_HEX_BYTES], const char *path, struct err *err)
+{
+    struct map m = {0};
+    int rc = map_open(&m, path, err);
+
+    if (!rc)
+        rc = hash_of(m.data, m.size, hex, err);
+    map_release(&m);
+    return rc;
+}
+
+int distill_from_sha256(char hex[HASH_HEX_BYTES], const struct distill_opts *o, struct err *err)
+{
+    const char *from = o->student.from;
+    struct source *s = NULL;
+    int rc;
+
+    hex[0] = '\0';
+    if (!from)
+        return 0;
+    if (student_is_fresh(&o->student))
+        return file_sha256(hex, from, err);
+    rc = source_open(&s, from, NULL, err);
+    if (!rc)
+        rc = source_sha256(hex, s, &o->train.par, o->train.log, err);
+    source_free(s);
+    return rc;
 }

@@ -7,8 +7,12 @@
 #include "distill/qad.h"
 #include "formats/base/hash.h"
 
-/* What of a run's options decides its result, but for the quantization; t: as they were chosen. */
-void distill_hash(struct hash *h, const struct distill_opts *o, const struct train_opts *t);
+/* What of a run's options decides its result, but for the quantization; t: as they were chosen; from: the digest of
+ * what the student starts from, of its content, as its name says nothing of it ("": the teacher). */
+void distill_hash(struct hash *h, const struct distill_opts *o, const struct train_opts *t,
+                  const char *from);
+int distill_from_sha256(char hex[HASH_HEX_BYTES], const struct distill_opts *o,
+                        struct err *err) WARN_UNUSED;
 
 /* Can it be done? Before anything takes time. Errors: ERR_ARG. */
 int distill_qad_check(const struct distill_opts *o, struct err *err) WARN_UNUSED;

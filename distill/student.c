@@ -127,6 +127,11 @@ static bool is_cut(const struct student_spec *s)
     return s->layers || s->hidden || s->ffn || s->heads || s->kv_heads;
 }
 
+bool student_is_fresh(const struct student_spec *s)
+{
+    return s->from && is_config(s->from);
+}
+
 bool student_is_whole(const struct student_spec *s)
 {
     return !s->from && !is_cut(s);
@@ -209,7 +214,7 @@ static int plan_from(struct student_about *out, const struct student_spec *spec,
     struct source *s = NULL;
     int rc;
 
-    if (is_config(spec->from))
+    if (student_is_fresh(spec))
         return fresh_plan(out, spec, teacher, err);
     rc = source_open(&s, spec->from, NULL, err);
     if (!rc)
@@ -306,7 +311,7 @@ int student_make(struct student_about *out, const char *path, const struct stude
     const struct measure how = {teacher, sample, *par, log};
     int rc = student_plan(out, spec, model_source(teacher), err);
 
-    if (!rc && spec->from && is_config(spec->from))
+    if (!rc && student_is_fresh(spec))
         rc = fresh_write(path, spec, model_source(teacher), err);
     else if (!rc && spec->from)
         rc = copy_from(path, spec, log, err);

@@ -31,6 +31,9 @@ struct student_spec {
 /* It begins as the teacher, nothing cut out. */
 bool student_is_whole(const struct student_spec *s);
 
+/* `from` is a config.json: no weights. */
+bool student_is_fresh(const struct student_spec *s);
+
 /* What the importance of blocks, heads and channels is measured on. */
 struct student_sample {
     const int32_t *ids; /* [n_seq, n_tok] */
