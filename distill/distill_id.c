@@ -31,6 +31,16 @@ static void hash_optim(struct hash *h, const struct optim_opts *o)
         hash_u64(h, ints[i]);
 }
 
+/* They decide the order of windows, which the digest of the data leaves open. */
+static void hash_weights(struct hash *h, const struct data_opts *o)
+{
+    for (size_t i = 0; i < o->n_files; i++)
+        if (o->file[i].weight < 1 || o->file[i].weight > 1) {
+            hash_u64(h, i);
+            hash_f64(h, o->file[i].weight);
+        }
+}
+
 void distill_hash(struct hash *h, const struct distill_opts *o, const struct train_opts *t,
                   const char *from)
 {
@@ -65,6 +75,7 @@ void distill_hash(struct hash *h, const struct distill_opts *o, const struct tra
     hash_text(h, t->only);
     for (size_t i = 0; t->freeze && t->freeze[i]; i++)
         hash_text(h, t->freeze[i]);
+    hash_weights(h, &o->data);
 }
 
 static int file_sha256(char hex[HASH_HEX_BYTES], const char *path, struct err *err)

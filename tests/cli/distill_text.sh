@@ -28,6 +28,17 @@ says 2 "--cache-k goes with --cache" --text "$d/a.txt" --cache-k 5
 fails 2 "the output's name is empty" distill $demo "" --text "$d/a.txt"
 ok $? "an empty name"
 
+# ---- weights are of a run's options --------------------------------------------------------
+# weighted W: the run that was left in $d/to, with that weight
+weighted() {
+    # shellcheck disable=SC2086
+    pare distill $demo "$d/to/o.gguf" --text "$d/a.txt=$1" --text "$d/b.txt" $quick --held-back 0.2 --layers 2 --keep
+}
+tail -c 6000 $text >"$d/b.txt"
+weighted 2 && weighted 2 && ! weighted 3 && one_line distill && grep -q "of a run with other options or inputs" "$d/err"
+ok $? "another weight is another run"
+rm -rf "$d/to" && mkdir "$d/to"
+
 { cat "$d/a.txt"; printf '\377 broken'; } >"$d/a.json"
 # shellcheck disable=SC2086
 pare distill $demo "$d/to/o.gguf" --text "$d/a.json" $quick --held-back 0.2 && grep -q 'warning: .*a.json: byte 6000, 0xff, is no UTF-8' "$d/err" &&
