@@ -29,7 +29,8 @@ struct data_opts {
     bool apart;        /* documents do not see each other (doc of struct net_batch) */
     bool answers_only; /* of messages, only the assistant's tokens count */
     double held_back;  /* share of documents kept for evaluation, e.g. 0.02; 0: none. The seed does
-                             not decide which. Less than a document: the end of the longest one */
+                             not decide which. Less than a document: the end of the longest text, of
+                             which all beyond held_tokens is trained on */
     uint64_t held_tokens; /* most tokens of them; 0: all */
     uint64_t tokens;      /* most training tokens; 0: all */
     uint64_t seed;        /* of the order */

@@ -119,7 +119,20 @@ struct batch {
     struct tok_memory **memory; /* [threads] */
     struct err *err;            /* [threads] the first of each */
     size_t *bad;                /* [threads] whose it is; SIZE_MAX: none */
+    size_t begun,
+        n_gone; /* of document `begun` the first n_gone tokens are held back; SIZE_MAX: of none */
 };
+
+static void tokens_drop(struct data_tokens *t, size_t n)
+{
+    n = n < t->ids.n ? n : t->ids.n;
+    t->ids.n -= n;
+    memmove(t->ids.id, t->ids.id + n, t->ids.n * sizeof(*t->ids.id));
+    if (t->answer.n >= n) {
+        t->answer.n -= n;
+        memmove(t->answer.p, t->answer.p + n, t->answer.n);
+    }
+}
 
 static void encode_one(void *arg, size_t i, int thread)
 {
@@ -132,8 +145,11 @@ static void encode_one(void *arg, size_t i, int thread)
     b->tokens[i].answer.n = 0;
     b->tokens[i].chat = false;
     if (!data_encode(&b->tokens[i], b->coder, b->memory[thread], b->docs, &b->docs->doc[b->doc[i]],
-                     &err))
+                     &err)) {
+        if (b->doc[i] == b->begun)
+            tokens_drop(&b->tokens[i], b->n_gone);
         return;
+    }
     b->bad[thread] = i;
     b->err[thread] = err;
 }
@@ -188,6 +204,7 @@ static int encoder_init(struct encoder *e, const struct data_coder *c, const str
         return err_nomem(err);
     b->coder = c;
     b->docs = docs;
+    b->begun = SIZE_MAX;
     b->memory = calloc((size_t)n, sizeof(struct tok_memory *));
     b->err = calloc((size_t)n, sizeof(*b->err));
     b->bad = calloc((size_t)n, sizeof(*b->bad));
@@ -276,6 +293,20 @@ static int too_little(struct encoder *e, size_t have, const size_t *list, size_t
                    o->n_tok);
 }
 
+/* s is full: what it has not of the last piece of a text goes back to the others, which are trained on anyway. A
+ * document of its own is held back whole. */
+static void give_back(struct encoder *e, size_t *taken, const size_t *list,
+                      const struct data_stream *s)
+{
+    const size_t last = list[*taken - 1];
+
+    if (!e->batch->docs->doc[last].piece)
+        return;
+    e->batch->begun = last;
+    e->batch->n_gone = s->tokens.ids.n - s->start[s->n_starts - 1];
+    --*taken;
+}
+
 static int hold(struct data *d, size_t *taken, struct encoder *e, const size_t *list, size_t n,
                 const struct data_opts *o, struct err *err)
 {
@@ -288,6 +319,8 @@ static int hold(struct data *d, size_t *taken, struct encoder *e, const size_t *
     if (!rc && s.tokens.ids.n < o->n_tok)
         rc = too_little(e, s.tokens.ids.n, list, n, o, err);
     d->chat = d->chat || s.tokens.chat;
+    if (!rc && s.tokens.ids.n >= most)
+        give_back(e, taken, list, &s);
     if (!rc)
         rc = cut_windows(&d->held, &s, o->n_tok, o->apart, err);
     stream_release(&s);

@@ -270,6 +270,23 @@ static void test_data_held(void **state)
     assert_true(data_n_held(d) == 5 && data_n_windows(d) > 40);
     assert_true(data_held(d, 0).ids[0] != '0' || data_held(d, 0).ids[1] != '0');
     data_free(d);
+    /* ... of which all that is not needed is trained on */
+    const size_t at = 400 - 180 - 1;
+    for (int k = 0; k < 2; k++) {
+        o = (struct data_opts){.file = &file, .n_files = 1, .n_tok = 8, .held_back = 0.45};
+        o.held_tokens = 16;
+        o.apart = k;
+        d = open_of(f, &o);
+        assert_int_equal(data_n_held(d), 2);
+        assert_int_equal(data_n_windows(d), 48); /* 400 bytes and two ends without 16 */
+        for (size_t i = 0, byte = 0; i < 48 * 8; i++) {
+            byte = byte == at ? at + 16 : byte;
+            const int32_t id = data_window(d, i / 8).ids[i % 8];
+            if (id != EOS)
+                assert_int_equal(id, text[byte++]);
+        }
+        data_free(d);
+    }
     fixture_free(f);
 }
 
