@@ -67,6 +67,11 @@ int data_choose_held(size_t *n_held, size_t **list, struct data_docs *d, double 
         p[i] = i;
     if (share <= 0)
         return 0;
+    if (d->n == 1 && !d->doc[0].line)
+        return err_set(err, ERR_ARG,
+                       "%s: of a single document less than half can be held back; held-back 0 "
+                       "trains on all of it",
+                       d->file[0].path);
     if (d->n < 2)
         return err_set(
             err, ERR_ARG,

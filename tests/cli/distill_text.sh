@@ -19,6 +19,7 @@ printf 'a short text' >"$d/short.txt"
 head -c 6000 $text >"$d/a.txt"
 says 2 "short.txt: too short a text: " --text "$d/short.txt"
 says 2 "hold back a larger share" --text "$d/a.txt" --held-back 0.001
+says 2 "a.txt: of a single document less than half can be held back" --text "$d/a.txt" --held-back 0.5
 printf '{"text": "one"}\n' >"$d/one.jsonl"
 says 2 "held-back 0 trains on all of it" --text "$d/one.jsonl"
 { printf '\377\376'; cat "$d/a.txt"; } >"$d/wide.txt"
