@@ -203,8 +203,8 @@ static int set_number(double *to, const struct setting *s, const char *text, str
     const double v = strtod(text, &end);
 
     if (end == text || *end || !(v >= s->min && v <= s->max))
-        return err_set(err, ERR_ARG, "expected a number from %g to %g, not \"%s\"", s->min, s->max,
-                       text);
+        return err_set(err, ERR_ARG, "expected a number from %g to %.9g, not \"%s\"", s->min,
+                       s->max, text);
     *to = v;
     return 0;
 }
