@@ -362,7 +362,7 @@ static int write_page(struct distill *d, struct err *err)
 
 static int end_work(struct distill *d, struct err *err)
 {
-    return distill_work_end(&d->work, err);
+    return distill_work_end(&d->work, d->o->keep, err);
 }
 
 /* Drawn tokens leave nothing for the others, which only these losses can do with. */
@@ -421,7 +421,7 @@ static int stages(struct distill *d, struct err *err)
         rc = first_rank(d, write_student, err);
     if (!rc)
         rc = first_rank(d, write_page, err);
-    return rc || d->o->keep ? rc : first_rank(d, end_work, err);
+    return rc ? rc : first_rank(d, end_work, err);
 }
 
 int distill_run(struct distill_result *out, const struct distill_opts *o, struct err *err)

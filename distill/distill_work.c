@@ -9,7 +9,7 @@
  *                       counts as this run's; only with a state, as otherwise a run is not being gone on with.
  *
  * So at the end all that stays is in its place before the state goes: OUT, the report, and the log, of which there are then
- * two, because a log that was moved would be missing in the run that goes on from the state. The state goes before
+ * two, because a log that was moved would be missing in the run that goes on from the state. With --keep that is all: nothing goes. The state goes before
  * start.gguf, best and log.csv, which belong to it. The identity, which keeps runs with other options away, goes last. */
 
 #include "distill/distill_work.h"
@@ -155,7 +155,7 @@ bool distill_work_made(const struct distill_work *w, const char *type)
     return has_state(w) && holds(w->made.p, type, strlen(type)) && !access(w->out, F_OK);
 }
 
-int distill_work_end(const struct distill_work *w, struct err *err)
+int distill_work_end(const struct distill_work *w, bool keep, struct err *err)
 {
     struct map m = {0};
     int rc = map_open(&m, w->log.p, err);
@@ -163,7 +163,7 @@ int distill_work_end(const struct distill_work *w, struct err *err)
     if (!rc)
         rc = out_file(w->out_log.p, m.data, m.size, err);
     map_release(&m);
-    if (rc)
+    if (rc || keep)
         return rc;
     remove_files(w);
     (void)rmdir(w->dir.p); /* not when the user put something there */

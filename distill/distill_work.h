@@ -31,7 +31,7 @@ int distill_work_making(const struct distill_work *w, const char *type,
                         struct err *err) WARN_UNUSED;
 bool distill_work_made(const struct distill_work *w, const char *type);
 
-/* The log becomes OUT.log.csv, the rest goes. */
-int distill_work_end(const struct distill_work *w, struct err *err) WARN_UNUSED;
+/* The log becomes OUT.log.csv, the rest goes; keep: it stays. */
+int distill_work_end(const struct distill_work *w, bool keep, struct err *err) WARN_UNUSED;
 
 #endif /* DISTILL_DISTILL_WORK_H */

@@ -129,7 +129,7 @@ fi
 
 # ---- a run of its own -------------------------------------------------------------------
 rm -rf "$d/to" && mkdir "$d/to"
-student "$d/to/o.gguf" --keep && rm "$d/to/o.gguf" && student "$d/to/o.gguf" --keep && cmp "$d/to/o.gguf" "$d/whole.gguf"
+student "$d/to/o.gguf" --keep && cmp "$d/to/o.gguf.log.csv" "$d/to/o.gguf.train/log.csv" && rm "$d/to/o.gguf" && student "$d/to/o.gguf" --keep && cmp "$d/to/o.gguf" "$d/whole.gguf"
 ok $? "a run that is over is written again"
 again() { student "$d/to/o.gguf" --keep "$@"; }
 # said WORDS: the last run failed with this one line
