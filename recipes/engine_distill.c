@@ -140,14 +140,16 @@ static int key_of(char key[HASH_HEX_BYTES], struct branch *b, const struct varia
 }
 
 /* A student that cannot be is found before anything is done. */
-static int check(struct branch *b, const struct recipe_student *s, struct err *err)
+static int check(struct branch *b, struct variant *v, struct err *err)
 {
+    const struct recipe_student *s = v->quant->student;
     struct student_about about;
     int rc = engine_source(b, &b->original, err);
 
     if (rc)
         return rc;
     rc = student_plan(&about, &s->o.student, b->original.source, err);
+    v->n_params = rc ? 0 : about.n_params;
     student_about_release(&about);
     if (!rc || rc == ERR_NOMEM)
         return rc;
@@ -188,7 +190,7 @@ static int plan(struct branch *b, struct err *err)
         if (v->quant->is_student) {
             student = v;
             v->from = &b->original;
-            rc = check(b, v->quant->student, err);
+            rc = check(b, v, err);
             if (!rc)
                 rc = add_step(b, v, i, err);
             if (!rc)
@@ -200,11 +202,15 @@ static int plan(struct branch *b, struct err *err)
     return rc;
 }
 
-/* Weights, gradients and two moments in F32 beside a model of the teacher's size, at most. */
+/* Weights, gradients and two moments in F32, and where they are asked for, their average and what they are as a mix's
+ * types, beside the teacher as it is stored. */
 static uint64_t memory(const struct branch *b, const struct engine_step *s)
 {
-    (void)s;
-    return 9 * engine_weights_bytes(b->recipe->model.path);
+    const struct variant *v = &b->variant[s->item];
+    const struct distill_opts *o = &v->quant->student->o;
+    const uint64_t floats = 4U + (o->train.optim.ema > 0 ? 1 : 0) + (o->quantize ? 1 : 0);
+
+    return floats * sizeof(float) * v->n_params + engine_weights_bytes(b->recipe->model.path);
 }
 
 /* Quantized while it is trained. */

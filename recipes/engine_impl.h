@@ -40,6 +40,7 @@ struct variant {
     const char *path;          /* as the pipeline wants it, also where it makes several files */
     const char *file;          /* the first's name in the output folder; its path: make->path */
     enum dtype convert;        /* DTYPE_NONE: quantized by the mix */
+    uint64_t n_params;         /* of a student, as it is planned; else 0 */
     struct engine_step *make;  /* in engine.step */
     struct engine_step *score; /* NULL: nothing is evaluated */
     char hex[HASH_HEX_BYTES];  /* digest of the file, or of all of them; "" until known */

@@ -5,6 +5,7 @@
 
 #include "formats/base/cpu.h"
 #include "formats/base/out.h"
+#include "recipes/engine_impl.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -180,10 +181,44 @@ static void test_engine_fail_alone(void **state)
     fixture_free(&f);
 }
 
+/* The student's weights, gradients and moments, not the teacher's file times something. */
+static void test_engine_memory(void **state)
+{
+    struct fixture f;
+    struct stat st;
+    uint64_t bytes[2];
+
+    (void)state;
+    fixture_new(&f);
+    put(&f, "r.yaml",
+        "name: x\ndistill:\n- {name: whole, text: text, ctx: 16}\n"
+        "- {name: small, text: text, ctx: 16, layers: 1}\n"
+        "evaluate: {text: text, ctx: 16, chunks: 1}\n");
+    f.sets[0] = f.model;
+    f.opts = (struct engine_opts){
+        .out_dir = f.out,
+        .recipe = {.sets = f.sets, .n_sets = 1},
+        .plan_only = true,
+        .allow_overlap = true,
+        .cpu = cpu_detect(),
+        .par = {1             }
+    };
+    if (engine_open(&f.e, f.recipe, &f.opts, &f.err))
+        fail_msg("%s", f.err.msg);
+    for (size_t i = 0, n = 0; n < 2; i++)
+        if (engine_step(f.e, i)->kind == ENGINE_DISTILL)
+            bytes[n++] = engine_memory_of(&f.e->branch[0], engine_step(f.e, i));
+    assert_int_equal(stat("recipes/demo/model.safetensors", &st), 0);
+    assert_int_equal(bytes[0] - bytes[1], 16 * 2 * 786944); /* two layers' parameters */
+    assert_true(bytes[0] >= 16 * 2623232 + (uint64_t)st.st_size);
+    fixture_free(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_engine_fail_alone),
+        cmocka_unit_test(test_engine_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
