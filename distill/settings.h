@@ -45,4 +45,9 @@ void distill_defaults(struct distill_opts *o);
 int distill_set(struct distill_opts *o, const struct setting *s, const char *text,
                 struct err *err) WARN_UNUSED;
 
+/* Those given (by setting_at's numbers) that say more of another one do nothing without it, or in its place.
+ * before: what names are shown with, "--" or "". Errors: ERR_ARG. */
+int settings_agree(const bool given[SETTINGS_MAX], const struct distill_opts *o, const char *before,
+                   struct err *err) WARN_UNUSED;
+
 #endif /* DISTILL_SETTINGS_H */

@@ -57,6 +57,21 @@ static bool is_for_recipes(const struct setting *s)
     return strncmp(s->name, "cache", 5) != 0 && strcmp(s->name, "keep") != 0;
 }
 
+static int check_settings(struct reader *r, const struct recipe_student *s,
+                          const struct yaml_node *v)
+{
+    bool given[SETTINGS_MAX] = {false};
+    struct err why = {0};
+
+    for (const struct yaml_node *k = v->first; k; k = k->next) {
+        const struct setting *set = setting_by_name(k->key);
+        for (size_t i = 0; set && setting_at(i); i++)
+            given[i] = given[i] || setting_at(i) == set;
+    }
+    return settings_agree(given, &s->o, "", &why) ? node_bad(r->err, v, ERR_FORMAT, "%s", why.msg)
+                                                  : 0;
+}
+
 static int read_student(struct reader *r, struct recipe_student *s, const struct yaml_node *v)
 {
     struct reader_key keys[SETTINGS_MAX + 3] = {
@@ -79,6 +94,8 @@ static int read_student(struct reader *r, struct recipe_student *s, const struct
     distill_defaults(&s->o);
     s->settings = "";
     rc = read_map(r, s, v, keys, n);
+    if (!rc)
+        rc = check_settings(r, s, v);
     if (!rc && !s->name)
         rc = node_bad(r->err, v, ERR_FORMAT, "expected a name:, as in {name: half, layers: 6}");
     s->where = rc ? NULL : node_place(r->arena, v);

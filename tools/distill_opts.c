@@ -34,42 +34,22 @@ static int read_texts(struct distill_cmd *c, struct err *err)
 static int read_settings(struct distill_opts *o, const char *const *text, const bool *on,
                          struct err *err)
 {
-    int rc = 0;
+    bool given[SETTINGS_MAX] = {false};
 
-    for (size_t i = 0; !rc && setting_at(i); i++) {
+    for (size_t i = 0; setting_at(i); i++) {
         const struct setting *s = setting_at(i);
-        const char *given = s->arg ? text[i] : on[i] ? "true" : NULL;
+        const char *value = s->arg ? text[i] : on[i] ? "true" : NULL;
 
-        if (given && distill_set(o, s, given, err))
-            rc = err_wrap(err, "--%s", s->name);
+        given[i] = value != NULL;
+        if (value && distill_set(o, s, value, err))
+            return err_wrap(err, "--%s", s->name);
     }
-    return rc;
+    return settings_agree(given, o, "--", err);
 }
 
 bool distill_cmd_is_whole(const struct distill_opts *o)
 {
     return student_is_whole(&o->student) && !o->quantize;
-}
-
-/* Options that say more of another one. */
-static int check_pairs(const char *const *text, struct err *err)
-{
-    static const char *const pairs[][2] = {
-        {"qad",        "quantize"},
-        {"effort",     "quantize"},
-        {"cache-k",    "cache"   },
-        {"cache-keep", "cache"   }
-    };
-
-    for (size_t p = 0; p < sizeof(pairs) / sizeof(pairs[0]); p++) {
-        bool has[2] = {false, false};
-        for (size_t i = 0; setting_at(i); i++)
-            for (int k = 0; k < 2; k++)
-                has[k] = has[k] || (text[i] && !strcmp(setting_at(i)->name, pairs[p][k]));
-        if (has[0] && !has[1])
-            return err_set(err, ERR_ARG, "--%s goes with --%s", pairs[p][0], pairs[p][1]);
-    }
-    return 0;
 }
 
 int distill_cmd_read(struct distill_cmd *c, const struct cmd_env *env, int argc, char **argv,
@@ -105,8 +85,6 @@ int distill_cmd_read(struct distill_cmd *c, const struct cmd_env *env, int argc,
         c->freeze_end[i] = c->freeze.at[i];
     o->train.freeze = c->freeze.n ? c->freeze_end : NULL;
     rc = *o->out ? read_texts(c, err) : err_set(err, ERR_ARG, "the output's name is empty");
-    if (!rc)
-        rc = check_pairs(text, err);
     return rc ? rc : read_settings(o, text, on, err);
 }
 

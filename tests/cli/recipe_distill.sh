@@ -57,6 +57,10 @@ sed -i 's/Q2_K/Q9_K/' "$d/q.yaml"
 fails 1 "q.yaml: line 5, column 3: small: quantize: unknown" run "$d/q.yaml" --out "$d/to/q"
 ok $? "no such mix"
 
+sed 's/Q9_K/Q2_K, type: f32/' "$d/q.yaml" >"$d/t.yaml"
+fails 1 "t.yaml: line 5, column 5: type and quantize: the mix says the types" run "$d/t.yaml" --out "$d/to/q"
+ok $? "a setting that would do nothing"
+
 cat "$d/own.txt" >>"$d/train.txt"
 fails 1 "share a run of 64 tokens" run "$d/r.yaml" --out "$d/to/e"
 ok $? "training and evaluation text overlap"
