@@ -1,6 +1,7 @@
 #include "distill/train.h"
 
 #include "distill/train_impl.h"
+#include "formats/base/clock.h"
 #include "formats/base/rd.h"
 #include "quant/patterns.h"
 
@@ -10,22 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ROWS = 64 };
 
-static double now(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 double train_seconds(const struct train *t)
 {
-    return t->mark.seconds + (now() - t->start);
+    return t->mark.seconds + (clock_seconds() - t->start);
 }
 
 /* ---- what is trained ---------------------------------------------------------------- */
@@ -401,7 +393,8 @@ int train_run(struct train_result *out, const struct train_job *job, const struc
               struct err *err)
 {
     struct train_opts used = *o;
-    struct train t = {.job = job, .o = &used, .log_fd = -1, .start = now(), .comm = job->comm};
+    struct train t = {
+        .job = job, .o = &used, .log_fd = -1, .start = clock_seconds(), .comm = job->comm};
     uint64_t saved;
     int rc;
 

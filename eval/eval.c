@@ -4,6 +4,7 @@
 #include "eval/fused.h"
 #include "eval/score.h"
 #include "eval/token_text.h"
+#include "formats/base/clock.h"
 #include "formats/base/rd.h"
 #include "runtime/session.h"
 
@@ -218,7 +219,7 @@ static int feed(struct run *r, size_t t, size_t n, struct err *err)
 {
     for (size_t i = 0; i < r->n_lanes; i++) {
         struct fused_lane *l = &r->lane[i];
-        const double begin = fused_clock();
+        const double begin = clock_seconds();
         int rc = log_stop(r->opts->log, err);
         if (!rc && l->sess) {
             if (!t)
@@ -229,7 +230,7 @@ static int feed(struct run *r, size_t t, size_t n, struct err *err)
         }
         if (rc)
             return rc;
-        l->seconds += fused_clock() - begin;
+        l->seconds += clock_seconds() - begin;
     }
     return 0;
 }

@@ -1,9 +1,9 @@
 #include "eval/fused.h"
 
 #include "formats/base/arena.h"
+#include "formats/base/clock.h"
 
 #include <math.h>
-#include <time.h>
 
 /* STRETCH tokens are one piece of work, TILE of them are computed at a time: small enough
  * for the tiles of two models to stay in the second cache. */
@@ -119,7 +119,7 @@ static void tile_lane(struct fused *f, struct score_part *parts, struct score_pa
     struct desk *d = &f->desk[thread];
     float *x = original ? d->own : d->logits;
     struct score_part *to = parts + lane * FUSED_POSITIONS;
-    const double begin = fused_clock();
+    const double begin = clock_seconds();
 
     tile_logits(f, x, &f->lanes[lane], t, thread);
     keep_next(f, lane, x, t);
@@ -132,7 +132,7 @@ static void tile_lane(struct fused *f, struct score_part *parts, struct score_pa
         else
             score_join(&to[i], &p, against ? &parts[i] : NULL, against ? &own_part[i] : NULL);
     }
-    d->seconds[lane] += fused_clock() - begin;
+    d->seconds[lane] += clock_seconds() - begin;
 }
 
 static void stretch(void *arg, size_t at, int thread)
@@ -227,10 +227,10 @@ int fused_score(struct fused *f, struct score *const *out, struct fused_lane *la
     f->out = out;
     clear(f);
     for (size_t i = 0; !rc && i < f->opts.n_lanes; i++) {
-        const double begin = fused_clock();
+        const double begin = clock_seconds();
         if (!lanes[i].file)
             rc = sess_head(lanes[i].sess, rows->row0, rows->n, err);
-        lanes[i].seconds += fused_clock() - begin;
+        lanes[i].seconds += clock_seconds() - begin;
     }
     if (rc)
         return rc;
@@ -240,12 +240,4 @@ int fused_score(struct fused *f, struct score *const *out, struct fused_lane *la
         for (int t = 0; t < par->n_threads; t++)
             lanes[i].seconds += f->desk[t].seconds[i] / par->n_threads;
     return 0;
-}
-
-double fused_clock(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }

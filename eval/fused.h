@@ -52,7 +52,4 @@ struct fused_rows {
 int fused_score(struct fused *f, struct score *const *out, struct fused_lane *lanes,
                 const struct fused_rows *rows, struct err *err) WARN_UNUSED;
 
-/* Seconds since some moment. */
-double fused_clock(void);
-
 #endif /* EVAL_FUSED_H */

@@ -1,6 +1,7 @@
 #include "quant/export.h"
 
 #include "formats/arch/arch_export.h"
+#include "formats/base/clock.h"
 #include "formats/base/out_dir.h"
 #include "formats/hf_plan.h"
 #include "formats/safetensors_write.h"
@@ -367,7 +368,7 @@ int export_folder(struct export_result *out, const struct source *s, const char 
                   const struct export_opts *opts, struct err *err)
 {
     struct job j = {.s = s, .o = opts};
-    const double begun = pipe_seconds();
+    const double begun = clock_seconds();
 
     *out = (struct export_result){0};
     out_dir_init(&j.dir);
@@ -392,7 +393,7 @@ int export_folder(struct export_result *out, const struct source *s, const char 
     if (!rc) {
         out->class = j.config.arch->classes[0];
         out->type = main_type(&j);
-        out->seconds = pipe_seconds() - begun;
+        out->seconds = clock_seconds() - begun;
     }
     release(&j);
     return rc;

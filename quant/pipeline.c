@@ -1,6 +1,7 @@
 #include "quant/pipeline.h"
 
 #include "formats/base/arena.h"
+#include "formats/base/clock.h"
 #include "formats/base/cpu.h"
 #include "formats/base/out.h"
 #include "formats/base/rd.h"
@@ -231,7 +232,7 @@ int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job 
 {
     struct pipe p = {0};
     struct pipe_result result = {0};
-    const double begun = pipe_seconds();
+    const double begun = clock_seconds();
 
     int rc = plan(&p, job, err);
     if (rc)
@@ -257,7 +258,7 @@ int pipe_write(struct pipe_result *out, const char *path, const struct pipe_job 
     rc = pipe_commit(&p, path, &result, err);
     if (rc)
         goto fail;
-    result.seconds = pipe_seconds() - begun;
+    result.seconds = clock_seconds() - begun;
     *out = result;
 
 fail:

@@ -2,6 +2,7 @@
 
 #include "formats/apart.h"
 #include "formats/base/buf.h"
+#include "formats/base/clock.h"
 #include "formats/base/json.h"
 #include "formats/base/out.h"
 #include "formats/base/version.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 
 enum { BATCH = 512, RUNS_MAX = 100 };
 
@@ -27,14 +27,6 @@ struct times {
     double s[RUNS_MAX];
     size_t n;
 };
-
-static double now(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int by_value(const void *a, const void *b)
 {
@@ -74,23 +66,23 @@ struct bench {
 
 static int time_prompt(struct bench *b, struct err *err)
 {
-    const double t = now();
+    const double t = clock_seconds();
 
     sess_keep(b->s, 0);
     const int rc = sess_feed(b->s, b->id, (size_t)b->o->n_prompt, b->logits, err);
-    b->prompt.s[b->prompt.n++] = now() - t;
+    b->prompt.s[b->prompt.n++] = clock_seconds() - t;
     return rc;
 }
 
 static int time_gen(struct bench *b, struct err *err)
 {
-    const double t = now();
+    const double t = clock_seconds();
     int rc = 0;
 
     sess_keep(b->s, 0);
     for (int64_t i = 0; !rc && i < b->o->n_gen; i++)
         rc = sess_eval(b->s, b->id + i, 1, b->logits, 1, err);
-    b->gen.s[b->gen.n++] = now() - t;
+    b->gen.s[b->gen.n++] = clock_seconds() - t;
     return rc;
 }
 

@@ -1,9 +1,10 @@
 #include "tools/progress.h"
 
+#include "formats/base/clock.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The one mutable object of the program: a signal handler can reach nothing else. */
@@ -12,14 +13,6 @@ static volatile sig_atomic_t stop_asked;
 static void on_signal(int number)
 {
     stop_asked = number;
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 void progress_end(struct progress *p)
@@ -67,7 +60,7 @@ static double speed_now(struct progress *p, double t, uint64_t done)
 static void progress(void *arg, const char *what, uint64_t done, uint64_t total)
 {
     struct progress *p = arg;
-    const double t = now();
+    const double t = clock_seconds();
     const int units = (int)strcspn(what, ",");
     char rate[32];
 

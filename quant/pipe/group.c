@@ -1,3 +1,4 @@
+#include "formats/base/clock.h"
 #include "formats/base/cpu.h"
 #include "quant/codec.h"
 #include "quant/pipe/pipe.h"
@@ -5,15 +6,6 @@
 #include "quant/wide.h"
 
 #include <string.h>
-#include <time.h>
-
-double pipe_seconds(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 uint64_t pipe_group_rows(const struct source_tensor *t)
 {
@@ -155,8 +147,8 @@ static int copy(struct pipe_group *g)
 
 void pipe_group_encode(struct pipe_group *g, const struct pipe_job *job, float *scratch)
 {
-    const double begun = pipe_seconds();
+    const double begun = clock_seconds();
 
     g->rc = rows_verbatim(g->t, g->type) ? copy(g) : encode(g, job, scratch);
-    g->seconds = pipe_seconds() - begun;
+    g->seconds = clock_seconds() - begun;
 }

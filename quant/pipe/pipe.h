@@ -142,7 +142,4 @@ int pipe_report(struct buf *b, const char *path, const struct pipe_stat *stats, 
 int pipe_commit(struct pipe *p, const char *path, const struct pipe_result *result,
                 struct err *err) WARN_UNUSED;
 
-/* A clock that only goes forward. */
-double pipe_seconds(void);
-
 #endif /* QUANT_PIPE_PIPE_H */
