@@ -198,13 +198,12 @@ static void see_input(void *arg, const struct sess_input *in)
         add_heads(w, in, layer);
 }
 
+/* At least 1: arrays of them are never empty. */
 static size_t most(const struct arch_params *q, enum arch_param which)
 {
-    uint64_t n = 1;
+    const uint64_t n = arch_most(q, which);
 
-    for (size_t l = 0; l < (size_t)arch_int(q, ARCH_N_LAYER, 0); l++)
-        n = arch_int(q, which, l) > n ? arch_int(q, which, l) : n;
-    return (size_t)n;
+    return n ? (size_t)n : 1;
 }
 
 static int widths_init(struct widths *w, struct arena *a, const struct model *m, struct err *err)

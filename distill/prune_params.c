@@ -9,21 +9,14 @@
 
 /* ---- sizes ---------------------------------------------------------------------- */
 
-/* The largest of a number that may differ by layer; recurrent layers have 0 of some. */
-static uint64_t largest(const struct arch_params *p, enum arch_param which)
-{
-    uint64_t n = 0;
-
-    for (size_t l = 0; l < (size_t)arch_int(p, ARCH_N_LAYER, 0); l++)
-        n = arch_int(p, which, l) > n ? arch_int(p, which, l) : n;
-    return n;
-}
-
 /* Is there one value for all layers that have any? */
 static bool is_even(const struct arch_params *p, enum arch_param which)
 {
-    for (size_t l = 0; l < (size_t)arch_int(p, ARCH_N_LAYER, 0); l++)
-        if (arch_int(p, which, l) && arch_int(p, which, l) != largest(p, which))
+    const size_t n = (size_t)arch_int(p, ARCH_N_LAYER, 0);
+    const uint64_t most = arch_most(p, which);
+
+    for (size_t l = 0; l < n; l++)
+        if (arch_int(p, which, l) && arch_int(p, which, l) != most)
             return false;
     return true;
 }
@@ -37,7 +30,7 @@ static int too_large(const char *what, uint64_t want, uint64_t have, struct err 
 /* Heads go in groups of one key-value head and its query heads. */
 static int check_heads(struct prune_sizes *w, const struct arch_params *p, struct err *err)
 {
-    const uint64_t heads = largest(p, ARCH_N_HEAD), kv = largest(p, ARCH_N_HEAD_KV);
+    const uint64_t heads = arch_most(p, ARCH_N_HEAD), kv = arch_most(p, ARCH_N_HEAD_KV);
     const uint64_t each = kv ? heads / kv : 0;
 
     if (!w->heads && !w->kv_heads) {
@@ -75,7 +68,7 @@ static int check_heads(struct prune_sizes *w, const struct arch_params *p, struc
 
 static int check_sizes(struct prune_sizes *w, const struct arch_params *p, struct err *err)
 {
-    const uint64_t hidden = arch_int(p, ARCH_N_EMBD, 0), ff = largest(p, ARCH_N_FF);
+    const uint64_t hidden = arch_int(p, ARCH_N_EMBD, 0), ff = arch_most(p, ARCH_N_FF);
 
     if (!w->hidden)
         w->hidden = hidden;
@@ -177,11 +170,11 @@ static int fill_params(struct prune *p, const struct arch_params *from, struct e
     p->q.p[ARCH_N_EMBD].v = (double)p->want.hidden;
     follow_width(p, from);
     if (!rc)
-        rc = set_all(p, ARCH_N_FF, largest(from, ARCH_N_FF), p->want.ffn, err);
+        rc = set_all(p, ARCH_N_FF, arch_most(from, ARCH_N_FF), p->want.ffn, err);
     if (!rc)
-        rc = set_all(p, ARCH_N_HEAD, largest(from, ARCH_N_HEAD), p->want.heads, err);
+        rc = set_all(p, ARCH_N_HEAD, arch_most(from, ARCH_N_HEAD), p->want.heads, err);
     return rc ? rc
-              : set_all(p, ARCH_N_HEAD_KV, largest(from, ARCH_N_HEAD_KV), p->want.kv_heads, err);
+              : set_all(p, ARCH_N_HEAD_KV, arch_most(from, ARCH_N_HEAD_KV), p->want.kv_heads, err);
 }
 
 static int check_layers(const struct prune *p, uint64_t n, struct err *err)
@@ -235,8 +228,9 @@ static bool prune_is_all(const struct prune *p)
 
     return p->n_layer == arch_int(from, ARCH_N_LAYER, 0) &&
            p->want.hidden == arch_int(from, ARCH_N_EMBD, 0) &&
-           p->want.ffn == largest(from, ARCH_N_FF) && p->want.heads == largest(from, ARCH_N_HEAD) &&
-           p->want.kv_heads == largest(from, ARCH_N_HEAD_KV);
+           p->want.ffn == arch_most(from, ARCH_N_FF) &&
+           p->want.heads == arch_most(from, ARCH_N_HEAD) &&
+           p->want.kv_heads == arch_most(from, ARCH_N_HEAD_KV);
 }
 
 int prune_keep(struct prune *p, enum prune_axis axis, int layer, const uint32_t *keep, size_t n,

@@ -94,13 +94,9 @@ void student_describe(struct student_about *out, const struct arch_params *q)
 {
     out->layers = arch_int(q, ARCH_N_LAYER, 0);
     out->hidden = arch_int(q, ARCH_N_EMBD, 0);
-    for (size_t l = 0; l < (size_t)out->layers; l++) { /* recurrent ones have none of some */
-        const uint64_t ffn = arch_int(q, ARCH_N_FF, l), heads = arch_int(q, ARCH_N_HEAD, l);
-        const uint64_t kv = arch_int(q, ARCH_N_HEAD_KV, l);
-        out->ffn = ffn > out->ffn ? ffn : out->ffn;
-        out->heads = heads > out->heads ? heads : out->heads;
-        out->kv_heads = kv > out->kv_heads ? kv : out->kv_heads;
-    }
+    out->ffn = arch_most(q, ARCH_N_FF);
+    out->heads = arch_most(q, ARCH_N_HEAD);
+    out->kv_heads = arch_most(q, ARCH_N_HEAD_KV);
     out->head_dim = arch_int(q, ARCH_HEAD_K, 0);
     out->vocab = arch_int(q, ARCH_N_VOCAB, 0);
 }

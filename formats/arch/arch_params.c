@@ -70,6 +70,18 @@ uint64_t arch_int(const struct arch_params *p, enum arch_param which, size_t lay
     return v < (double)UINT32_MAX ? (uint64_t)v : UINT32_MAX;
 }
 
+uint64_t arch_most(const struct arch_params *p, enum arch_param which)
+{
+    const size_t n = (size_t)arch_int(p, ARCH_N_LAYER, ARCH_NO_LAYER);
+    uint64_t most = 0;
+
+    for (size_t l = 0; l < n; l++) {
+        const uint64_t v = arch_int(p, which, l);
+        most = v > most ? v : most;
+    }
+    return most;
+}
+
 void param_set(struct arch_params *p, enum arch_param which, double v)
 {
     p->p[which].set = true;

@@ -176,6 +176,8 @@ struct arch_params {
  * has that one. */
 double arch_num(const struct arch_params *p, enum arch_param which, size_t layer);
 uint64_t arch_int(const struct arch_params *p, enum arch_param which, size_t layer);
+/* The largest of any layer; recurrent layers have 0 of some. */
+uint64_t arch_most(const struct arch_params *p, enum arch_param which);
 bool arch_has(const struct arch_params *p, enum arch_param which);
 
 #endif /* FORMATS_ARCH_ARCH_PARAMS_H */

@@ -423,25 +423,27 @@ static void test_arch_meta_minimal(void **state)
 /* Values by layer, from a GGUF and back. */
 static void test_arch_meta_per_layer(void **state)
 {
-    static const uint8_t kv[8] = {2, 0, 0, 0, 4, 0, 0, 0};
+    static const uint8_t kv[12] = {2, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0};
     const struct arch *a = arch_by_class("LlamaForCausalLM");
     struct arch_params p, q;
     struct meta meta = {0}, again = {0};
     struct err err = {0};
 
     (void)state;
-    ok(&p, "LlamaForCausalLM", "{\"num_hidden_layers\": 2, \"num_attention_heads\": 8}");
+    ok(&p, "LlamaForCausalLM", "{\"num_hidden_layers\": 3, \"num_attention_heads\": 8}");
     assert_int_equal(arch_params_to_meta(&meta, a, &p, &err), 0);
     assert_int_equal(
-        meta_set_array(&meta, "llama.attention.head_count_kv", META_I32, 2, kv, 8, &err), 0);
+        meta_set_array(&meta, "llama.attention.head_count_kv", META_I32, 3, kv, 12, &err), 0);
     assert_int_equal(arch_params_from_meta(&q, a, &meta, 1000, &err), 0);
     assert_int_equal(arch_int(&q, ARCH_N_HEAD_KV, 0), 2);
     assert_int_equal(arch_int(&q, ARCH_N_HEAD_KV, 1), 4);
+    assert_int_equal(arch_most(&q, ARCH_N_HEAD_KV), 4);
+    assert_int_equal(arch_most(&q, ARCH_N_HEAD), 8);
     assert_int_equal(arch_dim(DIM_K, &q, 1), 4 * 512);
     assert_int_equal(arch_params_to_meta(&again, a, &q, &err), 0);
     const struct meta_array *list = meta_array(&again, "llama.attention.head_count_kv", META_I32);
     assert_non_null(list);
-    assert_memory_equal(list->raw, kv, 8);
+    assert_memory_equal(list->raw, kv, 12);
     arch_params_release(&q);
     assert_int_equal(
         meta_set_array(&meta, "llama.attention.head_count_kv", META_I32, 1, kv, 4, &err), 0);
