@@ -1,5 +1,5 @@
 #include "eval/compare.h"
-#include "eval/student.h"
+#include "eval/student_t.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -45,8 +45,8 @@ static void pair_up(struct compare_row *row, const double *x, double *y, size_t 
     row->high = n > 1 ? i.high : (double)NAN;
     row->verdict = judge(row, log_scale ? 1 : 0);
     if (row->verdict == COMPARE_SAME && (row->diff.value != 0 || row->diff.error > 0))
-        row->needed = student_needed(fabs(row->diff.value), row->diff.error * sqrt((double)n),
-                                     (1 + level) / 2);
+        row->needed = student_t_needed(fabs(row->diff.value), row->diff.error * sqrt((double)n),
+                                       (1 + level) / 2);
 }
 
 /* Without a series: sizes are exact; of anything else only the values are known. */

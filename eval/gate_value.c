@@ -1,5 +1,5 @@
 #include "eval/gate_result.h"
-#include "eval/student.h"
+#include "eval/student_t.h"
 
 #include <math.h>
 
@@ -40,10 +40,10 @@ static double needed(const struct gate *gate, const struct metric_value *v)
     const double share = (1 + gate->level) / 2;
 
     if (!(gate->ref.metric->flags & METRIC_LOG))
-        return student_needed(fabs(value - gate->limit), error * root, share);
+        return student_t_needed(fabs(value - gate->limit), error * root, share);
     if (!(gate->limit > 0))
         return (double)INFINITY;
-    return student_needed(fabs(log(value / gate->limit)), error / value * root, share);
+    return student_t_needed(fabs(log(value / gate->limit)), error / value * root, share);
 }
 
 /* By the confidence interval: all of it has to lie on the right side. */

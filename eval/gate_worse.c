@@ -1,6 +1,6 @@
 #include "eval/compare.h"
 #include "eval/gate_result.h"
-#include "eval/student.h"
+#include "eval/student_t.h"
 
 #include <math.h>
 
@@ -72,7 +72,7 @@ static double needed(const struct gate *gate, const struct compare_row *row)
 
     if (row->ref.metric->flags & METRIC_LOG)
         distance = fabs(row->diff.value - log1p(sign * margin / row->a));
-    return student_needed(distance, row->diff.error * root, (1 + level) / 2);
+    return student_t_needed(distance, row->diff.error * root, (1 + level) / 2);
 }
 
 static const char *explain(struct arena *arena, const struct gate *gate,

@@ -1,7 +1,7 @@
 #include "eval/metric.h"
 
 #include "eval/figure.h"
-#include "eval/student.h"
+#include "eval/student_t.h"
 #include "formats/base/nearest.h"
 
 #include <math.h>
@@ -294,7 +294,7 @@ struct metric_interval metric_interval(const struct metric *metric, struct stats
         return i;
     if (n < 2 || isnan(mean.error) || metric->error == METRIC_UNKNOWN)
         return (struct metric_interval){(double)NAN, (double)NAN};
-    const double t = student_quantile((1 + level) / 2, (double)n - 1);
+    const double t = student_t_quantile((1 + level) / 2, (double)n - 1);
     if (metric->flags & METRIC_LOG) {
         const double factor = exp(t * mean.error / mean.value);
         return (struct metric_interval){mean.value / factor, mean.value * factor};

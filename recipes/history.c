@@ -1,6 +1,6 @@
 #include "recipes/history.h"
 
-#include "eval/student.h"
+#include "eval/student_t.h"
 #include "formats/base/hash.h"
 #include "formats/base/version.h"
 
@@ -279,7 +279,7 @@ static void compare(struct history_row *row, const double *a, const double *b, s
         square += d * d;
     }
     const double error = sqrt(square / (double)(n - 1) / (double)n);
-    const double most = error * student_quantile(0.975, (double)(n - 1));
+    const double most = error * student_t_quantile(0.975, (double)(n - 1));
     row->change = fabs(row->diff) <= most ? HISTORY_SAME
                   : row->diff < 0         ? HISTORY_BETTER
                                           : HISTORY_WORSE;

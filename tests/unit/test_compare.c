@@ -1,7 +1,7 @@
 #include "eval/compare.h"
 #include "eval/compare_show.h"
 #include "eval/report_read.h"
-#include "eval/student.h"
+#include "eval/student_t.h"
 #include "tests/reports.h"
 
 #include <math.h>
@@ -254,8 +254,8 @@ static void test_compare_needed(void **state)
     assert_true(row->needed > 10);
     /* the same mean and deviation at that many windows, and at one less */
     const double n = row->needed, sd = row->diff.error * sqrt(10);
-    assert_true(student_quantile(0.975, n - 1) * sd / sqrt(n) < fabs(row->diff.value));
-    assert_true(student_quantile(0.975, n - 2) * sd / sqrt(n - 1) >= fabs(row->diff.value));
+    assert_true(student_t_quantile(0.975, n - 1) * sd / sqrt(n) < fabs(row->diff.value));
+    assert_true(student_t_quantile(0.975, n - 2) * sd / sqrt(n - 1) >= fabs(row->diff.value));
     comparison_release(&c);
     reports_release(&a);
     reports_release(&b);

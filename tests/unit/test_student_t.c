@@ -1,4 +1,4 @@
-#include "eval/student.h"
+#include "eval/student_t.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -66,53 +66,53 @@ static const struct {
     {0.9999, 641,    3.7406403586542284},
 };
 
-static void test_student_quantile(void **state)
+static void test_student_t_quantile(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        close_to(student_quantile(known[i].p, known[i].df), known[i].t, 2e-12);
-        close_to(student_quantile(1 - known[i].p, known[i].df), -known[i].t, 2e-11);
-        close_to(student_cdf(known[i].t, known[i].df), known[i].p, 1e-13);
+        close_to(student_t_quantile(known[i].p, known[i].df), known[i].t, 2e-12);
+        close_to(student_t_quantile(1 - known[i].p, known[i].df), -known[i].t, 2e-11);
+        close_to(student_t_cdf(known[i].t, known[i].df), known[i].p, 1e-13);
     }
-    assert_true(student_quantile(0.5, 3) == 0);
+    assert_true(student_t_quantile(0.5, 3) == 0);
 }
 
-static void test_student_exact(void **state)
+static void test_student_t_exact(void **state)
 {
     (void)state;
     /* one degree of freedom is Cauchy's distribution, two have a closed form */
     for (double t = -30; t < 30; t += 0.37) {
-        close_to(student_cdf(t, 1), 0.5 + atan(t) / acos(-1), 1e-12);
-        close_to(student_cdf(t, 2), 0.5 + t / (2 * sqrt(2 + t * t)), 1e-11);
+        close_to(student_t_cdf(t, 1), 0.5 + atan(t) / acos(-1), 1e-12);
+        close_to(student_t_cdf(t, 2), 0.5 + t / (2 * sqrt(2 + t * t)), 1e-11);
     }
     /* very many: the normal distribution */
-    close_to(student_cdf(1.96, 1e9), 0.5 * erfc(-1.96 / sqrt(2)), 1e-9);
-    assert_true(student_cdf(0, 7) == 0.5);
+    close_to(student_t_cdf(1.96, 1e9), 0.5 * erfc(-1.96 / sqrt(2)), 1e-9);
+    assert_true(student_t_cdf(0, 7) == 0.5);
 }
 
-static void test_student_needed(void **state)
+static void test_student_t_needed(void **state)
 {
     (void)state;
     for (double distance = 0.05; distance < 3; distance *= 1.7) {
-        const double n = student_needed(distance, 1, 0.975);
+        const double n = student_t_needed(distance, 1, 0.975);
         assert_true(n >= 2 && n == floor(n));
-        assert_true(student_quantile(0.975, n - 1) / sqrt(n) < distance);
-        assert_true(n == 2 || student_quantile(0.975, n - 2) / sqrt(n - 1) >= distance);
+        assert_true(student_t_quantile(0.975, n - 1) / sqrt(n) < distance);
+        assert_true(n == 2 || student_t_quantile(0.975, n - 2) / sqrt(n - 1) >= distance);
     }
-    assert_true(student_needed(1, 0, 0.975) == 2);
-    assert_true(student_needed(5, 1, 0.975) == 3); /* 12.7 / sqrt(2), 4.30 / sqrt(3) */
-    assert_true(isinf(student_needed(0, 1, 0.975)));
-    assert_true(isinf(student_needed((double)NAN, 1, 0.975)));
-    assert_true(isinf(student_needed(1e-9, 1, 0.975)));
-    assert_true(isinf(student_needed(1, (double)NAN, 0.975)));
+    assert_true(student_t_needed(1, 0, 0.975) == 2);
+    assert_true(student_t_needed(5, 1, 0.975) == 3); /* 12.7 / sqrt(2), 4.30 / sqrt(3) */
+    assert_true(isinf(student_t_needed(0, 1, 0.975)));
+    assert_true(isinf(student_t_needed((double)NAN, 1, 0.975)));
+    assert_true(isinf(student_t_needed(1e-9, 1, 0.975)));
+    assert_true(isinf(student_t_needed(1, (double)NAN, 0.975)));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_student_quantile),
-        cmocka_unit_test(test_student_exact),
-        cmocka_unit_test(test_student_needed),
+        cmocka_unit_test(test_student_t_quantile),
+        cmocka_unit_test(test_student_t_exact),
+        cmocka_unit_test(test_student_t_needed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "eval/student.h"
+#include "eval/student_t.h"
 
 #include <math.h>
 
@@ -59,12 +59,12 @@ static double tail(double t, double df)
     return 0.5 - 0.5 * front * beta_fraction(b, a, y) / b;
 }
 
-double student_cdf(double t, double df)
+double student_t_cdf(double t, double df)
 {
     return t > 0 ? 1 - tail(t, df) : tail(-t, df);
 }
 
-double student_quantile(double p, double df)
+double student_t_quantile(double p, double df)
 {
     const double beyond = p < 0.5 ? p : 1 - p; /* what is left in the tail */
     double low = 0, high = 1;
@@ -87,13 +87,13 @@ double student_quantile(double p, double df)
     return p < 0.5 ? -high : high;
 }
 
-double student_needed(double distance, double deviation, double share)
+double student_t_needed(double distance, double deviation, double share)
 {
     double low = 1, high = 2; /* too few; enough */
 
     if (!(distance > 0) || !isfinite(deviation))
         return (double)INFINITY;
-    while (student_quantile(share, high - 1) * deviation >= distance * sqrt(high)) {
+    while (student_t_quantile(share, high - 1) * deviation >= distance * sqrt(high)) {
         low = high;
         high *= 2;
         if (high > 1e9)
@@ -101,7 +101,7 @@ double student_needed(double distance, double deviation, double share)
     }
     while (high - low > 1) {
         const double mid = floor((low + high) / 2);
-        if (student_quantile(share, mid - 1) * deviation >= distance * sqrt(mid))
+        if (student_t_quantile(share, mid - 1) * deviation >= distance * sqrt(mid))
             low = mid;
         else
             high = mid;
