@@ -3,7 +3,6 @@
 #include "distill/data_parts.h"
 #include "formats/base/utf8.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

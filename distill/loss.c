@@ -3,6 +3,7 @@
 #include "distill/loss_impl.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* {name, has a parameter, which one when none is given} */

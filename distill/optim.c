@@ -1,6 +1,7 @@
 #include "distill/optim.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A part of the work: fixed by the params alone, so that no number of threads shows in a sum. */

@@ -7,7 +7,6 @@
 #include "quant/export.h"
 #include "quant/mix.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -4,8 +4,6 @@
 #include "formats/base/rd.h"
 #include "quant/rows.h"
 
-#include <stdlib.h>
-
 static bool is_table(enum arch_role role)
 {
     return role == ROLE_ROPE_FREQS || role == ROLE_ROPE_LONG || role == ROLE_ROPE_SHORT;

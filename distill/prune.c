@@ -5,8 +5,6 @@
 #include "quant/rows.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* ---- what a dimension is made of ----------------------------------------------- */
 

@@ -8,7 +8,6 @@
 #include "formats/tail.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 

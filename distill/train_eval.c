@@ -4,6 +4,7 @@
 #include "distill/train_impl.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 struct sums {
     double kl, ce, same;

@@ -14,7 +14,6 @@
 #include "formats/base/rd.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -2,7 +2,6 @@
 
 #include "distill/train_impl.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ---- windows ------------------------------------------------------------------------ */

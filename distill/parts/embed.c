@@ -2,8 +2,6 @@
 
 #include "distill/parts/parts.h"
 
-#include <string.h>
-
 /* Columns of the table whose gradient one piece of work makes: tokens may repeat. */
 enum { PIECE_COLS = 64 };
 
