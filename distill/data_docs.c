@@ -1,6 +1,7 @@
 /* Where documents begin and end in files. */
 
 #include "distill/data_parts.h"
+#include "formats/base/path.h"
 #include "formats/base/utf8.h"
 
 #include <stdlib.h>
@@ -136,13 +137,6 @@ static int find_texts(struct data_docs *d, size_t file, struct meta_str split, s
     return rc;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    const size_t n = strlen(s), k = strlen(end);
-
-    return n >= k && !strcmp(s + n - k, end);
-}
-
 /* A text of another encoding would be trained on as noise. */
 static int check_text(const struct data_source *f, const struct log *log, struct err *err)
 {
@@ -154,7 +148,7 @@ static int check_text(const struct data_source *f, const struct log *log, struct
     if (bad < n)
         log_warn(log, "%s: byte %zu, 0x%02x, is no UTF-8: it is taken as it is", f->path, bad,
                  (unsigned)(unsigned char)text[bad]);
-    if (ends_with(f->path, ".json"))
+    if (path_ends(f->path, ".json"))
         log_warn(log, "%s: read as plain text; JSON Lines are told by .jsonl", f->path);
     return 0;
 }
@@ -181,7 +175,7 @@ static int open_file(struct data_docs *d, size_t i, struct meta_str split, bool 
 
     if (rc)
         return rc;
-    f->lines = ends_with(f->path, ".jsonl") || ends_with(f->path, ".ndjson");
+    f->lines = path_ends(f->path, ".jsonl") || path_ends(f->path, ".ndjson");
     rc = f->lines || !f->map.size ? 0 : check_text(f, log, err);
     if (!rc)
         rc = f->lines ? find_lines(d, i, err) : find_texts(d, i, split, err);

@@ -5,6 +5,7 @@
 #include "distill/hidden_map.h"
 #include "formats/apart.h"
 #include "formats/base/hash.h"
+#include "formats/base/path.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -32,15 +33,6 @@ struct distill {
     char id[HASH_HEX_BYTES];
     struct distill_work work;
 };
-
-/* ---- names ------------------------------------------------------------------------- */
-
-static bool is_gguf(const char *path)
-{
-    const size_t n = strlen(path);
-
-    return n > 5 && !strcmp(path + n - 5, ".gguf");
-}
 
 /* ---- what decides the result -------------------------------------------------------- */
 
@@ -344,7 +336,7 @@ static int write_student(struct distill *d, struct err *err)
 {
     if (d->qad)
         return qad_write(d->o->out, d->qad, err);
-    return is_gguf(d->o->out)
+    return path_ends(d->o->out, ".gguf")
                ? student_write_gguf(d->o->out, model_source(d->plan), &d->ps, d->o->type, err)
                : write_folder(d, err);
 }
@@ -393,7 +385,7 @@ static int check(struct distill *d, struct err *err)
         rc = check_loss(d->o, err);
     if (!rc)
         rc = distill_qad_check(d->o, err);
-    if (!rc && !is_gguf(d->o->out) && !stat(d->o->out, &st) &&
+    if (!rc && !path_ends(d->o->out, ".gguf") && !stat(d->o->out, &st) &&
         !distill_work_made(&d->work, dtype_get(d->o->type)->name) && rmdir(d->o->out))
         rc = err_set(err, ERR_ARG, "%s: it is there, and no empty folder", d->o->out);
     return rc;

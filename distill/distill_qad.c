@@ -2,17 +2,15 @@
 
 #include "formats/apart.h"
 #include "formats/base/map.h"
-
-#include <string.h>
+#include "formats/base/path.h"
 
 int distill_qad_check(const struct distill_opts *o, struct err *err)
 {
-    const size_t n = strlen(o->out);
     const struct mix *mix;
 
     if (!o->quantize)
         return o->imatrix ? err_set(err, ERR_ARG, "an importance matrix is for --quantize") : 0;
-    if (n <= 5 || strcmp(o->out + n - 5, ".gguf") != 0)
+    if (!path_ends(o->out, ".gguf"))
         return err_set(err, ERR_ARG, "%s: a quantized student is written as a .gguf", o->out);
     const int rc = apart(o->out, o->imatrix, false, err);
     return rc ? rc : mix_read(&mix, o->quantize, err);

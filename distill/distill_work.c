@@ -17,6 +17,7 @@
 #include "formats/base/hash.h"
 #include "formats/base/map.h"
 #include "formats/base/out.h"
+#include "formats/base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,15 +37,13 @@ int distill_work_init(struct distill_work *w, const char *out, struct err *err)
 {
     const struct buf *all[] = {&w->dir,  &w->start,   &w->log, &w->identity,
                                &w->made, &w->out_log, &w->page};
-    size_t n = strlen(out);
+    const int n = (int)path_len(out);
     int rc = 0;
 
-    while (n > 1 && out[n - 1] == '/')
-        n--;
     *w = (struct distill_work){.out = out, .fd = -1};
-    buf_fmt(&w->dir, "%.*s.train", (int)n, out);
-    buf_fmt(&w->out_log, "%.*s.log.csv", (int)n, out);
-    buf_fmt(&w->page, "%.*s.report.html", (int)n, out);
+    buf_fmt(&w->dir, "%.*s.train", n, out);
+    buf_fmt(&w->out_log, "%.*s.log.csv", n, out);
+    buf_fmt(&w->page, "%.*s.report.html", n, out);
     in_dir(&w->start, w, "start.gguf");
     in_dir(&w->log, w, "log.csv");
     in_dir(&w->identity, w, "identity");

@@ -4,6 +4,7 @@
 #include "distill/student.h"
 #include "distill/student_file.h"
 #include "formats/base/cpu.h"
+#include "formats/base/path.h"
 #include "quant/export.h"
 #include "quant/mix.h"
 
@@ -73,10 +74,7 @@ int student_write_folder(const char *dir, const struct source *start, const stru
     struct buf path = {0};
 
     /* export reads a GGUF: one without a name when the folder appears */
-    size_t len = strlen(dir);
-    while (len > 1 && dir[len - 1] == '/')
-        len--;
-    buf_put(&path, dir, len);
+    buf_put(&path, dir, path_len(dir));
     buf_str(&path, ".made.gguf");
     int rc = buf_check(&path, err);
     if (!rc)

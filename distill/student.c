@@ -3,6 +3,7 @@
 #include "distill/fresh.h"
 #include "distill/measure.h"
 #include "distill/prune.h"
+#include "formats/base/path.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -112,10 +113,7 @@ static int describe_source(struct student_about *out, const struct source *s, st
 
 static bool is_config(const char *path)
 {
-    const size_t n = strlen(path);
-
-    return n > 5 && !strcmp(path + n - 5, ".json") &&
-           (n < 11 || strcmp(path + n - 11, ".index.json") != 0);
+    return path_ends(path, ".json") && !path_ends(path, ".index.json");
 }
 
 static bool is_cut(const struct student_spec *s)

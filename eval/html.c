@@ -3,6 +3,7 @@
 #include "eval/figure.h"
 #include "eval/page.h"
 #include "eval/pareto.h"
+#include "formats/base/path.h"
 
 #include <math.h>
 #include <string.h>
@@ -61,8 +62,7 @@ const char *page_name(struct page *p, const struct report_model *m)
     const char *name = m == p->r->original ? m->name : m->name + p->shared;
     const size_t n = strlen(name), tail = strlen(".gguf");
 
-    return arena_strn(&p->arena, name,
-                      n > tail && !strcmp(name + n - tail, ".gguf") ? n - tail : n);
+    return arena_strn(&p->arena, name, path_ends(name, ".gguf") ? n - tail : n);
 }
 
 /* "demo-Q8_0" and "demo-Q4_0" begin with "demo-". */

@@ -2,6 +2,7 @@
 
 #include "eval/figure.h"
 #include "eval/page.h"
+#include "formats/base/path.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -46,7 +47,7 @@ static int place_of(struct place *out, struct arena *arena, const char *name, st
     char *end = NULL;
 
     *out = (struct place){0};
-    if (n > 7 && !strcmp(name + n - 7, ".weight"))
+    if (path_ends(name, ".weight"))
         n -= 7;
     if (dot && isdigit((unsigned char)blk[4])) {
         const unsigned long layer = strtoul(blk + 4, &end, 10);

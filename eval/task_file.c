@@ -2,6 +2,7 @@
 
 #include "formats/base/json_where.h"
 #include "formats/base/map.h"
+#include "formats/base/path.h"
 #include "formats/base/utf8.h"
 
 #include <stdarg.h>
@@ -171,9 +172,8 @@ static const char *name_of(struct arena *arena, const char *path)
     size_t n = strlen(name);
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        const size_t k = strlen(ends[i]);
-        if (n > k && !strcmp(name + n - k, ends[i])) {
-            n -= k;
+        if (path_ends(name, ends[i])) {
+            n -= strlen(ends[i]);
             break;
         }
     }

@@ -1,18 +1,12 @@
 #include "formats/apart.h"
 
 #include "formats/base/buf.h"
+#include "formats/base/path.h"
 #include "formats/gguf_split.h"
 
 #include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static bool ends_with(const char *s, const char *end)
-{
-    const size_t n = strlen(s), k = strlen(end);
-
-    return n >= k && !strcmp(s + n - k, end);
-}
 
 static bool same(const char *a, const char *b)
 {
@@ -60,7 +54,7 @@ static bool of_checkpoint(const char *path)
     if (stat(path, &st))
         return false;
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-        if (ends_with(path, ends[i]))
+        if (path_ends(path, ends[i]) || !strcmp(path, ends[i]))
             return true;
     return false;
 }
@@ -80,7 +74,7 @@ static bool among_parts(const char *out, const char *in, bool split, struct buf 
     const char *name = base_name(out);
     if (!gguf_split_prefix(&out_n, out)) {
         const size_t n = strlen(out);
-        out_n = n - (ends_with(out, ".gguf") ? 5 : 0);
+        out_n = n - (path_ends(out, ".gguf") ? 5 : 0);
         if (!split)
             out_n = 0;
     }

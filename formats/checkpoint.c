@@ -1,6 +1,7 @@
 #include "formats/checkpoint.h"
 
 #include "formats/base/arena.h"
+#include "formats/base/path.h"
 #include "formats/base/rd.h"
 #include "formats/base/strmap.h"
 
@@ -107,10 +108,7 @@ static int add_shard(struct ckpt *c, const char *file, struct err *err)
 
 static bool is_safetensors(const char *name)
 {
-    const char end[] = ".safetensors";
-    const size_t n = strlen(name);
-
-    return name[0] != '.' && n >= sizeof(end) && !strcmp(name + n - (sizeof(end) - 1), end);
+    return name[0] != '.' && path_ends(name, ".safetensors");
 }
 
 static int list_folder(struct ckpt *c, struct err *err)

@@ -1,5 +1,7 @@
 #include "formats/gguf_split.h"
 
+#include "formats/base/path.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -12,7 +14,7 @@ void gguf_split_name(struct buf *b, const char *prefix, size_t prefix_n, size_t 
 void gguf_split_file(struct buf *b, const char *path, size_t i, size_t n)
 {
     const size_t len = strlen(path);
-    const size_t prefix_n = len >= 5 && !strcmp(path + len - 5, ".gguf") ? len - 5 : len;
+    const size_t prefix_n = path_ends(path, ".gguf") ? len - 5 : len;
 
     if (n > 1)
         gguf_split_name(b, path, prefix_n, i, n);

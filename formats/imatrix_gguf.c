@@ -1,6 +1,7 @@
 /* Importance matrices as llama-imatrix keeps them: a GGUF of two tensors for every weight.
  * Source: docs/formats.md. */
 
+#include "formats/base/path.h"
 #include "formats/imatrix.h"
 
 #include "formats/base/buf.h"
@@ -16,13 +17,6 @@
 static const char *const sums_end = ".in_sum2", *const counts_end = ".counts";
 
 /* ---- reading ------------------------------------------------------------------- */
-
-static bool ends(const char *name, const char *end)
-{
-    const size_t n = strlen(name), k = strlen(end);
-
-    return n > k && !strcmp(name + n - k, end);
-}
 
 static uint64_t n_floats(const struct gguf_tensor *t)
 {
@@ -85,9 +79,9 @@ static int read_shapes(struct imatrix_entry *shapes, size_t *n, const struct ggu
     *n = 0;
     for (size_t i = 0; !rc && i < gguf_n_tensors(g); i++) {
         const struct gguf_tensor *t = gguf_tensor(g, i), *sums;
-        if (ends(t->name, sums_end))
+        if (path_ends(t->name, sums_end))
             rc = read_shape(&shapes[(*n)++], g, t, names, err);
-        else if (ends(t->name, counts_end))
+        else if (path_ends(t->name, counts_end))
             rc = find_other(&sums, g, t, counts_end, sums_end, names, err);
     }
     if (!rc && !*n)

@@ -4,6 +4,7 @@
  * here. Such tensors are no part of the model's list: they are a property of their weight.
  * Source: llama.cpp, conversion/base.py and the loader's generic pass over layers. */
 
+#include "formats/base/path.h"
 #include "formats/source_impl.h"
 
 #include <inttypes.h>
@@ -12,10 +13,8 @@
 
 static bool name_ends(size_t *base, const char *name, const char *suffix)
 {
-    const size_t n = strlen(name), k = strlen(suffix);
-
-    *base = n - k;
-    return n > k && !strcmp(name + n - k, suffix);
+    *base = strlen(name) - strlen(suffix);
+    return path_ends(name, suffix);
 }
 
 /* The name of the weight that g belongs to; false: it has no such name. */

@@ -2,6 +2,7 @@
 
 #include "formats/base/buf.h"
 #include "formats/base/nearest.h"
+#include "formats/base/path.h"
 #include "quant/mix_rules.h"
 #include "quant/patterns.h"
 
@@ -216,10 +217,7 @@ static int named(enum dtype *out, enum dtype type, const struct mix_tensor *t, s
 
 static bool quantizable(const struct mix_tensor *t)
 {
-    const size_t n = strlen(t->name), k = sizeof("weight") - 1;
-
-    return t->n_dims >= 2 && n >= k && !strcmp(t->name + n - k, "weight") &&
-           !mix_special_of(t->name);
+    return t->n_dims >= 2 && path_ends(t->name, "weight") && !mix_special_of(t->name);
 }
 
 static int choose(enum dtype *out, struct assign *a, const struct mix_tensor *t, struct err *err)
@@ -314,9 +312,8 @@ int mix_assign(enum dtype *types, const struct mix *mix, const struct mix_model 
 static enum dtype convert_type(const struct source_tensor *t, enum dtype out_type)
 {
     const struct mix_special *s = mix_special_of(t->name);
-    const size_t n = strlen(t->name), k = sizeof(".weight") - 1;
 
-    if (t->n_dims < 2 || (s && s->convert_f32) || n < k || strcmp(t->name + n - k, ".weight") != 0)
+    if (t->n_dims < 2 || (s && s->convert_f32) || !path_ends(t->name, ".weight"))
         return DTYPE_F32;
     /* as the reference: no type says it better */
     if (t->type == DTYPE_MXFP4 || t->type == DTYPE_NVFP4)

@@ -3,6 +3,7 @@
 #include "formats/base/arena.h"
 #include "formats/base/map.h"
 #include "formats/base/out.h"
+#include "formats/base/path.h"
 #include "formats/checkpoint.h"
 #include "recipes/store.h"
 
@@ -225,13 +226,6 @@ done:
 
 /* ---- models -------------------------------------------------------------------------------- */
 
-static bool ends(const char *s, const char *end)
-{
-    const size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
 /* Files a checkpoint is read from; anything else in the folder may change freely. */
 static bool of_checkpoint(const char *name)
 {
@@ -239,7 +233,7 @@ static bool of_checkpoint(const char *name)
     bool found = false;
 
     for (size_t i = 0; end[i] && !found; i++)
-        found = ends(name, end[i]);
+        found = path_ends(name, end[i]);
     return found && name[0] != '.';
 }
 
@@ -325,7 +319,7 @@ static unsigned n_parts(const char *path, size_t *stem)
     unsigned of = 0;
     char end = 0;
 
-    if (n <= tail || memcmp(path + n - tail, "-00001-of-", 10) != 0 || !ends(path, ".gguf"))
+    if (n <= tail || memcmp(path + n - tail, "-00001-of-", 10) != 0 || !path_ends(path, ".gguf"))
         return 1;
     *stem = n - tail;
     if (sscanf(path + n - 10, "%5u%c", &of, &end) != 2 || end != '.' || !of)

@@ -1,6 +1,7 @@
 #include "recipes/recipe_matrix.h"
 
 #include "formats/base/buf.h"
+#include "formats/base/path.h"
 #include "recipes/recipe_node.h"
 
 #include <string.h>
@@ -151,10 +152,8 @@ static bool excluded(const struct matrix *m)
 static void put_safe(struct buf *b, const char *value)
 {
     static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._";
-    size_t n = strlen(value), from;
+    size_t n = path_len(value), from;
 
-    while (n > 1 && value[n - 1] == '/')
-        n--;
     for (from = n; from && value[from - 1] != '/'; from--)
         ;
     if (n - from > 5 && !strncmp(value + n - 5, ".gguf", 5))

@@ -1,6 +1,7 @@
 #include "recipes/store_gc.h"
 
 #include "formats/base/map.h"
+#include "formats/base/path.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -10,13 +11,6 @@
 
 /* What belongs to nothing may still be on its way: an object is there before its record. */
 enum { GRACE_S = 3600 };
-
-static bool ends(const char *s, const char *end)
-{
-    const size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
 
 static int path_of(struct buf *out, const struct store *s, const char *sub, const char *name,
                    const char *end, struct err *err)
@@ -176,7 +170,7 @@ int store_list(struct store_list *out, const struct store *s, struct err *err)
     if (rc)
         return rc;
     for (struct dirent *e; !rc && (e = readdir(d));)
-        if (ends(e->d_name, ".step") && strlen(e->d_name) == HASH_HEX_BYTES - 1 + 5)
+        if (path_ends(e->d_name, ".step") && strlen(e->d_name) == HASH_HEX_BYTES - 1 + 5)
             rc = add_entry(out, &cap, s, e->d_name, err);
     (void)closedir(d);
     if (!rc)
@@ -281,7 +275,7 @@ static int sweep(struct store_gc *gc, const struct store_list *l, const bool *go
     if (open_folder(&d, s, sub, &unused))
         return 0;
     for (struct dirent *e; !rc && (e = readdir(d));) {
-        const bool part = ends(e->d_name, ".part") || ends(e->d_name, ".lock");
+        const bool part = path_ends(e->d_name, ".part") || path_ends(e->d_name, ".lock");
         const bool object = *sub && strlen(e->d_name) == HASH_HEX_BYTES - 1;
         if (e->d_name[0] == '.' || !strcmp(e->d_name, "lock") ||
             !(part || (object && !named(l, gone, e->d_name))))

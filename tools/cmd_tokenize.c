@@ -1,4 +1,5 @@
 #include "formats/base/map.h"
+#include "formats/base/path.h"
 #include "formats/checkpoint.h"
 #include "formats/gguf.h"
 #include "formats/nested.h"
@@ -60,19 +61,12 @@ static int open_json(struct opened *o, const char *path, struct err *err)
     return rc ? err_wrap(err, "%s", path) : 0;
 }
 
-static bool is_json(const char *path)
-{
-    const size_t n = strlen(path);
-
-    return n > 5 && !strcmp(path + n - 5, ".json");
-}
-
 static int open_tokenizer(struct opened *o, const char *path, const char *pre,
                           const struct log *log, struct err *err)
 {
     int rc;
 
-    if (is_json(path) && !ckpt_is(path))
+    if (path_ends(path, ".json") && !ckpt_is(path))
         return pre ? err_set(err, ERR_ARG, "a tokenizer.json has its own pre-tokenizer")
                    : open_json(o, path, err);
     if (ckpt_is(path)) {

@@ -2,6 +2,7 @@
 
 #include "formats/base/buf.h"
 #include "formats/base/out.h"
+#include "formats/base/path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -65,10 +66,8 @@ static void remove_files(int fd)
 static int set_names(struct out_dir *d, const char *path, struct err *err)
 {
     struct buf part = {0};
-    size_t n = strlen(path);
+    const size_t n = path_len(path);
 
-    while (n > 1 && path[n - 1] == '/')
-        n--;
     d->path = strndup(path, n);
     buf_fmt(&part, "%.*s.part", (int)n, path);
     d->part = part.p;

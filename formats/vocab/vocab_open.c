@@ -1,6 +1,7 @@
 /* The files of a checkpoint's folder that say something about its tokenizer. */
 
 #include "formats/base/buf.h"
+#include "formats/base/path.h"
 #include "formats/vocab/vocab_parts.h"
 
 #include <dirent.h>
@@ -104,8 +105,7 @@ static int open_extra(struct vocab_open *o, const struct ckpt *c, struct err *er
         return err_nomem(err);
     DIR *d = opendir(path);
     for (struct dirent *e; d && !rc && n < MOST_EXTRA && (e = readdir(d));) {
-        const size_t len = strlen(e->d_name);
-        if (len <= 6 || strcmp(e->d_name + len - 6, ".jinja") != 0)
+        if (!path_ends(e->d_name, ".jinja"))
             continue;
         rc = load_extra(o, &list[n], c, e->d_name, err);
         n += !rc && list[n].text;

@@ -6,6 +6,7 @@
 #include "formats/base/cpu.h"
 #include "formats/base/json.h"
 #include "formats/base/map.h"
+#include "formats/base/path.h"
 #include "quant/job.h"
 #include "quant/pipeline.h"
 #include "runtime/model.h"
@@ -328,11 +329,6 @@ static void check_converted(struct tap *t, const char *name, const struct golden
     (void)rmdir(dir);
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    return strlen(s) >= strlen(end) && !strcmp(s + strlen(s) - strlen(end), end);
-}
-
 /* The reference converter's F32 files. */
 static void check_reference(struct tap *t, const char *name, const struct golden *g)
 {
@@ -341,7 +337,7 @@ static void check_reference(struct tap *t, const char *name, const struct golden
     (void)snprintf(path, sizeof(path), "%s/expected", g->dir);
     DIR *d = opendir(path);
     for (const struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
-        if (ends_with(e->d_name, ".f32.gguf")) {
+        if (path_ends(e->d_name, ".f32.gguf")) {
             (void)snprintf(path, sizeof(path), "%s/expected/%s", g->dir, e->d_name);
             check_form(t, name, e->d_name, path, g);
         }
