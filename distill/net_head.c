@@ -33,12 +33,6 @@ static float cap(const struct net *n)
     return (float)arch_num(n->m->params, ARCH_LOGIT_CAP, 0);
 }
 
-static void scale(float *x, float by, size_t n)
-{
-    for (size_t i = 0; by != 1 && i < n; i++)
-        x[i] *= by;
-}
-
 static void finish_rows(void *arg, size_t i, int thread)
 {
     const struct finish *f = arg;
@@ -49,7 +43,7 @@ static void finish_rows(void *arg, size_t i, int thread)
     for (size_t r = i * PIECE_LOGITS; r < f->rows && r < (i + 1) * PIECE_LOGITS; r++) {
         float *y = f->d + r * v;
         bias_add(n->m, y, param_w(n, params_role(n->ps, ROLE_OUTPUT_BIAS, -1)), v);
-        scale(y, factor(n), v);
+        values_scale(y, factor(n), v);
         if (cap(n) > 0)
             n->wide->cap(y, y, cap(n), v);
     }
@@ -65,7 +59,7 @@ static void unfinish_rows(void *arg, size_t i, int thread)
     for (size_t r = i * PIECE_LOGITS; r < f->rows && r < (i + 1) * PIECE_LOGITS; r++) {
         if (cap(n) > 0)
             n->wide->cap_back(f->d + r * v, f->logits + r * v, cap(n), v);
-        scale(f->d + r * v, factor(n), v);
+        values_scale(f->d + r * v, factor(n), v);
     }
 }
 
@@ -91,11 +85,10 @@ void net_logits_back(struct net *n, float *d, const float *logits, size_t row0, 
     const struct gemm_side side = {d, v, false}, turned = {d, v, true};
     const struct gemm_side x = {n->xl + row0 * e, e, false}, w = {param_w(n, head_of(n)), e, false};
     struct finish f = {n, d, logits, n_rows};
-    const struct net rows_only = {.m = n->m, .ps = n->ps, .par = n->par, .rows = n_rows};
 
     if (!plain(n))
         par_for(&n->par, (n_rows + PIECE_LOGITS - 1) / PIECE_LOGITS, unfinish_rows, &f);
-    bias_backward(&rows_only, d, v, params_role(n->ps, ROLE_OUTPUT_BIAS, -1));
+    bias_backward(n, d, v, n_rows, params_role(n->ps, ROLE_OUTPUT_BIAS, -1));
     gemm(n->gemm, n->dxl + row0 * e, e, &side, &w, (size_t[]){n_rows, e, v}, false);
     gemm(n->gemm, param_g(n, head_of(n)), e, &turned, &x, (size_t[]){v, e, n_rows}, true);
 }

@@ -133,7 +133,7 @@ static void rotate(const struct place *p, float *q, size_t row, bool back)
     if (l->rope < 0)
         return;
     const size_t n_rot = n->m->ropes[l->rope].n_rot;
-    const size_t pos = row % n->n_tok - (size_t)n->from[row];
+    const size_t pos = row_place(n, row);
     const float *cs = (n->far ? n->cs_far : n->cs)[l->rope] + 2 * pos * n_rot;
     n->wide->rotate(q, &(struct wide_turns){.cos = cs,
                                             .sin = cs + n_rot,
@@ -153,17 +153,11 @@ static float temper(const struct place *p, size_t row)
     const bool given = arch_has(m->params, ARCH_ROPE_TEMP_CTX);
     const double ctx = arch_num(m->params, given ? ARCH_ROPE_TEMP_CTX : ARCH_ROPE_CTX, layer);
     const bool here = p->b->plan->rope < 0;
-    const size_t pos = row % p->n->n_tok - (size_t)p->n->from[row];
+    const size_t pos = row_place(p->n, row);
 
     if (t == 0 || !(ctx > 0) || (m->rope_skips && !here))
         return 1;
     return (float)(1 + t * log1p(floor((double)(pos + here) / ctx)));
-}
-
-static void scale(float *x, float by, size_t n)
-{
-    for (size_t i = 0; by != 1 && i < n; i++)
-        x[i] *= by;
 }
 
 static void place_rows(void *arg, size_t piece, size_t r0, size_t r1)
@@ -188,7 +182,7 @@ static void place_rows(void *arg, size_t piece, size_t r0, size_t r1)
         }
         if (!p->late)
             rotate(p, q, r, false);
-        scale(q, temper(p, r), a->q);
+        values_scale(q, temper(p, r), a->q);
     }
 }
 
@@ -223,7 +217,7 @@ static void unplace_rows(void *arg, size_t piece, size_t r0, size_t r1)
     for (size_t r = r0; r < r1; r++) {
         float *q = p->dqkv + r * a->all;
         share(p, r);
-        scale(q, temper(p, r), a->q);
+        values_scale(q, temper(p, r), a->q);
         if (!p->late)
             rotate(p, q, r, true);
         if (a->raw) {
@@ -277,12 +271,12 @@ static void project_backward(struct net *n, struct block *b, float *dxn, const f
     const enum arch_role bias[] = {ROLE_ATTN_Q_BIAS, ROLE_ATTN_K_BIAS, ROLE_ATTN_V_BIAS};
     const size_t at[] = {0, a->q, a->q + a->k};
 
-    bias_backward(n, dqkv, a->all, role[ROLE_ATTN_QKV_BIAS]);
+    bias_backward(n, dqkv, a->all, n->rows, role[ROLE_ATTN_QKV_BIAS]);
     if (role[ROLE_ATTN_QKV])
         linear_backward(
             n, &(struct linear_back){dxn, e, add, dqkv, n->xn, a->all, e, role[ROLE_ATTN_QKV]});
     for (size_t i = 0; i < 3; i++) {
-        bias_backward(n, dqkv + at[i], a->all, role[bias[i]]);
+        bias_backward(n, dqkv + at[i], a->all, n->rows, role[bias[i]]);
         if (!role[ROLE_ATTN_QKV])
             linear_backward(n, &(struct linear_back){dxn, e, add || i, dqkv + at[i], n->xn, a->all,
                                                      e, role[w[i]]});
@@ -298,7 +292,7 @@ void attention_backward(struct net *n, struct block *b, float *dxn, const float 
 
     p.dqkv = dmet + n->rows * a->out;
     p.dkv = p.dqkv + n->rows * a->all;
-    bias_backward(n, dy, e, b->role[ROLE_ATTN_OUT_BIAS]);
+    bias_backward(n, dy, e, n->rows, b->role[ROLE_ATTN_OUT_BIAS]);
     linear_backward(n, &(struct linear_back){dmet, a->out, false, dy, a->met, e, a->out,
                                              b->role[ROLE_ATTN_OUT]});
     scores_backward(n, b, p.dqkv, p.dkv, dmet);

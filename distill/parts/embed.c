@@ -12,12 +12,6 @@ static float embd_scale(const struct net *n)
     return factor != 0 ? factor : 1;
 }
 
-/* A token's place in its document. */
-static size_t position(const struct net *n, size_t row)
-{
-    return row % n->n_tok - (size_t)n->from[row];
-}
-
 struct embed {
     const struct net *n;
     const struct param *table, *places; /* places NULL: none learned */
@@ -34,7 +28,7 @@ static void embed_rows(void *arg, size_t piece, size_t r0, size_t r1)
     (void)piece;
     for (size_t r = r0; r < r1; r++) {
         const float *w = param_w(n, b->table) + (size_t)n->ids[r] * e;
-        const float *p = b->places ? param_w(n, b->places) + position(n, r) * e : NULL;
+        const float *p = b->places ? param_w(n, b->places) + row_place(n, r) * e : NULL;
         float *x = out + r * e;
         for (size_t c = 0; c < e; c++)
             x[c] = w[c] * b->scale;
@@ -69,7 +63,7 @@ static void embed_columns(void *arg, size_t i, int thread)
     for (size_t r = 0; r < n->rows; r++) {
         const float *d = n->dx + r * e + c0;
         float *g = param_g(n, b->table) + (size_t)n->ids[r] * e + c0;
-        float *p = b->places ? param_g(n, b->places) + position(n, r) * e + c0 : NULL;
+        float *p = b->places ? param_g(n, b->places) + row_place(n, r) * e + c0 : NULL;
         n->m->kern.axpy(g, d, b->scale, cols);
         if (p)
             n->m->kern.axpy(p, d, 1, cols);

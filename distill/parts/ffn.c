@@ -116,12 +116,12 @@ void ffn_backward(struct net *n, struct block *b, float *dxn, const float *dy)
     const struct gemm_side side_y = {dy, e, false}, turned_y = {dy, e, true};
     const struct gemm_side down = {param_w(n, f.down), f.n_ff, false}, h = {f.h, f.n_ff, false};
 
-    bias_backward(n, dy, e, b->role[ROLE_FFN_DOWN_BIAS]);
+    bias_backward(n, dy, e, n->rows, b->role[ROLE_FFN_DOWN_BIAS]);
     gemm(n->gemm, f.h, f.n_ff, &side_y, &down, (size_t[]){n->rows, f.n_ff, e}, false);
     net_rows(n, act_back_rows, &f);
     gemm(n->gemm, param_g(n, f.down), f.n_ff, &turned_y, &h, (size_t[]){e, f.n_ff, n->rows}, true);
-    bias_backward(n, b->gate, b->n_gate, f.in_bias);
-    bias_backward(n, b->gate + f.n_ff, b->n_gate, f.up_bias);
+    bias_backward(n, b->gate, b->n_gate, n->rows, f.in_bias);
+    bias_backward(n, b->gate + f.n_ff, b->n_gate, n->rows, f.up_bias);
     linear_backward(n, &in);
     if (f.up)
         linear_backward(n, &up);

@@ -92,6 +92,19 @@ static inline float *param_g(const struct net *n, const struct param *p)
     return p ? n->ps->g + p->at : NULL;
 }
 
+/* A token's place in its document. */
+static inline size_t row_place(const struct net *n, size_t row)
+{
+    return row % n->n_tok - (size_t)n->from[row];
+}
+
+/* x[n] *= by */
+static inline void values_scale(float *x, float by, size_t n)
+{
+    for (size_t i = 0; by != 1 && i < n; i++)
+        x[i] *= by;
+}
+
 /* Work on rows [r0, r1), piece number `piece` of the batch. */
 typedef void rows_fn(void *arg, size_t piece, size_t r0, size_t r1);
 void net_rows(const struct net *n, rows_fn *fn, void *arg);
@@ -118,8 +131,9 @@ void linear_backward(struct net *n, const struct linear_back *l);
 
 /* y[rows, bias.n] += bias; NULL: nothing. */
 void bias_forward(const struct net *n, float *y, size_t ld, const struct param *bias);
-/* gradient of bias += sums of columns. */
-void bias_backward(const struct net *n, const float *dy, size_t ld, const struct param *bias);
+/* gradient of bias += sums of columns of dy[rows, bias.n]. */
+void bias_backward(const struct net *n, const float *dy, size_t ld, size_t rows,
+                   const struct param *bias);
 
 /* ---- norms (norm.c) ------------------------------------------------------------------------- */
 

@@ -79,7 +79,7 @@ struct bias {
     const struct net *n;
     float *y;
     const float *dy;
-    size_t ld;
+    size_t ld, rows; /* rows: of dy */
     const struct param *p;
 };
 
@@ -109,16 +109,17 @@ static void bias_columns(void *arg, size_t i, int thread)
     double sum[PIECE_COLS] = {0};
 
     (void)thread;
-    for (size_t r = 0; r < b->n->rows; r++)
+    for (size_t r = 0; r < b->rows; r++)
         for (size_t c = 0; c < cols; c++)
             sum[c] += (double)b->dy[r * b->ld + c0 + c];
     for (size_t c = 0; c < cols; c++)
         g[c] += (float)sum[c];
 }
 
-void bias_backward(const struct net *n, const float *dy, size_t ld, const struct param *bias)
+void bias_backward(const struct net *n, const float *dy, size_t ld, size_t rows,
+                   const struct param *bias)
 {
-    struct bias b = {.n = n, .dy = dy, .ld = ld, .p = bias};
+    struct bias b = {.n = n, .dy = dy, .ld = ld, .rows = rows, .p = bias};
 
     if (bias)
         par_for(&n->par, (bias->n + PIECE_COLS - 1) / PIECE_COLS, bias_columns, &b);
