@@ -48,17 +48,18 @@ static const struct setting_choice efforts[] = {
     {NULL,     0            }
 };
 
-static const double MUCH = 1e15;
+/* More than any count; a setting that goes up to it has no upper bound. */
+#define MUCH 1e15
 
 #define AT(member)               offsetof(struct distill_opts, member), sizeof(((struct distill_opts *)0)->member)
 #define TEXT(member)             SETTING_TEXT, AT(member), 0, 0, NULL, false
 #define FILE_PATH(member)        SETTING_TEXT, AT(member), 0, 0, NULL, true
 #define COUNT(member, min, max)  SETTING_COUNT, AT(member), min, max, NULL, false
-#define SIZE(member)             SETTING_SIZE, AT(member), 1, 1e15, NULL, false
+#define SIZE(member)             SETTING_SIZE, AT(member), 1, MUCH, NULL, false
 #define NUMBER(member, min, max) SETTING_NUMBER, AT(member), min, max, NULL, false
 #define SWITCH(member)           SETTING_SWITCH, AT(member), 0, 0, NULL, false
 #define CHOICE(member, names)    SETTING_CHOICE, AT(member), 0, 0, names, false
-#define OTHER(kind, member)      kind, AT(member), 0, 1e15, NULL, false
+#define OTHER(kind, member)      kind, AT(member), 0, MUCH, NULL, false
 
 /* clang-format off */
 static const struct setting settings[] = {
@@ -66,10 +67,10 @@ static const struct setting settings[] = {
      TEXT(student.layers)},
     {"keep-ends",    "K",       "of --layers N: the first and the last K in any case (0)",
      COUNT(student.ends, 0, 1e6)},
-    {"hidden",       "N",       "width of the residual stream", COUNT(student.hidden, 0, 1e15)},
-    {"ffn",          "N",       "width of the feed-forward parts", COUNT(student.ffn, 0, 1e15)},
-    {"heads",        "N",       "attention heads", COUNT(student.heads, 0, 1e15)},
-    {"kv-heads",     "N",       "heads of keys and values", COUNT(student.kv_heads, 0, 1e15)},
+    {"hidden",       "N",       "width of the residual stream", COUNT(student.hidden, 0, MUCH)},
+    {"ffn",          "N",       "width of the feed-forward parts", COUNT(student.ffn, 0, MUCH)},
+    {"heads",        "N",       "attention heads", COUNT(student.heads, 0, MUCH)},
+    {"kv-heads",     "N",       "heads of keys and values", COUNT(student.kv_heads, 0, MUCH)},
     {"from",         "FILE",    "start from a config.json (fresh weights), a checkpoint or a GGUF",
      FILE_PATH(student.from)},
     {"split",        "TEXT",    "what parts documents in plain text", TEXT(data.split)},
@@ -80,7 +81,7 @@ static const struct setting settings[] = {
      NUMBER(data.held_back, 0, 0.9)},
     {"held-tokens",  "N",       "most of them (8192)", SIZE(data.held_tokens)},
     {"tokens",       "N",       "to train on, such as 2M (one epoch)", SIZE(tokens)},
-    {"steps",        "N",       "instead of --tokens", COUNT(train.optim.total, 0, 1e15)},
+    {"steps",        "N",       "instead of --tokens", COUNT(train.optim.total, 0, MUCH)},
     {"ctx",          "N",       "tokens of a window (512)", COUNT(data.n_tok, 2, 1e6)},
     {"batch",        "N",       "windows at a time (8)", COUNT(train.n_seq, 1, 1e6)},
     {"accumulate",   "N",       "batches of a step (1)", COUNT(train.accumulate, 1, 1e6)},
@@ -95,17 +96,17 @@ static const struct setting settings[] = {
     {"min-lr",       "SHARE",   "of it at the end (0.1)", NUMBER(train.optim.min_lr_ratio, 0, 1)},
     {"schedule",     "HOW",     "cosine, wsd or constant", CHOICE(train.optim.schedule, schedules)},
     {"warmup",       "STEPS",   "with a rising rate (a tenth, at most 100)",
-     COUNT(train.optim.warmup, 0, 1e15)},
+     COUNT(train.optim.warmup, 0, MUCH)},
     {"decay",        "STEPS",   "of wsd: the last ones, with a falling rate (a fifth)",
-     COUNT(train.optim.decay, 0, 1e15)},
+     COUNT(train.optim.decay, 0, MUCH)},
     {"weight-decay", "N",       "of matrices (0.01)", NUMBER(train.optim.weight_decay, 0, 1e3)},
     {"clip",         "NORM",    "longest gradient (1; 0: any)", NUMBER(train.optim.clip, 0, 1e9)},
     {"ema",          "SHARE",   "moving average of the weights, such as 0.999",
      NUMBER(train.optim.ema, 0, 0.9999999)},
     {"only",         "PATTERN", "all other tensors stay as they are", TEXT(train.only)},
     {"eval-every",   "STEPS",   "look at the text held back (a tenth)",
-     COUNT(train.eval_every, 0, 1e15)},
-    {"save-every",   "STEPS",   "checkpoints (at evaluations)", COUNT(train.save_every, 0, 1e15)},
+     COUNT(train.eval_every, 0, MUCH)},
+    {"save-every",   "STEPS",   "checkpoints (at evaluations)", COUNT(train.save_every, 0, MUCH)},
     {"patience",     "N",       "evaluations without a better KL (loss ce: PPL), then stop",
      COUNT(train.patience, 0, 1e9)},
     {"seed",         "N",       "of the order, of fresh weights, of draws",
@@ -154,8 +155,6 @@ const struct setting *setting_by_name(const char *name)
 
 void distill_defaults(struct distill_opts *o)
 {
-    struct err unused;
-
     *o = (struct distill_opts){
         .teacher_math = KERN_F32, .type = DTYPE_BF16, .cache_k = 128, .effort = EFFORT_COUNT};
     o->data.held_back = 0.05;
@@ -163,8 +162,7 @@ void distill_defaults(struct distill_opts *o)
     o->data.n_tok = 512;
     o->train.n_seq = 8;
     o->train.accumulate = 1;
-    (void)!loss_parse(&o->train.loss, "forward_kl", &unused);
-    o->train.loss.temperature = 1;
+    o->train.loss = (struct loss){.term = {{LOSS_FORWARD_KL, 1, 0}}, .n = 1, .temperature = 1};
     o->train.optim = (struct optim_opts){.lr = -1,
                                          .min_lr_ratio = 0.1,
                                          .beta1 = 0.9,
