@@ -207,6 +207,18 @@ static int hash_all(struct data *d, struct err *err)
 
 /* ---- making ------------------------------------------------------------------------------ */
 
+/* Is there a row to measure a student by? */
+static bool any_counts(const struct data *d, const struct data_part *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct data_window w = window_of(d, p, i);
+        for (size_t j = 0; j < d->n_tok; j++)
+            if (w.counted[j] && w.label[j] >= 0)
+                return true;
+    }
+    return false;
+}
+
 int data_finish(struct data *d, struct err *err)
 {
     size_t longest = 0;
@@ -227,6 +239,10 @@ int data_finish(struct data *d, struct err *err)
     if (!d->all || !d->order || !d->pass)
         return err_nomem(err);
     memset(d->all, 1, d->n_tok);
+    if (d->held.n && !any_counts(d, &d->held))
+        return err_set(err, ERR_ARG,
+                       "nothing of the %zu tokens held back counts: hold back more of the text",
+                       d->held.n * d->n_tok);
     return hash_all(d, err);
 }
 

@@ -330,6 +330,32 @@ static void test_data_messages(void **state)
     fixture_free(f);
 }
 
+/* What is held back ends before the answer: there would be nothing to measure by. */
+static void test_data_held_counts(void **state)
+{
+    const char *const line = "{\"messages\": [{\"role\": \"user\", \"content\": \"AAAAAAAAAA\"}, "
+                             "{\"role\": \"assistant\", \"content\": \"BC\"}]}\n";
+    struct fixture *f = fixture_new(true);
+    struct data_file file;
+    struct data_opts o = {.file = &file, .n_files = 1, .n_tok = 4, .answers_only = true};
+    struct data *d = NULL;
+    struct err err = {0};
+    char text[400];
+
+    (void)state;
+    f->v->v.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    assert_true(snprintf(text, sizeof(text), "%s%s", line, line) < (int)sizeof(text));
+    file = (struct data_file){put(f, 0, "a.jsonl", text), 1};
+    o.held_back = 0.5;
+    o.held_tokens = 8;
+    assert_int_equal(data_open(&d, f->t, &o, &err), ERR_ARG);
+    assert_string_equal(err.msg,
+                        "nothing of the 8 tokens held back counts: hold back more of the text");
+    o.held_tokens = 12;
+    data_free(open_of(f, &o));
+    fixture_free(f);
+}
+
 static void assert_refused(struct fixture *f, const char *name, const char *text, const char *words,
                            const struct data_opts *more)
 {
@@ -420,11 +446,12 @@ static void test_data_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_data_plain),   cmocka_unit_test(test_data_long_documents),
-        cmocka_unit_test(test_data_ends),    cmocka_unit_test(test_data_order),
-        cmocka_unit_test(test_data_weights), cmocka_unit_test(test_data_held),
-        cmocka_unit_test(test_data_tokens),  cmocka_unit_test(test_data_messages),
-        cmocka_unit_test(test_data_refuses), cmocka_unit_test(test_data_arguments),
+        cmocka_unit_test(test_data_plain),       cmocka_unit_test(test_data_long_documents),
+        cmocka_unit_test(test_data_ends),        cmocka_unit_test(test_data_order),
+        cmocka_unit_test(test_data_weights),     cmocka_unit_test(test_data_held),
+        cmocka_unit_test(test_data_tokens),      cmocka_unit_test(test_data_messages),
+        cmocka_unit_test(test_data_refuses),     cmocka_unit_test(test_data_arguments),
+        cmocka_unit_test(test_data_held_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
