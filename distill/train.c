@@ -175,11 +175,9 @@ static bool all_finite(const float *x, size_t n)
     return true;
 }
 
-/* ERR_FORMAT for a step that went wrong: the first tensor that is not finite, if one is. */
-static int not_finite(const struct train *t, double loss, struct err *err)
+int train_not_finite(const struct train *t, uint64_t step, const char *what, struct err *err)
 {
     const struct params *ps = t->own;
-    const char *what = isfinite(loss) ? "the gradient is" : "the loss is";
 
     for (size_t i = 0; i < ps->n; i++) {
         const struct param *p = &ps->p[i];
@@ -190,10 +188,13 @@ static int not_finite(const struct train *t, double loss, struct err *err)
                            "step %" PRIu64
                            ": %s not finite, first in the %s of %s: try a lower learning rate, or "
                            "more warmup; the last checkpoint stays",
-                           t->mark.step + 1, what, w ? "gradient" : "weights", p->t->name);
+                           step, what, w ? "gradient" : "weights", p->t->name);
     }
-    return err_set(err, ERR_FORMAT, "step %" PRIu64 ": %s not finite; the last checkpoint stays",
-                   t->mark.step + 1, what);
+    return err_set(err, ERR_FORMAT,
+                   "step %" PRIu64
+                   ": %s not finite: try a lower learning rate, or more warmup; the last "
+                   "checkpoint stays",
+                   step, what);
 }
 
 /* Of all ranks: each has its share of the sequences, and in the end the sum of gradients of its stretch. *stop: somebody
@@ -249,7 +250,8 @@ static int step(struct train *t, struct err *err)
     if (stop)
         return err_set(err, ERR_INTERRUPTED, "interrupted");
     if (!isfinite(row.loss) || !isfinite(row.norm))
-        return not_finite(t, row.loss, err);
+        return train_not_finite(t, t->mark.step + 1,
+                                isfinite(row.loss) ? "the gradient is" : "the loss is", err);
     t->mark.step++;
     t->mark.tokens += (uint64_t)t->o->n_seq * t->o->accumulate * t->n_tok;
     optim_step(t->optim, t->mark.step, row.norm);
@@ -314,16 +316,8 @@ static bool over(const struct train *t)
 
 static int save(struct train *t, struct err *err)
 {
-    const struct params *ps = t->own;
-
-    for (size_t i = 0; i < ps->n; i++)
-        if (!all_finite(ps->w + ps->p[i].at, ps->p[i].n))
-            return err_set(
-                err, ERR_FORMAT,
-                "step %" PRIu64
-                ": the weights of %s are not finite: try a lower learning rate; the last "
-                "checkpoint stays",
-                t->mark.step, ps->p[i].t->name);
+    if (!all_finite(t->own->w, t->own->n_values))
+        return train_not_finite(t, t->mark.step, "a weight is", err);
     return train_save(t, err);
 }
 

@@ -122,6 +122,8 @@ static int add_up(struct train_row *out, struct sums *s, struct train *t, struct
     int rc = comm_sum(t->comm, x, 5, err);
     const bool judged = t->job->judge && x[3] > 0;
 
+    if (!rc && !(isfinite(x[0]) && isfinite(x[1])))
+        return train_not_finite(t, t->mark.step, "the loss of held-back text is", err);
     out->evaluated = true;
     out->kl = judged ? x[0] / x[3] : (double)NAN;
     out->top1 = judged ? x[2] / x[3] : (double)NAN;

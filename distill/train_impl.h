@@ -52,9 +52,12 @@ int train_batch(double *sum, struct train *t, double scale, struct err *err) WAR
 /* Rows that the loss counts, of the window. */
 uint64_t train_counted(const struct train *t, const struct data_window *w);
 
+/* ERR_FORMAT, as "the loss is" not finite in `step`: the first tensor that is not finite either, if one is. */
+int train_not_finite(const struct train *t, uint64_t step, const char *what, struct err *err);
+
 /* ---- evaluation --------------------------------------------------------------------- */
 
-/* Fills kl, ppl, top1. */
+/* Fills kl, ppl, top1. Errors: ERR_FORMAT (they are not finite: the weights are no good). */
 int train_evaluate(struct train_row *out, struct train *t, struct err *err) WARN_UNUSED;
 
 /* ---- files -------------------------------------------------------------------------- */

@@ -303,8 +303,32 @@ static void test_train_refuses(void **state)
     bench_open(&b, "forward_kl");
     b.ps.w[b.ps.p[0].at + 3] = NAN;
     assert_int_equal(run(&r, &b, "id", &err), ERR_FORMAT);
-    assert_non_null(strstr(err.msg, "step 1"));
+    assert_non_null(strstr(err.msg, "step 0"));
     assert_non_null(strstr(err.msg, b.ps.p[0].t->name));
+    bench_close(&b);
+}
+
+/* Weights that are finite, and no good: they don't become the checkpoint. */
+static void test_train_diverges(void **state)
+{
+    struct train_result r;
+    struct err err = {0};
+    struct bench b, again;
+
+    (void)state;
+    bench_open(&b, "forward_kl");
+    bench_open(&again, "forward_kl");
+    b.o.eval_every = 1;
+    b.o.optim.lr = 1e18;
+    assert_int_equal(run(&r, &b, "id", &err), ERR_FORMAT);
+    if (strncmp(err.msg, "step 1: the loss of held-back text is not finite", 48) != 0)
+        assert_string_equal(err.msg, "");
+    assert_int_equal(b.n_rows, 2); /* an evaluation, a step */
+    (void)rmdir(again.dir);
+    memcpy(again.dir, b.dir, sizeof(b.dir));
+    run_well(&r, &again);
+    assert_true(r.steps == 6 && r.best_kl < r.first_kl);
+    bench_close(&again);
     bench_close(&b);
 }
 
@@ -318,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_train_stops_early),
         cmocka_unit_test(test_train_freezes),
         cmocka_unit_test(test_train_refuses),
+        cmocka_unit_test(test_train_diverges),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
