@@ -175,6 +175,9 @@ static bool all_finite(const float *x, size_t n)
     return true;
 }
 
+/* What is to be done about a step that went wrong. */
+static const char advice[] = "try a lower learning rate, or more warmup; the last checkpoint stays";
+
 int train_not_finite(const struct train *t, uint64_t step, const char *what, struct err *err)
 {
     const struct params *ps = t->own;
@@ -185,16 +188,20 @@ int train_not_finite(const struct train *t, uint64_t step, const char *what, str
 
         if (!w || !all_finite(ps->g + p->at, p->n))
             return err_set(err, ERR_FORMAT,
-                           "step %" PRIu64
-                           ": %s not finite, first in the %s of %s: try a lower learning rate, or "
-                           "more warmup; the last checkpoint stays",
-                           step, what, w ? "gradient" : "weights", p->t->name);
+                           "step %" PRIu64 ": %s not finite, first in the %s of %s: %s", step, what,
+                           w ? "gradient" : "weights", p->t->name, advice);
     }
-    return err_set(err, ERR_FORMAT,
-                   "step %" PRIu64
-                   ": %s not finite: try a lower learning rate, or more warmup; the last "
-                   "checkpoint stays",
-                   step, what);
+    return err_set(err, ERR_FORMAT, "step %" PRIu64 ": %s not finite: %s", step, what, advice);
+}
+
+int train_quantized(struct train *t, uint64_t step, struct err *err)
+{
+    const int rc = t->job->qad ? qad_use(t->job->qad, err) : 0;
+
+    if (rc != ERR_FORMAT)
+        return rc;
+    const struct err was = *err;
+    return err_set(err, ERR_FORMAT, "step %" PRIu64 ": %s: %s", step, was.msg, advice);
 }
 
 /* Of all ranks: each has its share of the sequences, and in the end the sum of gradients of its stretch. *stop: somebody
@@ -204,7 +211,7 @@ static int gradients(double *loss, bool *stop, struct train *t, struct err *err)
     const uint64_t n = (uint64_t)t->o->n_seq * t->o->accumulate, first = t->mark.step * n;
     size_t from, share;
     uint64_t counted = 0;
-    int rc = t->job->qad ? qad_use(t->job->qad, err) : 0;
+    int rc = train_quantized(t, t->mark.step + 1, err);
 
     comm_share(&from, &share, t->comm, (size_t)n);
     for (uint64_t i = 0; i < n; i++) {

@@ -141,8 +141,8 @@ int train_evaluate(struct train_row *out, struct train *t, struct err *err)
     comm_share(&first, &n, t->comm, data_n_held(t->job->data));
     if (!rc)
         rc = swap(t, err);
-    if (!rc && t->job->qad)
-        rc = qad_use(t->job->qad, err);
+    if (!rc)
+        rc = train_quantized(t, t->mark.step, err);
     for (uint64_t at = 0; at < n && !rc; at += t->n_seq) {
         log_progress(t->o->log, "evaluation windows", at, n);
         train_fill(t, first + at, first + n, true);

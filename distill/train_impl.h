@@ -55,6 +55,9 @@ uint64_t train_counted(const struct train *t, const struct data_window *w);
 /* ERR_FORMAT, as "the loss is" not finite in `step`: the first tensor that is not finite either, if one is. */
 int train_not_finite(const struct train *t, uint64_t step, const char *what, struct err *err);
 
+/* With a qad: its qad_use. Errors name the step. */
+int train_quantized(struct train *t, uint64_t step, struct err *err) WARN_UNUSED;
+
 /* ---- evaluation --------------------------------------------------------------------- */
 
 /* Fills kl, ppl, top1. Errors: ERR_FORMAT (they are not finite: the weights are no good). */

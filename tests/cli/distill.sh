@@ -282,6 +282,11 @@ for what in all scales; do
     quantized "$d/to/o.gguf" $what -t 1 && cmp "$d/to/o.gguf" "$d/$what.gguf"
     ok $? "$what: killed, and gone on with: the same bytes"
 done
+rm -rf "$d/to" && mkdir "$d/to"
+quantized "$d/to/o.gguf" all --quantize Q4_0 --lr 1e6 --clip 0 --warmup 0
+said "is too large for Q4_0: try a lower learning rate, or more warmup; the last checkpoint stays"
+grep -q ": step [2-4]: tensor blk[.]" "$d/err"
+ok $? "which step, which tensor"
 tensors() { "$PARE" inspect "$1" --verify | grep -E '^(blk|token|output)' | sed 's/ *[0-9a-f]*$//'; }
 pare convert $demo "$d/f32.gguf" --type f32 && pare quantize "$d/f32.gguf" "$d/plain.gguf" Q2_K &&
     tensors "$d/plain.gguf" >"$d/a" && [ -s "$d/a" ] && tensors "$d/all.gguf" | cmp - "$d/a"
