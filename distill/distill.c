@@ -105,6 +105,8 @@ static int open_teacher(struct distill *d, struct err *err)
 
     if (!rc && !model_tok(d->teacher))
         rc = err_set(err, ERR_UNSUPPORTED, "%s: it has no vocabulary", d->o->teacher);
+    if (!rc && !d->o->student.from) /* the student is of its kind */
+        rc = net_covers(d->teacher, err);
     if (!rc)
         rc = student_plan(&d->out->about, &d->o->student, model_source(d->teacher), err);
     if (!rc && d->o->planned && !comm_rank(d->o->comm))
@@ -277,6 +279,28 @@ static int open_cache(struct distill *d, struct err *err)
     return rc ? rc : teacher_cached(&d->cached, d->o->cache, &co, d->data, &to, err);
 }
 
+static struct train_job job_of(struct distill *d)
+{
+    return (struct train_job){.ps = &d->ps,
+                              .qad = d->qad,
+                              .plan = d->plan,
+                              .teacher = d->cached ? d->cached : d->live,
+                              .judge = d->live,
+                              .data = d->data,
+                              .dir = d->work.dir.p,
+                              .identity = d->id,
+                              .comm = d->o->comm,
+                              .row = d->o->row,
+                              .arg = d->o->arg};
+}
+
+static int check_training(struct distill *d, struct err *err)
+{
+    const struct train_job job = job_of(d);
+
+    return train_check(&job, &d->train, err);
+}
+
 static int open_targets(struct distill *d, struct err *err)
 {
     const size_t n_tok = data_n_tok(d->data), by = CHUNK / model_n_vocab(d->plan);
@@ -288,6 +312,8 @@ static int open_targets(struct distill *d, struct err *err)
     d->train.rows = d->rows;
     to = teacher_opts(d);
     rc = teacher_live(&d->live, d->teacher, &to, err);
+    if (!rc)
+        rc = check_training(d, err);
     if (!rc && d->o->cache && loss_needs_teacher(&d->train.loss))
         rc = open_cache(d, err);
     return rc;
@@ -297,18 +323,7 @@ static int open_targets(struct distill *d, struct err *err)
 
 static int train(struct distill *d, struct err *err)
 {
-    const struct train_job job = {.ps = &d->ps,
-                                  .qad = d->qad,
-                                  .plan = d->plan,
-                                  .teacher = d->cached ? d->cached : d->live,
-                                  .judge = d->live,
-                                  .data = d->data,
-                                  .dir = d->work.dir.p,
-                                  .identity = d->id,
-                                  .comm = d->o->comm,
-                                  .row = d->o->row,
-                                  .arg = d->o->arg};
-
+    const struct train_job job = job_of(d);
     const int rc = train_run(&d->out->train, &job, &d->train, err);
     const struct train_result *r = &d->out->train;
 
@@ -385,6 +400,8 @@ static int check(struct distill *d, struct err *err)
         rc = check_loss(d->o, err);
     if (!rc)
         rc = distill_qad_check(d->o, err);
+    if (!rc)
+        rc = gemm_check(d->o->train.math, d->o->train.cpu, err);
     if (!rc && !path_ends(d->o->out, ".gguf") && !stat(d->o->out, &st) &&
         !distill_work_made(&d->work, dtype_get(d->o->type)->name) && rmdir(d->o->out))
         rc = err_set(err, ERR_ARG, "%s: it is there, and no empty folder", d->o->out);

@@ -55,15 +55,23 @@ static void *aligned(size_t bytes)
     return posix_memalign(&p, ALIGN, bytes) ? NULL : p;
 }
 
+int gemm_check(enum gemm_math math, unsigned cpu, struct err *err)
+{
+    if (math == GEMM_BF16 && !kern_of(math, cpu))
+        return err_set(err, ERR_UNSUPPORTED, "this processor has no instructions for BF16");
+    return 0;
+}
+
 int gemm_new(struct gemm **out, enum gemm_math math, unsigned cpu, const struct par *par,
              struct err *err)
 {
     const struct gemm_kern *k = kern_of(math, cpu);
     struct gemm *g;
+    const int rc = gemm_check(math, cpu, err);
 
     *out = NULL;
-    if (!k && math == GEMM_BF16)
-        return err_set(err, ERR_UNSUPPORTED, "this processor has no instructions for BF16");
+    if (rc)
+        return rc;
     g = calloc(1, sizeof(*g));
     if (!g)
         return err_nomem(err);

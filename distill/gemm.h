@@ -15,7 +15,9 @@ enum gemm_math { GEMM_F32, GEMM_BF16, GEMM_MATH_COUNT };
 
 struct gemm; /* threads, kernels and scratch for packed operands; one product at a time */
 
-/* cpu: flags of formats/base/cpu.h. Errors: ERR_NOMEM. */
+/* cpu: flags of formats/base/cpu.h. Errors: ERR_UNSUPPORTED (the processor lacks what GEMM_BF16 needs). */
+int gemm_check(enum gemm_math math, unsigned cpu, struct err *err) WARN_UNUSED;
+/* Errors: as gemm_check, ERR_NOMEM. */
 int gemm_new(struct gemm **out, enum gemm_math math, unsigned cpu, const struct par *par,
              struct err *err) WARN_UNUSED;
 void gemm_free(struct gemm *g); /* accepts NULL */

@@ -34,8 +34,10 @@ struct net_batch {
     size_t n_seq, n_tok;
 };
 
-/* `plan` is opened from the model that ps was read from; both outlive *out. Errors: ERR_UNSUPPORTED (a
- * trait or part without a gradient: named), ERR_NOMEM. */
+/* Has all that m computes a way back? Errors: ERR_UNSUPPORTED naming the trait, the block or the tensor. */
+int net_covers(const struct model *m, struct err *err) WARN_UNUSED;
+/* `plan` is opened from the model that ps was read from; both outlive *out. Errors: ERR_UNSUPPORTED (as
+ * net_covers and gemm_check), ERR_NOMEM. */
 int net_new(struct net **out, const struct model *plan, struct params *ps,
             const struct net_opts *opts, struct err *err) WARN_UNUSED;
 void net_free(struct net *n); /* accepts NULL */

@@ -31,19 +31,21 @@ static int find(bool *found, struct patterns *p, size_t n, const char *name, str
     return rc;
 }
 
-static int pick(struct train *t, struct patterns *freeze, size_t n, struct patterns *only,
-                struct err *err)
+/* trained NULL: only to see that it can be done. */
+static int pick(bool *trained, const struct params *ps, struct patterns *freeze, size_t n,
+                struct patterns *only, struct err *err)
 {
-    const struct params *ps = t->own;
     bool frozen, wanted = true, any = false;
     int rc = 0;
 
     for (size_t i = 0; i < ps->n && !rc; i++) {
         rc = find(&frozen, freeze, n, ps->p[i].t->name, err);
-        if (!rc && t->o->only)
+        if (!rc && only)
             rc = find(&wanted, only, 1, ps->p[i].t->name, err);
-        t->trained[i] = !rc && !frozen && wanted && !ps->p[i].fixed;
-        any |= t->trained[i];
+        const bool yes = !rc && !frozen && wanted && !ps->p[i].fixed;
+        any |= yes;
+        if (trained)
+            trained[i] = yes;
     }
     if (!rc && n && patterns_unfound(freeze))
         rc = err_set(err, ERR_ARG, "no tensor's name has '%s', which is to be frozen",
@@ -53,26 +55,62 @@ static int pick(struct train *t, struct patterns *freeze, size_t n, struct patte
     return rc;
 }
 
-static int pick_trained(struct train *t, struct err *err)
+static int pick_trained(bool *trained, const struct params *ps, const struct train_opts *o,
+                        struct err *err)
 {
     struct patterns *freeze = NULL, *only = NULL;
     size_t n = 0;
     int rc;
 
-    while (t->o->freeze && t->o->freeze[n])
+    while (o->freeze && o->freeze[n])
         n++;
     rc = patterns_new(&freeze, n + 1, err);
-    if (!rc)
+    if (!rc && o->only)
         rc = patterns_new(&only, 1, err);
     for (size_t i = 0; i < n && !rc; i++)
-        rc = patterns_add(freeze, t->o->freeze[i], err);
-    if (!rc && t->o->only)
-        rc = patterns_add(only, t->o->only, err);
+        rc = patterns_add(freeze, o->freeze[i], err);
+    if (!rc && o->only)
+        rc = patterns_add(only, o->only, err);
     if (!rc)
-        rc = pick(t, freeze, n, only, err);
+        rc = pick(trained, ps, freeze, n, only, err);
     patterns_free(freeze);
     patterns_free(only);
     return rc;
+}
+
+/* ---- what cannot be done ------------------------------------------------------------ */
+
+static struct params *own_params(const struct train_job *job)
+{
+    return job->qad ? qad_params(job->qad) : job->ps;
+}
+
+static int check_opts(const struct train_job *job, const struct train_opts *o, struct err *err)
+{
+    const bool hidden = loss_wants_hidden(&o->loss);
+
+    if (!o->n_seq || !o->accumulate || !o->optim.total)
+        return err_set(err, ERR_ARG, "sequences of a batch, batches of a step, steps: none is 0");
+    if (!(o->loss.temperature > 0) || !isfinite(o->loss.temperature))
+        return err_set(err, ERR_ARG, "temperature %g: it is to be more than 0",
+                       o->loss.temperature);
+    if ((loss_needs_teacher(&o->loss) || hidden) && !job->teacher)
+        return err_set(err, ERR_ARG, "this loss needs a teacher");
+    if (hidden && (!o->n_hidden || !teacher_hidden(job->teacher, 0)))
+        return err_set(err, ERR_ARG,
+                       "a loss of residual streams needs a live teacher that watches its blocks");
+    return 0;
+}
+
+int train_check(const struct train_job *job, const struct train_opts *o, struct err *err)
+{
+    int rc = check_opts(job, o, err);
+
+    if (!rc)
+        rc = pick_trained(NULL, own_params(job), o, err);
+    if (!rc)
+        rc = net_covers(job->plan, err);
+    return rc ? rc : gemm_check(o->math, o->cpu, err);
 }
 
 /* ---- making ------------------------------------------------------------------------- */
@@ -103,24 +141,6 @@ static int make_arrays(struct train *t, struct err *err)
                : err_nomem(err);
 }
 
-static int check(const struct train *t, struct err *err)
-{
-    const struct train_opts *o = t->o;
-    const bool hidden = loss_wants_hidden(&o->loss);
-
-    if (!o->n_seq || !o->accumulate || !o->optim.total)
-        return err_set(err, ERR_ARG, "sequences of a batch, batches of a step, steps: none is 0");
-    if (!(o->loss.temperature > 0) || !isfinite(o->loss.temperature))
-        return err_set(err, ERR_ARG, "temperature %g: it is to be more than 0",
-                       o->loss.temperature);
-    if ((loss_needs_teacher(&o->loss) || hidden) && !t->job->teacher)
-        return err_set(err, ERR_ARG, "this loss needs a teacher");
-    if (hidden && (!o->n_hidden || !teacher_hidden(t->job->teacher, 0)))
-        return err_set(err, ERR_ARG,
-                       "a loss of residual streams needs a live teacher that watches its blocks");
-    return 0;
-}
-
 static int make(struct train *t, struct err *err)
 {
     const struct net_opts no = {.math = t->o->math,
@@ -129,13 +149,13 @@ static int make(struct train *t, struct err *err)
                                 .head_rows = t->rows,
                                 .cpu = t->o->cpu,
                                 .par = t->o->par};
-    int rc = check(t, err);
+    int rc = train_check(t->job, t->o, err);
 
     comm_stretch(&t->first, &t->n_own, t->comm, t->own->n_values, comm_rank(t->comm));
     if (!rc)
         rc = make_arrays(t, err);
     if (!rc)
-        rc = pick_trained(t, err);
+        rc = pick_trained(t->trained, t->own, t->o, err);
     if (!rc)
         rc = net_new(&t->net, t->job->plan, t->job->ps, &no, err);
     if (!rc && t->o->n_hidden)
@@ -400,7 +420,7 @@ int train_run(struct train_result *out, const struct train_job *job, const struc
     int rc;
 
     used.loss.finite = true; /* a step is not to fail by a token that the teacher lacks */
-    t.own = job->qad ? qad_params(job->qad) : job->ps;
+    t.own = own_params(job);
     kern_init(&t.kern, o->cpu);
     t.n_tok = data_n_tok(job->data);
     t.n_vocab = model_n_vocab(job->plan);

@@ -74,8 +74,12 @@ struct train_result {
     double seconds;
 };
 
-/* Errors: ERR_FORMAT (NaN or infinity: step and tensor; the last good checkpoint stays), ERR_IO, ERR_ARG,
- * ERR_INTERRUPTED as the log asks (after a checkpoint). */
+/* What train_run refuses before its first step, but for what it needs room or the checkpoint for: to be asked before
+ * something dear is done for the run. Errors: ERR_ARG (options, no such tensor), ERR_UNSUPPORTED (as net_new). */
+int train_check(const struct train_job *job, const struct train_opts *o,
+                struct err *err) WARN_UNUSED;
+/* Errors: those, ERR_FORMAT (NaN or infinity: step and tensor; the last good checkpoint stays), ERR_IO, ERR_ARG
+ * (a checkpoint of another run), ERR_INTERRUPTED as the log asks (after a checkpoint). */
 int train_run(struct train_result *out, const struct train_job *job, const struct train_opts *o,
               struct err *err) WARN_UNUSED;
 

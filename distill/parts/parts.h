@@ -181,9 +181,4 @@ size_t scores_scratch(const struct net *n, const struct block *b);
 void block_forward(struct net *n, struct block *b, float *out);
 void block_backward(struct net *n, struct block *b);
 
-/* ---- what has a way back (cover.c) --------------------------------------------------------------- */
-
-/* Errors: ERR_UNSUPPORTED naming the trait, the block or the tensor. */
-int net_covers(const struct model *m, struct err *err) WARN_UNUSED;
-
 #endif /* DISTILL_PARTS_PARTS_H */

@@ -54,3 +54,21 @@ ok $? "answers only, and none there"
 # shellcheck disable=SC2086
 pare distill $demo "$d/to/p.gguf" --text "$d/a.txt" $quick --held-back 0.2 --layers 2 --cache "$d/c" --cache-keep sampled && ! grep -q warning "$d/err" && ! grep -qi 'nan' "$d/out"
 ok $? "not warned otherwise"
+
+# ---- before anything dear is done ---------------------------------------------------------
+says 1 "no instructions for BF16" --text "$d/a.txt" --math bf16 --cpu avx2
+experts=${PARE_GOLDEN:-../shared/golden}/models/mixtral
+if [ -d "$experts" ]; then
+    # shellcheck disable=SC2086
+    fails 1 "training has no way back through a mixture of experts" distill "$experts" "$d/to/o.gguf" --text "$d/a.txt" $quick && clean
+    ok $? "a mixture of experts"
+else
+    echo "ok - a mixture of experts # SKIP no golden models"
+fi
+for pick in "--only nosuch" "--freeze nosuch"; do
+    rm -rf "$d/to" && mkdir "$d/to"
+    # shellcheck disable=SC2086
+    fails 2 "no tensor" distill $demo "$d/to/o.gguf" $quick --text "$d/a.txt" --held-back 0.2 --layers 2 --cache "$d/to/cache" $pick &&
+        [ ! -e "$d/to/cache" ]
+    ok $? "$pick: no cache was made"
+done

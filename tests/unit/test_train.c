@@ -100,19 +100,37 @@ static void bench_close(struct bench *b)
     small_free(&b->file);
 }
 
+static struct train_job job_of(struct bench *b, const char *identity)
+{
+    return (struct train_job){.ps = &b->ps,
+                              .plan = b->m,
+                              .teacher = b->t,
+                              .judge = b->t,
+                              .data = b->data,
+                              .dir = b->dir,
+                              .identity = identity,
+                              .row = take,
+                              .arg = b};
+}
+
 static int run(struct train_result *r, struct bench *b, const char *identity, struct err *err)
 {
-    const struct train_job job = {.ps = &b->ps,
-                                  .plan = b->m,
-                                  .teacher = b->t,
-                                  .judge = b->t,
-                                  .data = b->data,
-                                  .dir = b->dir,
-                                  .identity = identity,
-                                  .row = take,
-                                  .arg = b};
+    const struct train_job job = job_of(b, identity);
 
     return train_run(r, &job, &b->o, err);
+}
+
+/* What is refused at once is refused before as well. */
+static void assert_refused(struct bench *b, enum err_code code, const char *words)
+{
+    struct train_result r;
+    struct err early = {0}, err = {0};
+    const struct train_job job = job_of(b, "id");
+
+    assert_int_equal(train_check(&job, &b->o, &early), code);
+    assert_int_equal(run(&r, b, "id", &err), code);
+    assert_string_equal(early.msg, err.msg);
+    assert_non_null(strstr(err.msg, words));
 }
 
 static void run_well(struct train_result *r, struct bench *b)
@@ -260,9 +278,8 @@ static void test_train_stops_early(void **state)
 
 static void test_train_freezes(void **state)
 {
-    const char *const freeze[] = {"ffn_up", NULL};
+    const char *const freeze[] = {"ffn_up", NULL}, *const nobody[] = {"nobody", NULL};
     struct train_result r;
-    struct err err = {0};
     struct bench b, start;
 
     (void)state;
@@ -279,7 +296,14 @@ static void test_train_freezes(void **state)
             fail_msg("%s", p->t->name);
     }
     start.o.only = "nothing";
-    assert_int_equal(run(&r, &start, "id", &err), ERR_ARG);
+    assert_refused(&start, ERR_ARG, "no tensor is left to train");
+    start.o.only = NULL;
+    start.o.freeze = nobody;
+    assert_refused(&start, ERR_ARG, "no tensor's name has 'nobody'");
+    start.o.freeze = NULL;
+    start.o.math = GEMM_BF16;
+    start.o.cpu = 0;
+    assert_refused(&start, ERR_UNSUPPORTED, "BF16");
     bench_close(&b);
     bench_close(&start);
 }
@@ -292,7 +316,7 @@ static void test_train_refuses(void **state)
 
     (void)state;
     bench_open(&b, "hidden_mse");
-    assert_int_equal(run(&r, &b, "id", &err), ERR_ARG); /* nobody watches */
+    assert_refused(&b, ERR_ARG, "a live teacher that watches");
     assert_int_equal(loss_parse(&b.o.loss, "forward_kl", &err), 0);
     run_well(&r, &b);
     assert_int_equal(run(&r, &b, "another", &err), ERR_ARG);
