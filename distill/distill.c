@@ -79,7 +79,7 @@ static int map_hidden(struct distill *d, struct err *err)
     const uint64_t wide = arch_int(source_params(model_source(d->teacher)), ARCH_N_EMBD, 0);
     int rc;
 
-    if (!loss_wants_hidden(&d->train.loss))
+    if (!loss_needs_hidden(&d->train.loss))
         return d->o->hidden_map
                    ? err_set(err, ERR_ARG, "hidden-map is for losses with hidden_mse or hidden_cos")
                    : 0;
@@ -157,7 +157,7 @@ static void warn_of_plan(const struct distill *d)
                  o->warmup, decay, o->total);
     if (d->train.patience && !data_n_held(d->data))
         log_warn(log, "nothing is held back: there are no evaluations that could stop the run");
-    if (d->o->cache && !loss_needs_teacher(&d->train.loss))
+    if (d->o->cache && !loss_needs_logits(&d->train.loss))
         log_warn(log, "the cache is not used: this loss asks for no teacher's logits");
     if (start > 0.1)
         log_warn(log,
@@ -314,7 +314,7 @@ static int open_targets(struct distill *d, struct err *err)
     rc = teacher_live(&d->live, d->teacher, &to, err);
     if (!rc)
         rc = check_training(d, err);
-    if (!rc && d->o->cache && loss_needs_teacher(&d->train.loss))
+    if (!rc && d->o->cache && loss_needs_logits(&d->train.loss))
         rc = open_cache(d, err);
     return rc;
 }
@@ -375,7 +375,7 @@ static int end_work(struct distill *d, struct err *err)
 /* Drawn tokens leave nothing for the others, which only these losses can do with. */
 static int check_loss(const struct distill_opts *o, struct err *err)
 {
-    if (o->cache && loss_wants_hidden(&o->train.loss))
+    if (o->cache && loss_needs_hidden(&o->train.loss))
         return err_set(err, ERR_ARG,
                        "a cache holds no residual streams: hidden_mse and hidden_cos need the "
                        "teacher itself");

@@ -136,7 +136,7 @@ bool loss_is_divergence(enum loss_kind kind)
     return kind < LOSS_CE;
 }
 
-bool loss_needs_teacher(const struct loss *l)
+bool loss_needs_logits(const struct loss *l)
 {
     for (size_t i = 0; i < l->n; i++)
         if (loss_is_divergence(l->term[i].kind))
@@ -144,9 +144,14 @@ bool loss_needs_teacher(const struct loss *l)
     return false;
 }
 
-bool loss_wants_hidden(const struct loss *l)
+bool loss_needs_hidden(const struct loss *l)
 {
     return loss_has(l, LOSS_HIDDEN_MSE) || loss_has(l, LOSS_HIDDEN_COS);
+}
+
+bool loss_needs_teacher(const struct loss *l)
+{
+    return loss_needs_logits(l) || loss_needs_hidden(l);
 }
 
 /* The weight that all divergences share: T^2, or 1. */
@@ -208,9 +213,9 @@ double loss_row(float *d, const struct loss *l, const struct kern *k, const floa
     memset(d, 0, n * sizeof(*d));
     if (soft.max == -INFINITY)
         return t->counted ? none(z, n) : 0;
-    if (loss_needs_teacher(l) && t->sparse)
+    if (loss_needs_logits(l) && t->sparse)
         value = t2 * loss_sparse(d, l, k, &soft, t->sparse, n, scale * t2);
-    else if (loss_needs_teacher(l) && t->logits)
+    else if (loss_needs_logits(l) && t->logits)
         value = t2 * loss_dense(d, l, k, &soft, t->logits, n, scale * t2);
     return value + cross_entropy(d, l, k, &soft, t->label, n, scale);
 }

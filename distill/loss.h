@@ -57,8 +57,10 @@ int loss_parse(struct loss *out, const char *text, struct err *err) WARN_UNUSED;
 /* Append what loss_parse reads as the same terms. */
 void loss_text(struct buf *out, const struct loss *l);
 bool loss_has(const struct loss *l, enum loss_kind kind);
-bool loss_needs_teacher(const struct loss *l); /* logits of one */
-bool loss_wants_hidden(const struct loss *l);  /* residual streams of one */
+/* What of a teacher: its logits, its residual streams, either of them. */
+bool loss_needs_logits(const struct loss *l);
+bool loss_needs_hidden(const struct loss *l);
+bool loss_needs_teacher(const struct loss *l);
 
 /* A teacher's row that was kept sparse, in falling order of probability. */
 struct loss_sparse {

@@ -87,14 +87,14 @@ static struct params *own_params(const struct train_job *job)
 
 static int check_opts(const struct train_job *job, const struct train_opts *o, struct err *err)
 {
-    const bool hidden = loss_wants_hidden(&o->loss);
+    const bool hidden = loss_needs_hidden(&o->loss);
 
     if (!o->n_seq || !o->accumulate || !o->optim.total)
         return err_set(err, ERR_ARG, "sequences of a batch, batches of a step, steps: none is 0");
     if (!(o->loss.temperature > 0) || !isfinite(o->loss.temperature))
         return err_set(err, ERR_ARG, "temperature %g: it is to be more than 0",
                        o->loss.temperature);
-    if ((loss_needs_teacher(&o->loss) || hidden) && !job->teacher)
+    if (loss_needs_teacher(&o->loss) && !job->teacher)
         return err_set(err, ERR_ARG, "this loss needs a teacher");
     if (hidden && (!o->n_hidden || !teacher_hidden(job->teacher, 0)))
         return err_set(err, ERR_ARG,
@@ -297,9 +297,7 @@ static int step(struct train *t, struct err *err)
 /* Is a student better that is nearer its teacher, or one of lower PPL? What the loss asks for. */
 static bool nearer_is_better(const struct train *t)
 {
-    const struct loss *l = &t->o->loss;
-
-    return t->job->judge && (loss_needs_teacher(l) || loss_wants_hidden(l));
+    return t->job->judge && loss_needs_teacher(&t->o->loss);
 }
 
 static int judge(struct train *t, struct err *err)

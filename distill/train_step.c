@@ -9,9 +9,7 @@
 /* Does row i of a window take part in the loss? */
 static bool counts(const struct train *t, const struct data_window *w, size_t i)
 {
-    const struct loss *l = &t->o->loss;
-
-    return w->counted[i] && (w->label[i] >= 0 || loss_needs_teacher(l) || loss_wants_hidden(l));
+    return w->counted[i] && (w->label[i] >= 0 || loss_needs_teacher(&t->o->loss));
 }
 
 uint64_t train_counted(const struct train *t, const struct data_window *w)
@@ -89,7 +87,7 @@ static int chunk(double *sum, const struct due *p, struct err *err)
     if (!any_counts(p))
         return 0;
     memset(t->target, 0, p->n * sizeof(*t->target));
-    if (loss_needs_teacher(&t->o->loss))
+    if (loss_needs_logits(&t->o->loss))
         rc = teacher_rows(t->target, t->job->teacher, p->row0, p->n, err);
     if (rc)
         return rc;
@@ -144,9 +142,9 @@ static int sequence(double *sum, struct train *t, size_t seq, double scale, stru
     const struct loss *l = &t->o->loss;
     int rc = 0;
 
-    if (loss_needs_teacher(l) || loss_wants_hidden(l))
+    if (loss_needs_teacher(l))
         rc = teacher_sequence(t->job->teacher, t->key[seq], p.w->ids, p.w->doc, t->n_tok, err);
-    if (!rc && loss_wants_hidden(l))
+    if (!rc && loss_needs_hidden(l))
         hidden(sum, &p);
     for (; !rc && p.row0 < t->n_tok; p.row0 += p.n) {
         p.n = t->n_tok - p.row0 < t->rows ? t->n_tok - p.row0 : t->rows;

@@ -289,7 +289,7 @@ static void test_loss_parse(void **state)
     loss_text(&text, &l);
     assert_string_equal(text.p, "0.5*ce + jsd(0.3)");
     buf_release(&text);
-    assert_true(loss_needs_teacher(&l) && loss_has(&l, LOSS_CE) && !loss_has(&l, LOSS_TVD));
+    assert_true(loss_needs_logits(&l) && loss_has(&l, LOSS_CE) && !loss_has(&l, LOSS_TVD));
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(loss_parse(&l, bad[i], &err), ERR_ARG);
 }
