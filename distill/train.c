@@ -2,13 +2,11 @@
 
 #include "distill/train_impl.h"
 #include "formats/base/clock.h"
-#include "formats/base/rd.h"
 #include "quant/patterns.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -115,26 +113,21 @@ int train_check(const struct train_job *job, const struct train_opts *o, struct 
 
 /* ---- making ------------------------------------------------------------------------- */
 
-static void *array(size_t a, size_t b, size_t each)
-{
-    size_t n;
-
-    return mul_ok(&n, a, b) ? calloc(n ? n : 1, each) : NULL;
-}
-
 static int make_arrays(struct train *t, struct err *err)
 {
     const size_t most = t->rows > t->n_tok ? t->rows : t->n_tok;
+    const struct train_opts *o = t->o;
+    struct arena *a = &t->arena;
 
-    t->ids = array(t->o->n_seq, t->n_tok, sizeof(*t->ids));
-    t->doc = array(t->o->n_seq, t->n_tok, sizeof(*t->doc));
-    t->window = array(t->o->n_seq, 1, sizeof(*t->window));
-    t->key = array(t->o->n_seq, 1, sizeof(*t->key));
-    t->z = array(t->rows, t->n_vocab, sizeof(*t->z));
-    t->d = array(t->rows, t->n_vocab, sizeof(*t->d));
-    t->target = array(t->rows, 1, sizeof(*t->target));
-    t->value = array(most, 1, sizeof(*t->value));
-    t->trained = array(t->own->n, 1, sizeof(*t->trained));
+    t->ids = arena_array(a, o->n_seq, t->n_tok * sizeof(*t->ids));
+    t->doc = arena_array(a, o->n_seq, t->n_tok * sizeof(*t->doc));
+    t->window = arena_array(a, o->n_seq, sizeof(*t->window));
+    t->key = arena_array(a, o->n_seq, sizeof(*t->key));
+    t->z = arena_array(a, t->rows, t->n_vocab * sizeof(*t->z));
+    t->d = arena_array(a, t->rows, t->n_vocab * sizeof(*t->d));
+    t->target = arena_array(a, t->rows, sizeof(*t->target));
+    t->value = arena_array(a, most, sizeof(*t->value));
+    t->trained = arena_array(a, t->own->n, sizeof(*t->trained));
     return t->ids && t->doc && t->window && t->key && t->z && t->d && t->target && t->value &&
                    t->trained
                ? 0
@@ -153,13 +146,13 @@ static int make(struct train *t, struct err *err)
 
     comm_stretch(&t->first, &t->n_own, t->comm, t->own->n_values, comm_rank(t->comm));
     if (!rc)
-        rc = make_arrays(t, err);
-    if (!rc)
-        rc = pick_trained(t->trained, t->own, t->o, err);
-    if (!rc)
         rc = net_new(&t->net, t->job->plan, t->job->ps, &no, err);
     if (!rc && t->o->n_hidden)
         rc = net_watch(t->net, t->o->hidden, t->o->n_hidden, err);
+    if (!rc)
+        rc = make_arrays(t, err);
+    if (!rc)
+        rc = pick_trained(t->trained, t->own, t->o, err);
     if (!rc)
         rc = optim_new(&t->optim, t->own, &t->o->optim, t->trained, t->first, t->n_own, &t->o->par,
                        err);
@@ -172,15 +165,7 @@ static void release(struct train *t)
 {
     net_free(t->net);
     optim_free(t->optim);
-    free(t->ids);
-    free(t->doc);
-    free(t->window);
-    free(t->key);
-    free(t->z);
-    free(t->d);
-    free(t->target);
-    free(t->value);
-    free(t->trained);
+    arena_release(&t->arena);
     if (t->log_fd >= 0)
         (void)close(t->log_fd);
 }

@@ -4,6 +4,7 @@
 /* What the files of the training loop share. */
 
 #include "distill/train.h"
+#include "formats/base/arena.h"
 #include "quant/kern.h"
 
 /* What a run knows of itself; all of it is in a checkpoint. */
@@ -36,6 +37,7 @@ struct train {
     int log_fd;
     double start; /* seconds */
     struct comm *comm;
+    struct arena arena;  /* of all the arrays */
     size_t first, n_own; /* the stretch of own->w that this rank's optimizer has */
 };
 
