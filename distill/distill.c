@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Values of one chunk of logits by default; there are three such arrays. */
+/* Values of one chunk of logits; there are three such arrays. */
 static const size_t CHUNK = (size_t)3 << 22;
 
 struct distill {

@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Logits of a chunk by default: two such arrays are what the loss needs. */
-static const size_t CHUNK_LOGITS = (size_t)12 << 20;
-
 /* ---- memory: one arena, taken once -------------------------------------------------- */
 
 /* Floats for `count` things of `each`; 0: none are needed. */
@@ -229,24 +226,15 @@ static int plan_ropes(struct net *n, struct err *err)
 
 /* ---- the net ---------------------------------------------------------------------------------- */
 
-static size_t chunk_rows(const struct net *n, size_t wanted)
-{
-    size_t rows = wanted;
-
-    if (!rows) {
-        rows = CHUNK_LOGITS / n->m->n_vocab / PIECE_ROWS * PIECE_ROWS;
-        rows = larger(rows, PIECE_ROWS);
-    }
-    return rows < n->most_rows ? rows : n->most_rows;
-}
-
-static int check_sizes(const struct net *n, struct err *err)
+static int check_sizes(const struct net *n, const struct net_opts *o, struct err *err)
 {
     const struct param *places = params_role(n->ps, ROLE_POS_EMBD, -1);
 
     if (!n->most_seq || !n->most_tok)
         return err_set(err, ERR_ARG, "a batch of %zu sequences of %zu tokens", n->most_seq,
                        n->most_tok);
+    if (!o->head_rows)
+        return err_set(err, ERR_ARG, "0 rows of logits at a time");
     if (n->most_tok > INT32_MAX || n->most_rows > INT32_MAX)
         return err_set(err, ERR_ARG, "%zu sequences of %zu tokens are too many", n->most_seq,
                        n->most_tok);
@@ -262,7 +250,7 @@ static int plan(struct net *n, const struct net_opts *o, struct err *err)
 
     if (!mul_ok(&n->most_rows, n->most_seq, n->most_tok))
         return err_nomem(err);
-    rc = check_sizes(n, err);
+    rc = check_sizes(n, o, err);
     if (!rc)
         rc = net_covers(n->m, err);
     if (!rc)
@@ -275,7 +263,7 @@ static int plan(struct net *n, const struct net_opts *o, struct err *err)
         rc = plan_ends(n, err);
     if (!rc)
         rc = plan_ropes(n, err);
-    n->head_rows = chunk_rows(n, o->head_rows);
+    n->head_rows = o->head_rows < n->most_rows ? o->head_rows : n->most_rows;
     return rc;
 }
 

@@ -20,7 +20,7 @@ struct net;
 struct net_opts {
     enum gemm_math math;
     size_t n_seq, n_tok; /* most sequences of a batch and most tokens of one */
-    size_t head_rows;    /* most rows of one net_logits; 0: chosen */
+    size_t head_rows;    /* most rows of one net_logits */
     unsigned cpu;
     struct par par;
 };

@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROWS = 64 };
-
 double train_seconds(const struct train *t)
 {
     return t->mark.seconds + (clock_seconds() - t->start);
@@ -87,8 +85,9 @@ static int check_opts(const struct train_job *job, const struct train_opts *o, s
 {
     const bool hidden = loss_needs_hidden(&o->loss);
 
-    if (!o->n_seq || !o->accumulate || !o->optim.total)
-        return err_set(err, ERR_ARG, "sequences of a batch, batches of a step, steps: none is 0");
+    if (!o->n_seq || !o->accumulate || !o->optim.total || !o->rows)
+        return err_set(err, ERR_ARG,
+                       "sequences of a batch, batches of a step, steps, rows at a time: none is 0");
     if (!(o->loss.temperature > 0) || !isfinite(o->loss.temperature))
         return err_set(err, ERR_ARG, "temperature %g: it is to be more than 0",
                        o->loss.temperature);
@@ -408,7 +407,7 @@ int train_run(struct train_result *out, const struct train_job *job, const struc
     t.n_tok = data_n_tok(job->data);
     t.n_vocab = model_n_vocab(job->plan);
     t.n_embd = (size_t)arch_int(source_params(model_source(job->plan)), ARCH_N_EMBD, 0);
-    t.rows = o->rows ? o->rows : ROWS;
+    t.rows = o->rows;
     rc = make(&t, err);
     if (!rc)
         rc = train_load(&t, err);

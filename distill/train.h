@@ -22,7 +22,7 @@ struct train_opts {
     enum gemm_math math;
     size_t n_seq;        /* sequences of a batch (memory) */
     size_t accumulate;   /* batches of a step */
-    size_t rows;         /* of logits at a time, no more than the teachers answer for; 0: 64 */
+    size_t rows;         /* of logits at a time, no more than the teachers answer for */
     uint64_t eval_every; /* steps; 0: at the end only */
     uint64_t save_every; /* steps; 0: at evaluations */
     unsigned

@@ -102,12 +102,15 @@ static int open_data(struct run *r, struct err *err)
     return rc;
 }
 
+/* Of logits at a time. */
+enum { ROWS = 64 };
+
 /* ---- a run -------------------------------------------------------------------------- */
 
 static int open_student(struct run *r, struct err *err)
 {
     const struct model_opts mo = {.cpu = cpu_detect(), .math = KERN_F32};
-    struct teacher_opts to = {.n_rows = 64, .par = par_init(2)};
+    struct teacher_opts to = {.n_rows = ROWS, .par = par_init(2)};
     char dir[PATH_BYTES];
     int rc;
 
@@ -146,6 +149,7 @@ static void set_options(struct run *r)
         .math = GEMM_F32,
         .n_seq = (size_t)hyper(c, "batch"),
         .accumulate = 1,
+        .rows = ROWS,
         .eval_every = 50,
         .save_every = 1000,
         .cpu = cpu_detect(),

@@ -52,7 +52,8 @@ static double step(struct nets *t, const struct data *d, const struct net_batch 
     return nets_loss(t, b, &target, logits, 1, &err);
 }
 
-static const struct nets_opts usual = {.n_seq = SEQS, .n_tok = TOKENS, .threads = 1};
+static const struct nets_opts usual = {
+    .n_seq = SEQS, .n_tok = TOKENS, .head_rows = ROWS, .threads = 1};
 
 static void test_net_same_bits_at_any_thread_count(void **state)
 {
@@ -118,10 +119,10 @@ static void test_net_chunks_and_levels_agree(void **state)
         const char *level;
         size_t head_rows;
     } rows[] = {
-        {"native", 0 },
-        {"native", 10},
-        {"scalar", 0 },
-        {"avx2",   0 },
+        {"native", ROWS},
+        {"native", 10  },
+        {"scalar", ROWS},
+        {"avx2",   ROWS},
     };
     float *first = NULL;
     struct data d;
@@ -197,8 +198,9 @@ static void test_net_hidden_gradients(void **state)
 
 static void test_net_refuses_bad_batches(void **state)
 {
+    struct nets_opts no_rows = usual;
     struct small file;
-    struct nets t;
+    struct nets t, none;
     struct data d;
     struct err err = {0};
 
@@ -220,6 +222,8 @@ static void test_net_refuses_bad_batches(void **state)
     assert_int_equal(net_forward(t.n, &(struct net_batch){d.ids, d.doc, 1, TOKENS}, &err), ERR_ARG);
     d.doc[7] = 3;
     assert_int_equal(net_forward(t.n, &(struct net_batch){d.ids, d.doc, 1, TOKENS}, &err), ERR_ARG);
+    no_rows.head_rows = 0;
+    assert_int_equal(nets_open(&none, file.path, &no_rows, &err), ERR_ARG);
     close_small(&t, &file);
 }
 

@@ -306,6 +306,8 @@ static void test_train_freezes(void **state)
     start.o.math = GEMM_BF16;
     start.o.cpu = 0;
     assert_refused(&start, ERR_UNSUPPORTED, "BF16");
+    start.o.rows = 0;
+    assert_refused(&start, ERR_ARG, "rows at a time: none is 0");
     bench_close(&b);
     bench_close(&start);
 }
