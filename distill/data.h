@@ -32,7 +32,6 @@ struct data_opts {
                              not decide which. Less than a document: the end of the longest text, of
                              which all beyond held_tokens is trained on */
     uint64_t held_tokens; /* most tokens of them; 0: all */
-    uint64_t tokens;      /* most training tokens; 0: all */
     uint64_t seed;        /* of the order */
     struct par par;       /* n_threads 0: one */
     const struct log *log;

@@ -329,22 +329,6 @@ static int hold(struct data *d, size_t *taken, struct encoder *e, const size_t *
 
 /* ---- what is trained on ------------------------------------------------------------------ */
 
-/* Of `tokens` for all, how many are the part's: in proportion to text and weight. */
-static uint64_t tokens_of(const struct data_docs *d, size_t part, uint64_t tokens)
-{
-    double all = 0, own = 0;
-
-    if (!tokens || d->n_parts == 1)
-        return tokens ? tokens : UINT64_MAX;
-    for (size_t i = 0; i < d->n; i++) {
-        const struct data_source *f = &d->file[d->doc[i].file];
-        const double n = (double)d->doc[i].n * f->weight;
-        all += n;
-        own += f->part == part ? n : 0;
-    }
-    return (uint64_t)((double)tokens * own / all);
-}
-
 static const struct data_source *first_of(const struct data_docs *d, size_t part)
 {
     size_t i = 0;
@@ -352,16 +336,6 @@ static const struct data_source *first_of(const struct data_docs *d, size_t part
     while (d->file[i].part != part)
         i++;
     return &d->file[i];
-}
-
-static int too_short(const struct data_source *f, size_t n, double most, size_t n_tok,
-                     struct err *err)
-{
-    if ((double)n < most)
-        return err_set(err, ERR_ARG, "%s: too short a text: %zu tokens, and a window has %zu",
-                       f->path, n, n_tok);
-    return err_set(err, ERR_ARG, "%s: only %zu tokens of it were asked for, and a window has %zu",
-                   f->path, n, n_tok);
 }
 
 /* own: room for the numbers of the part's documents. */
@@ -378,11 +352,10 @@ static int fill_part(struct data *d, size_t part, struct encoder *e, const size_
     for (size_t i = 0; i < n; i++)
         if (docs->file[docs->doc[list[i]].file].part == part)
             own[n_own++] = list[i];
-    const double most = (double)tokens_of(docs, part, o->tokens) / weight;
-    int rc =
-        encode_list(&s, &taken, e, own, n_own, most < 0x1p62 ? (uint64_t)most : UINT64_MAX, err);
+    int rc = encode_list(&s, &taken, e, own, n_own, UINT64_MAX, err);
     if (!rc && s.tokens.ids.n < o->n_tok)
-        rc = too_short(f, s.tokens.ids.n, most, o->n_tok, err);
+        rc = err_set(err, ERR_ARG, "%s: too short a text: %zu tokens, and a window has %zu",
+                     f->path, s.tokens.ids.n, o->n_tok);
     d->chat = d->chat || s.tokens.chat;
     if (!rc)
         rc = cut_windows(p, &s, o->n_tok, o->apart, err);

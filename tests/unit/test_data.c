@@ -290,19 +290,6 @@ static void test_data_held(void **state)
     fixture_free(f);
 }
 
-static void test_data_tokens(void **state)
-{
-    struct fixture *f = fixture_new(false);
-    const struct data_file file = {put(f, 0, "a.txt", "abcdefghijklmnopqrstuvwxyz"), 1};
-    const struct data_opts o = {.file = &file, .n_files = 1, .n_tok = 4, .tokens = 11};
-    struct data *d = open_of(f, &o);
-
-    (void)state;
-    assert_int_equal(data_n_windows(d), 2);
-    data_free(d);
-    fixture_free(f);
-}
-
 /* The template's text, and the loss where the next token is the assistant's. */
 static void test_data_messages(void **state)
 {
@@ -376,13 +363,11 @@ static void test_data_refuses(void **state)
 {
     struct fixture *f = fixture_new(true);
     const struct data_opts o = {.n_tok = 8}, held = {.n_tok = 1, .held_back = 0.5};
-    const struct data_opts few = {.n_tok = 4, .tokens = 3}, half = {.n_tok = 4, .held_back = 0.25};
 
     (void)state;
     assert_refused(f, "a.txt", "abc", "too short a text: 4 tokens, and a window has 8", &o);
     assert_refused(f, "a.txt", "", "an empty file", &o);
     assert_refused(f, "a.txt", "</s>", "no text in it", &o);
-    assert_refused(f, "a.txt", "abcdefgh", "only 3 tokens of it were asked for", &few);
     assert_refused(f, "a.jsonl", "\n \n", "no text in it", &o);
     assert_refused(f, "a.jsonl", "{\"text\": \"a\"}\n{\"text\" 1}", "line 2, column 9", &o);
     assert_refused(f, "a.jsonl", "{\"text\": \"a\"}\n[1]", "line 2, column 1: expected an object",
@@ -401,7 +386,6 @@ static void test_data_refuses(void **state)
     f->v->v.chat_template = "{{ raise_exception('never') }}";
     assert_refused(f, "a.jsonl", "{\"messages\": [{\"role\": \"user\"}]}",
                    "line 1: chat template, line 1, column 19: the template refuses: never", &o);
-    (void)half;
     fixture_free(f);
 }
 
@@ -444,12 +428,11 @@ static void test_data_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_data_plain),       cmocka_unit_test(test_data_long_documents),
-        cmocka_unit_test(test_data_ends),        cmocka_unit_test(test_data_order),
-        cmocka_unit_test(test_data_weights),     cmocka_unit_test(test_data_held),
-        cmocka_unit_test(test_data_tokens),      cmocka_unit_test(test_data_messages),
-        cmocka_unit_test(test_data_refuses),     cmocka_unit_test(test_data_arguments),
-        cmocka_unit_test(test_data_held_counts),
+        cmocka_unit_test(test_data_plain),     cmocka_unit_test(test_data_long_documents),
+        cmocka_unit_test(test_data_ends),      cmocka_unit_test(test_data_order),
+        cmocka_unit_test(test_data_weights),   cmocka_unit_test(test_data_held),
+        cmocka_unit_test(test_data_messages),  cmocka_unit_test(test_data_refuses),
+        cmocka_unit_test(test_data_arguments), cmocka_unit_test(test_data_held_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
