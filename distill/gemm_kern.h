@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { GEMM_BLOCK_MAX = 64 };
-
 /* Values i .. i + n - 1 of the operand's outer index (rows of a, columns of b), and of each the values
  * k .. k + n_k - 1 of the sum. Value (i, k) lies at x[i * ld + k], or at x[k * ld + i] when strided. */
 struct gemm_piece {
@@ -21,7 +19,7 @@ struct gemm_piece {
 };
 
 struct gemm_kern {
-    size_t m_block, n_block; /* rows and columns of packed blocks, <= GEMM_BLOCK_MAX */
+    size_t m_block, n_block; /* rows and columns of packed blocks */
     size_t k_most;           /* values of the sum that one multiplication should take */
     /* Bytes of a packed block, a multiple of 64; blocks are aligned to 64. */
     size_t (*a_bytes)(size_t n_k), (*b_bytes)(size_t n_k);

@@ -20,7 +20,6 @@ static int floats(float **out, struct net *n, size_t count, size_t each, struct 
     if (!mul_ok(&bytes, count, each) || !mul_ok(&bytes, bytes, sizeof(**out)))
         return err_nomem(err);
     *out = arena_alloc(&n->arena, bytes);
-    n->bytes += bytes;
     return *out ? 0 : err_nomem(err);
 }
 
@@ -172,7 +171,6 @@ static int plan_ends(struct net *n, struct err *err)
         return rc;
     n->ids = arena_array(&n->arena, n->most_rows, sizeof(*n->ids));
     n->from = arena_array(&n->arena, n->most_rows, sizeof(*n->from));
-    n->bytes += 2 * n->most_rows * sizeof(*n->ids);
     return n->ids && n->from ? 0 : err_nomem(err);
 }
 
@@ -302,11 +300,6 @@ void net_free(struct net *n)
 size_t net_head_rows(const struct net *n)
 {
     return n->head_rows;
-}
-
-size_t net_bytes(const struct net *n)
-{
-    return n->bytes;
 }
 
 /* ---- a batch ------------------------------------------------------------------------------------- */

@@ -63,7 +63,5 @@ void net_backward(struct net *n);
 
 /* Most rows of one net_logits. */
 size_t net_head_rows(const struct net *n);
-/* Bytes it holds, without ps. */
-size_t net_bytes(const struct net *n);
 
 #endif /* DISTILL_NET_H */

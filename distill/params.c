@@ -105,12 +105,3 @@ const struct param *params_role(const struct params *ps, enum arch_role role, in
                ? NULL
                : ps->by_role[(size_t)(layer + 1) * ROLE_COUNT + (size_t)role];
 }
-
-size_t params_trained(const struct params *ps)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < ps->n; i++)
-        n += ps->p[i].fixed ? 0 : ps->p[i].n;
-    return n;
-}

@@ -42,7 +42,4 @@ void params_release(struct params *ps); /* accepts zeros */
 /* layer -1: outside blocks. NULL: absent. */
 const struct param *params_role(const struct params *ps, enum arch_role role, int layer);
 
-/* Values that training changes. */
-size_t params_trained(const struct params *ps);
-
 #endif /* DISTILL_PARAMS_H */

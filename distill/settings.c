@@ -110,7 +110,7 @@ static const struct setting settings[] = {
     {"patience",     "N",       "evaluations without a better KL (loss ce: PPL), then stop",
      COUNT(train.patience, 0, 1e9)},
     {"seed",         "N",       "of the order, of fresh weights, of draws",
-     OTHER(SETTING_SEED, train.seed)},
+     OTHER(SETTING_SEED, data.seed)},
     {"math",         "HOW",     "of training: f32 or bf16", CHOICE(train.math, maths)},
     {"teacher-math", "HOW",     "f32, bf16 or fast", CHOICE(teacher_math, teacher_maths)},
     {"type",         "TYPE",    "of the matrices written: bf16, f32 or f16", CHOICE(type, types)},
@@ -273,7 +273,7 @@ int distill_set(struct distill_opts *o, const struct setting *s, const char *tex
         break;
     case SETTING_SEED:
         rc = set_whole(to, s->size, s, text, err);
-        o->student.seed = o->data.seed = o->train.seed;
+        o->student.seed = o->data.seed;
         break;
     }
     return rc;

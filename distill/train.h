@@ -33,7 +33,6 @@ struct train_opts {
     /* Of hidden losses: the student's blocks that take part. The teacher watches as many, in this order. */
     const size_t *hidden;
     size_t n_hidden;
-    uint64_t seed;
     unsigned cpu;
     struct par par;
     const struct log *log;

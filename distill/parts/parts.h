@@ -77,7 +77,6 @@ struct net {
     float *scratch; /* [n_threads, scratch_floats] */
     size_t scratch_floats;
     struct arena arena;
-    size_t bytes;
 };
 
 /* ---- steps that parts share (steps.c) ----------------------------------------------------- */

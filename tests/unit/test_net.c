@@ -231,7 +231,7 @@ static void test_net_params_lie_in_one_array(void **state)
 {
     struct small file;
     struct nets t;
-    size_t end = 0, values = 0;
+    size_t end = 0;
 
     (void)state;
     open_small(&t, &file, &(struct small_tweak){0}, &usual);
@@ -241,15 +241,12 @@ static void test_net_params_lie_in_one_array(void **state)
         for (size_t j = end; j < p->at; j++)
             assert_true(t.ps.w[j] == 0.0F);
         end = p->at + p->n;
-        values += p->n;
         assert_ptr_equal(params_role(&t.ps, p->t->row->role, p->t->layer), p);
         assert_int_equal(p->matrix, p->rows > 1);
     }
     assert_true(end <= t.ps.n_values);
-    assert_int_equal(params_trained(&t.ps), values);
     assert_null(params_role(&t.ps, ROLE_FFN_UP, SMALL_LAYERS));
     assert_null(params_role(&t.ps, ROLE_POS_EMBD, -1));
-    assert_true(net_bytes(t.n) > (size_t)ROWS * SMALL_EMBD * SMALL_LAYERS * sizeof(float));
     const float *w = small_weight(&file, 1, "ffn_down.weight");
     const struct param *p = params_role(&t.ps, ROLE_FFN_DOWN, 1);
     assert_int_equal(p->rows, SMALL_EMBD);
