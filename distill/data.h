@@ -13,11 +13,10 @@
 #include <stdint.h>
 
 struct data_file {
-    const char
-        *path; /* .jsonl: a line has "text" (with "cut": true it goes on: no EOS), or "messages" for
-                         the chat template; else plain text, whose
-                         documents are parted by the text of the end-of-text token or by opts.split; lines
-                         broken there, and documents without a byte, are left out */
+    /* .jsonl: a line has "text" (with "cut": true it goes on: no EOS), or "messages" for the chat template; else
+     * plain text, whose documents are parted by the text of the end-of-text token or by opts.split; lines broken
+     * there, and documents without a byte, are left out. */
+    const char *path;
     double weight; /* epochs of it in one epoch of all; 1 */
 };
 
@@ -41,8 +40,8 @@ struct data;
 
 /* Tokenize and pack. A document is what the tokenizer makes of it with BOS and EOS as it asks; where it asks for
  * neither, or EOS parted the documents, EOS ends each. Files of one weight are packed together, in the order of
- * files and lines; what is left over at the end is dropped. Errors: ERR_IO, ERR_FORMAT (file, line, column), ERR_ARG (fewer tokens than a window:
- * how many there are; nothing of what is held back counts). */
+ * files and lines; what is left over at the end is dropped. Errors: ERR_IO, ERR_FORMAT (file, line, column), ERR_ARG
+ * (fewer tokens than a window: how many there are; nothing of what is held back counts). */
 int data_open(struct data **out, const struct tok *t, const struct data_opts *o,
               struct err *err) WARN_UNUSED;
 /* Of n ids made elsewhere, as windows of n_tok one after another (tests, golden data). */
@@ -52,19 +51,16 @@ void data_free(struct data *d); /* accepts NULL */
 
 struct data_window {
     const int32_t *ids; /* [n_tok] */
-    const int32_t
-        *label; /* [n_tok] the next token; -1: none (the last of a window, and with `apart` of a
-                               document) */
+    /* [n_tok] the next token; -1: none (the last of a window, and with `apart` of a document). */
+    const int32_t *label;
     const int32_t *doc; /* [n_tok] as in struct net_batch; NULL: one document */
-    const uint8_t
-        *counted; /* [n_tok] 0: takes no part in the loss (with answers_only: the next token is
-                               not the assistant's) */
+    /* [n_tok] 0: takes no part in the loss (with answers_only: the next token is not the assistant's). */
+    const uint8_t *counted;
 };
 
-/* Tokens of a window, and how many windows there are. */
-size_t data_n_tok(const struct data *d);
-size_t
-data_n_windows(const struct data *d);      /* different ones: i < this is what data_window takes */
+size_t data_n_tok(const struct data *d); /* of a window */
+/* Windows, each once: data_window takes i < this. */
+size_t data_n_windows(const struct data *d);
 size_t data_n_epoch(const struct data *d); /* of an epoch: the same, but for weights */
 size_t data_n_held(const struct data *d);  /* held back */
 /* Good as long as d is. */

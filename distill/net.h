@@ -28,9 +28,9 @@ struct net_opts {
 /* Sequences of one length. Row r of a batch is token r % n_tok of sequence r / n_tok. */
 struct net_batch {
     const int32_t *ids; /* [n_seq, n_tok] */
-    const int32_t
-        *doc; /* [n_seq, n_tok] where in its sequence the token's document begins: nothing before
-                           it is seen, positions count from it; NULL: all 0 */
+    /* [n_seq, n_tok] where in its sequence the token's document begins: nothing before it is seen, positions
+     * count from it; NULL: all 0. */
+    const int32_t *doc;
     size_t n_seq, n_tok;
 };
 

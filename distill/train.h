@@ -25,10 +25,10 @@ struct train_opts {
     size_t rows;         /* of logits at a time, no more than the teachers answer for */
     uint64_t eval_every; /* steps; 0: at the end only */
     uint64_t save_every; /* steps; 0: at evaluations */
-    unsigned
-        patience; /* evaluations without a better KL (of cross entropy alone: PPL) before it stops; 0: never */
-    const char *const
-        *freeze; /* patterns of tensor names that stay as they are; ends with NULL; NULL: none */
+    /* Evaluations without a better KL (of cross entropy alone: PPL) before it stops; 0: never. */
+    unsigned patience;
+    /* Patterns of tensor names that stay as they are, up to a NULL; NULL: none. */
+    const char *const *freeze;
     const char *only; /* a pattern: all others stay; NULL */
     /* Of hidden losses: the student's blocks that take part. The teacher watches as many, in this order. */
     const size_t *hidden;
@@ -49,9 +49,9 @@ struct train_row {
 /* What it works on; all outlive the run. */
 struct train_job {
     struct params *ps;
-    struct comm
-        *comm; /* ranks that train together, each with all of this and the same `dir`; NULL: alone.
-                          The first writes all files; a step's sequences are shared out */
+    /* Ranks that train together, each with all of this and the same `dir`; NULL: alone. The first writes all
+     * files; a step's sequences are shared out. */
+    struct comm *comm;
     struct qad *qad; /* of ps: what it has is trained instead; NULL: ps itself */
     const struct model *plan;
     struct teacher *teacher; /* NULL: labels only */
@@ -63,12 +63,12 @@ struct train_job {
     void *arg;
 };
 
+/* The best weights of the evaluations, or without them the last (of the moving average, when there is one), are then in
+ * ps->w, with a qad in qad_params'. */
 struct train_result {
     uint64_t steps, tokens;
     double first_kl, best_kl, first_ppl, best_ppl, best_top1;
     uint64_t best_step;
-    /* the best weights of the evaluations, or without them the last (of the moving average, when there
-     * is one) are in ps->w, with a qad in qad_params' */
     bool stopped_early;
     double seconds;
 };
