@@ -23,10 +23,10 @@ struct distill_opts {
     const char *teacher, *out; /* out: a .gguf, or a folder */
     struct student_spec student;
     struct data_opts data; /* n_tok: of a window */
-    struct train_opts
-        train;       /* optim.total 0: as `tokens` wants; lr < 0: chosen; eval_every 0: ten times;
-                                      warmup UINT64_MAX: a tenth, 100 at most; decay 0: a fifth; rows, hidden: chosen */
-    uint64_t tokens; /* trained on, all epochs together; 0: one epoch */
+    /* optim.total 0: as `tokens` wants; lr < 0: chosen; eval_every 0: ten times; warmup UINT64_MAX: a tenth, 100 at
+     * most; decay 0: a fifth; rows, hidden: chosen. */
+    struct train_opts train;
+    uint64_t tokens;        /* trained on, all epochs together; 0: one epoch */
     const char *hidden_map; /* as hidden_map_read; only with a loss of residual streams */
     enum kern_math teacher_math;
     const char *pre;   /* as source_opts */
