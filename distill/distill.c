@@ -256,6 +256,7 @@ static struct teacher_cache_opts cache_opts(const struct distill *d)
     return (struct teacher_cache_opts){.keep = d->o->cache_keep,
                                        .k = d->o->cache_k,
                                        .temperature = d->train.loss.temperature,
+                                       .math = d->o->teacher_math,
                                        .seed = d->o->data.seed,
                                        .model_hex = d->teacher_hex,
                                        .log = d->o->train.log};

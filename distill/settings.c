@@ -81,7 +81,7 @@ static const struct setting settings[] = {
      NUMBER(data.held_back, 0, 0.9)},
     {"held-tokens",  "N",       "most of them (8192)", SIZE(data.held_tokens)},
     {"tokens",       "N",       "to train on, such as 2M (one epoch)", SIZE(tokens)},
-    {"steps",        "N",       "instead of --tokens", COUNT(train.optim.total, 0, MUCH)},
+    {"steps",        "N",       "instead of --tokens", COUNT(train.optim.total, 1, MUCH)},
     {"ctx",          "N",       "tokens of a window (512)", COUNT(data.n_tok, 2, 1e6)},
     {"batch",        "N",       "windows at a time (8)", COUNT(train.n_seq, 1, 1e6)},
     {"accumulate",   "N",       "batches of a step (1)", COUNT(train.accumulate, 1, 1e6)},

@@ -26,6 +26,8 @@ int settings_agree(const bool given[SETTINGS_MAX], const struct distill_opts *o,
         if (is_given(given, pairs[i][0]) && !is_given(given, pairs[i][1]))
             return err_set(err, ERR_ARG, "%s%s goes with %s%s", before, pairs[i][0], before,
                            pairs[i][1]);
+    if (is_given(given, "steps") && is_given(given, "tokens"))
+        return err_set(err, ERR_ARG, "%ssteps and %stokens say the same: give one", before, before);
     if (is_given(given, "type") && o->quantize)
         return err_set(err, ERR_ARG, "%stype and %squantize: the mix says the types", before,
                        before);

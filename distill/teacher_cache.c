@@ -55,9 +55,10 @@ static void get_hex(char hex[HASH_HEX_BYTES], struct rd *r)
 
 static int check_numbers(const struct teacher_head *h, struct err *err)
 {
-    const bool good = h->keep <= TEACHER_SAMPLED && h->k && h->k <= TEACHER_K_MAX && h->n_tok &&
-                      h->n_tok <= INT32_MAX && h->n_vocab && h->n_vocab <= 1 << 24 && h->n_levels &&
-                      h->n_levels <= TEACHER_LEVELS_MAX && h->per_chunk && h->temperature > 0;
+    const bool good = h->keep <= TEACHER_SAMPLED && h->math < KERN_MATH_COUNT && h->k &&
+                      h->k <= TEACHER_K_MAX && h->n_tok && h->n_tok <= INT32_MAX && h->n_vocab &&
+                      h->n_vocab <= 1 << 24 && h->n_levels && h->n_levels <= TEACHER_LEVELS_MAX &&
+                      h->per_chunk && h->temperature > 0;
 
     if (!good)
         return err_set(err, ERR_FORMAT,
@@ -80,7 +81,9 @@ static int read_head(struct cached *c, struct err *err)
     if (!r.bad && version != TEACHER_VERSION)
         return err_set(err, ERR_UNSUPPORTED, "a cache of version %u: this program reads %d",
                        (unsigned)version, TEACHER_VERSION);
-    h->keep = rd_u32(&r);
+    const uint32_t kind = rd_u32(&r);
+    h->keep = kind & 255;
+    h->math = kind >> 8;
     h->k = rd_u32(&r);
     h->n_tok = rd_u32(&r);
     h->n_vocab = rd_u32(&r);
@@ -177,6 +180,8 @@ static int check_made(const struct cached *c, const struct teacher_cache_opts *w
     if (c->head.keep != want->keep || c->head.k != k)
         return err_set(err, ERR_ARG, "it has %u %s tokens of a row, expected %u %s ones",
                        (unsigned)c->head.k, kept(c->head.keep), (unsigned)k, kept(want->keep));
+    if (c->head.math != want->math)
+        return err_set(err, ERR_ARG, "made with another teacher-math than this run's");
     if (c->head.temperature != (float)want->temperature)
         return err_set(err, ERR_ARG, "made at temperature %g, this run's is %g",
                        (double)c->head.temperature, want->temperature);

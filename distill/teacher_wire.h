@@ -25,7 +25,8 @@ enum {
 
 /* The head, as numbers. */
 struct teacher_head {
-    uint32_t keep, k, n_tok, n_vocab, n_levels, per_chunk; /* keep: enum teacher_keep */
+    uint32_t keep, math; /* enum teacher_keep, enum kern_math: in one number, math * 256 + keep */
+    uint32_t k, n_tok, n_vocab, n_levels, per_chunk;
     float temperature;
     uint64_t n_windows, seed;
     char model_hex[HASH_HEX_BYTES], data_hex[HASH_HEX_BYTES], tok_hex[HASH_HEX_BYTES];

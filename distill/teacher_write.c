@@ -65,6 +65,7 @@ static void fill_head(struct writer *w)
     struct teacher_head *h = &w->head;
 
     h->keep = w->o->keep;
+    h->math = w->o->math;
     h->k = teacher_cache_k(w->o, w->t->n_vocab);
     h->n_tok = (uint32_t)n_tok;
     h->n_vocab = (uint32_t)w->t->n_vocab;
@@ -124,8 +125,9 @@ static void fill_levels(struct writer *w)
 static int write_head(struct writer *w, struct err *err)
 {
     const struct teacher_head *h = &w->head;
-    const uint32_t numbers[] = {TEACHER_VERSION, h->keep,     h->k,        h->n_tok,
-                                h->n_vocab,      h->n_levels, h->per_chunk};
+    const uint32_t numbers[] = {
+        TEACHER_VERSION, h->math << 8 | h->keep, h->k, h->n_tok, h->n_vocab, h->n_levels,
+        h->per_chunk};
     struct buf b = {0};
 
     buf_str(&b, TEACHER_MAGIC);

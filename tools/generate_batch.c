@@ -168,10 +168,30 @@ static size_t whole_characters(const struct buf *b)
     return at;
 }
 
-static void put_messages(struct json_out *j, const json_val *messages, const struct buf *text,
+/* Byte tokens can make NULs, which no text has; returns how many bytes are left. */
+static size_t drop_nuls(char *p, size_t n)
+{
+    size_t to = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (p[i])
+            p[to++] = p[i];
+    return to;
+}
+
+/* The messages of a line, the model's behind them, and the tools they speak of. */
+static void put_messages(struct json_out *j, const json_val *line, const struct buf *text,
                          struct buf *json, struct err *err)
 {
+    const json_val *messages = json_get(line, "messages"), *tools = json_get(line, "tools");
     bool first = true;
+
+    if (tools) {
+        buf_str(json, "\"tools\":");
+        if (json_print(json, tools, err))
+            json->bad = true;
+        j->has_item = true;
+    }
 
     json_open(j, "messages", '[');
     for (const json_val *m = json_first(messages); m; m = json_next(m)) {
@@ -196,15 +216,11 @@ static int write_text(void *arg, size_t i, const int32_t *ids, size_t n, bool en
 {
     struct writer *w = arg;
     const size_t k = i % w->p->n;
-    const json_val *messages = json_get(w->p->line[k], "messages");
-    const char *begin = w->g->prompt;
-    size_t n_begin = w->g->n_prompt;
+    const json_val *line = w->p->line[k];
+    const char *begin = line ? json_str(json_get(line, "text")) : w->g->prompt;
+    const size_t n_begin = line ? begin ? strlen(begin) : 0 : w->g->n_prompt;
     int rc = 0;
 
-    if (w->p->line[k]) {
-        begin = json_str(json_get(w->p->line[k], "text"));
-        n_begin = begin ? strlen(begin) : 0;
-    }
     w->text.n = w->json.n = 0;
     for (size_t j = 0; !rc && j < n; j++)
         rc = tok_decode(&w->text, w->t, ids[j], false, err);
@@ -212,14 +228,14 @@ static int write_text(void *arg, size_t i, const int32_t *ids, size_t n, bool en
         rc = buf_check(&w->text, err);
     if (rc)
         return rc;
-    w->text.n = whole_characters(&w->text);
+    w->text.n = drop_nuls(w->text.p, whole_characters(&w->text));
     if (!n_begin && w->text.n && w->text.p[0] == ' ' && tok_vocab(w->t)->add_space_prefix) {
         memmove(w->text.p, w->text.p + 1, --w->text.n); /* which the tokenizer puts there again */
     }
     struct json_out j = json_out_init(&w->json, true);
     json_open(&j, NULL, '{');
-    if (messages) {
-        put_messages(&j, messages, &w->text, &w->json, err);
+    if (line && !begin) {
+        put_messages(&j, line, &w->text, &w->json, err);
     } else {
         struct buf all = {0};
         buf_put(&all, n_begin ? begin : "", n_begin);

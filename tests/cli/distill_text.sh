@@ -27,6 +27,7 @@ says 1 "wide.txt: UTF-16, expected UTF-8" --text "$d/wide.txt"
 says 2 "--qad goes with --quantize" --text "$d/a.txt" --qad scales
 says 2 "--type and --quantize: the mix says the types" --text "$d/a.txt" --quantize Q4_0 --type f32
 says 2 "--decay goes with --schedule wsd" --text "$d/a.txt" --decay 1
+says 2 "--steps and --tokens say the same" --text "$d/a.txt" --tokens 100
 says 2 "--cache-k goes with --cache" --text "$d/a.txt" --cache-k 5
 says 2 '--ema: expected a number from 0 to 0.9999999, not "1"' --text "$d/a.txt" --ema 1
 fails 2 "the output's name is empty" distill $demo "" --text "$d/a.txt"

@@ -24,6 +24,12 @@ printf '{"text": "A cat"}\n\n{"text": "A dog"}\n' >"$d/p.jsonl"
 batch g 4 --prompts "$d/p.jsonl"
 check "prompts take turns" test "$(cut -c1-14 "$d/g" | tr '\n' '|')" = \
     '{"text":"A cat|{"text":"A dog|{"text":"A cat|{"text":"A dog|'
+cp -r $demo "$d/chat"
+sed -i 's/"model_max_length"/"chat_template": "{% for m in messages %}{{ m.content }} {% endfor %}", &/' "$d/chat/tokenizer_config.json"
+printf '{"messages": [{"role": "user", "content": "A cat"}], "tools": [{"name": "f"}]}\n{"text": "A dog", "messages": []}\n' >"$d/m.jsonl"
+check "answers to messages" pare generate "$d/chat" --batch 2 -n 4 --prompts "$d/m.jsonl" -o "$d/h"
+check "with the tools they were asked with" grep -q '^{"tools":\[{"name":"f"}\],"messages":\[{"role":"user","content":"A cat"},{"role":"assistant",' "$d/h"
+check "a text is continued, whatever else its line has" grep -q '^{"text":"A dog' "$d/h"
 "$PARE" generate $demo --batch 2 -n 4 -o /dev/full 2>"$d/stderr"
 check "a full disk is an error" test $? = 1
 refused 2 "--batch wants -o" generate $demo --batch 2

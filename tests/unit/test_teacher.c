@@ -536,6 +536,9 @@ static void test_teacher_cache_of_another(void **state)
     want.keep = TEACHER_SAMPLED;
     refused(&c, &to, &want, "4 most probable tokens of a row, expected 4 drawn ones");
     want = o;
+    want.math = KERN_BF16;
+    refused(&c, &to, &want, "another teacher-math");
+    want = o;
     want.temperature = 2;
     refused(&c, &to, &want, "made at temperature 1, this run's is 2");
     to.n_vocab = VOCAB - 1;
