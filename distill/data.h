@@ -28,8 +28,8 @@ struct data_opts {
     bool apart;        /* documents do not see each other (doc of struct net_batch) */
     bool answers_only; /* of messages, only the assistant's tokens count */
     double held_back;  /* share of documents kept for evaluation, e.g. 0.02; 0: none. The seed does
-                             not decide which. Less than a document: the end of the longest text, of
-                             which all beyond held_tokens is trained on */
+                             not decide which. Less than a document: the end of the longest text. Of plain
+                             text all beyond held_tokens is trained on */
     uint64_t held_tokens; /* most tokens of them; 0: all */
     uint64_t seed;        /* of the order */
     struct par par;       /* n_threads 0: one */

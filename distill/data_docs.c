@@ -96,14 +96,11 @@ static size_t cut_before(const char *text, size_t at, size_t to)
 static int add_text(struct data_docs *d, size_t file, size_t at, size_t end, struct err *err)
 {
     const char *text = (const char *)d->file[file].map.data;
-    bool piece = false;
     int rc = 0;
 
     while (!rc && at < end) {
         const size_t to = end - at > PIECE ? cut_before(text, at, at + PIECE) : end;
-        const struct data_doc doc = {
-            .file = file, .at = at, .n = to - at, .piece = to < end || piece};
-        piece = doc.piece;
+        const struct data_doc doc = {.file = file, .at = at, .n = to - at};
         rc = data_docs_add(d, d->n, &doc, err);
         at = to;
     }

@@ -40,7 +40,6 @@ static int cut_tail(size_t *held, struct data_docs *d, double share, struct err 
     }
     tail.n = tail.at + tail.n - at;
     tail.at = at;
-    tail.piece = true;
     d->doc[k].n -= tail.n;
     *held = k + 1;
     return data_docs_add(d, k + 1, &tail, err);

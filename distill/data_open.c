@@ -293,14 +293,14 @@ static int too_little(struct encoder *e, size_t have, const size_t *list, size_t
                    o->n_tok);
 }
 
-/* s is full: what it has not of the last piece of a text goes back to the others, which are trained on anyway. A
- * document of its own is held back whole. */
+/* s is full: what it has not of the last plain text goes back to the others, which are trained on: that may be most of
+ * a long file. A line of JSON is held back whole: a conversation without its beginning is none. */
 static void give_back(struct encoder *e, size_t *taken, const size_t *list,
                       const struct data_stream *s)
 {
     const size_t last = list[*taken - 1];
 
-    if (!e->batch->docs->doc[last].piece)
+    if (e->batch->docs->doc[last].line)
         return;
     e->batch->begun = last;
     e->batch->n_gone = s->tokens.ids.n - s->start[s->n_starts - 1];

@@ -15,7 +15,6 @@ struct data_doc {
     size_t file;
     size_t at, n; /* bytes of its file: a text, or a line of JSON */
     size_t line;  /* of JSON Lines, from 1; 0: plain text */
-    bool piece;   /* of a text that was cut: its others are documents of their own */
 };
 
 struct data_source {

@@ -290,6 +290,43 @@ static void test_data_held(void **state)
     fixture_free(f);
 }
 
+/* The unused rest of a whole file that was drawn is trained on; of a line of JSON it is not. */
+static void test_data_held_file(void **state)
+{
+    struct fixture *f = fixture_new(false);
+    const struct data_file text[] = {
+        {put(f, 0, "a.txt", "aaaaaaaaaaaaaaaaaaaaaaa"), 1}, /* 24 tokens with EOS: 6 windows */
+        {put(f, 1, "b.txt", "bbbbbbbbbbbbbbbbbbbbbbb"), 1}
+    };
+    const struct data_file lines[] = {
+        {put(f, 2, "a.jsonl", "{\"text\": \"aaaaaaaaaaaaaaaaaaaaaaa\"}"), 1},
+        {put(f, 3, "b.jsonl", "{\"text\": \"bbbbbbbbbbbbbbbbbbbbbbb\"}"), 1}
+    };
+    struct data_opts o = {
+        .file = text, .n_files = 2, .n_tok = 4, .held_back = 0.5, .held_tokens = 4};
+    struct data *d = open_of(f, &o);
+    size_t as = 0, bs = 0;
+
+    (void)state;
+    assert_int_equal(data_n_held(d), 1);
+    assert_int_equal(data_n_windows(d), 11);
+    for (size_t i = 0; i < 12; i++) {
+        const int32_t *ids = i < 11 ? data_window(d, i).ids : data_held(d, 0).ids;
+        for (size_t j = 0; j < 4; j++) {
+            as += ids[j] == 'a';
+            bs += ids[j] == 'b';
+        }
+    }
+    assert_true(as == 23 && bs == 23);
+    data_free(d);
+    o.file = lines;
+    d = open_of(f, &o);
+    assert_int_equal(data_n_held(d), 1);
+    assert_int_equal(data_n_windows(d), 6);
+    data_free(d);
+    fixture_free(f);
+}
+
 /* The template's text, and the loss where the next token is the assistant's. */
 static void test_data_messages(void **state)
 {
@@ -433,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_data_weights),   cmocka_unit_test(test_data_held),
         cmocka_unit_test(test_data_messages),  cmocka_unit_test(test_data_refuses),
         cmocka_unit_test(test_data_arguments), cmocka_unit_test(test_data_held_counts),
+        cmocka_unit_test(test_data_held_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
