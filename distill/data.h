@@ -38,6 +38,9 @@ struct data_opts {
 
 struct data;
 
+/* By its name: is a file read as JSON Lines? */
+bool data_is_lines(const char *path);
+
 /* Tokenize and pack. A document is what the tokenizer makes of it with BOS and EOS as it asks; where it asks for
  * neither, or EOS parted the documents, EOS ends each. Files of one weight are packed together, in the order of
  * files and lines; what is left over at the end is dropped. Errors: ERR_IO, ERR_FORMAT (file, line, column), ERR_ARG

@@ -163,6 +163,11 @@ static struct meta_str end_text(const struct tok *t)
     return marked && v->token[v->eos].text.n >= 3 ? v->token[v->eos].text : (struct meta_str){0};
 }
 
+bool data_is_lines(const char *path)
+{
+    return path_ends(path, ".jsonl") || path_ends(path, ".ndjson");
+}
+
 static int open_file(struct data_docs *d, size_t i, struct meta_str split, bool ended,
                      const struct log *log, struct err *err)
 {
@@ -172,7 +177,7 @@ static int open_file(struct data_docs *d, size_t i, struct meta_str split, bool 
 
     if (rc)
         return rc;
-    f->lines = path_ends(f->path, ".jsonl") || path_ends(f->path, ".ndjson");
+    f->lines = data_is_lines(f->path);
     rc = f->lines || !f->map.size ? 0 : check_text(f, log, err);
     if (!rc)
         rc = f->lines ? find_lines(d, i, err) : find_texts(d, i, split, err);

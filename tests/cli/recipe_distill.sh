@@ -28,6 +28,10 @@ ok $? "the same bytes elsewhere"
 mkdir -p "$d/to/c/x-small.gguf.train" && echo other | tee "$d/to/c/x-small.gguf.train/identity" >"$d/to/c/x-small.gguf.train/state"
 pare run "$d/r.yaml" --out "$d/to/c" && cmp "$d/to/a/x-small.gguf" "$d/to/c/x-small.gguf"
 ok $? "what another recipe left half done is begun anew"
+tr -d '"\\' <"$d/train.txt" | sed 's/.*/{"text": "&"}/' | tee "$d/l.txt" >"$d/l.jsonl"
+sed 's/train.txt/l.txt/' "$d/r.yaml" >"$d/l.yaml"
+pare run "$d/l.yaml" --out "$d/to/l" && sed -i 's/l.txt/l.jsonl/' "$d/l.yaml" && pare run "$d/l.yaml" --out "$d/to/l" && ! grep -q '^distill .* cached$' "$d/err"
+ok $? "the same bytes read as JSON Lines are another text"
 # importance of a student
 cat >"$d/i.yaml" <<E
 name: x
