@@ -338,6 +338,25 @@ static const struct data_source *first_of(const struct data_docs *d, size_t part
     return &d->file[i];
 }
 
+/* Less than a window is left of a part, n_own documents; *f: its first file. */
+static int too_short(const struct batch *b, const struct data_source *f, size_t n_own, size_t have,
+                     size_t n_tok, struct err *err)
+{
+    const struct data_docs *docs = b->docs;
+    size_t all = 0;
+
+    for (size_t i = 0; i < docs->n; i++)
+        all += docs->file[docs->doc[i].file].part == f->part;
+    const bool begun = b->begun != SIZE_MAX && docs->file[docs->doc[b->begun].file].part == f->part;
+    if (n_own < all || begun)
+        return err_set(err, ERR_ARG,
+                       "%s: what is held back leaves %zu tokens to train on, and a window has %zu "
+                       "(held-back 0: none)",
+                       f->path, have, n_tok);
+    return err_set(err, ERR_ARG, "%s: too short a text: %zu tokens, and a window has %zu", f->path,
+                   have, n_tok);
+}
+
 /* own: room for the numbers of the part's documents. */
 static int fill_part(struct data *d, size_t part, struct encoder *e, const size_t *list, size_t n,
                      size_t *own, const struct data_opts *o, struct err *err)
@@ -354,8 +373,7 @@ static int fill_part(struct data *d, size_t part, struct encoder *e, const size_
             own[n_own++] = list[i];
     int rc = encode_list(&s, &taken, e, own, n_own, UINT64_MAX, err);
     if (!rc && s.tokens.ids.n < o->n_tok)
-        rc = err_set(err, ERR_ARG, "%s: too short a text: %zu tokens, and a window has %zu",
-                     f->path, s.tokens.ids.n, o->n_tok);
+        rc = too_short(e->batch, f, n_own, s.tokens.ids.n, o->n_tok, err);
     d->chat = d->chat || s.tokens.chat;
     if (!rc)
         rc = cut_windows(p, &s, o->n_tok, o->apart, err);

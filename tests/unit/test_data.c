@@ -319,7 +319,20 @@ static void test_data_held_file(void **state)
     }
     assert_true(as == 23 && bs == 23);
     data_free(d);
+    /* the only file of a weight is held back, whichever it is: that is why none is left */
+    const struct data_file apart[] = {
+        text[0], {text[1].path, 2}
+    };
+    struct err err = {0};
+    o.file = apart;
+    o.held_tokens = 0;
+    assert_int_equal(data_open(&d, f->t, &o, &err), ERR_ARG);
+    assert_non_null(strstr(err.msg, "what is held back leaves 0 tokens to train on"));
+    o.held_tokens = 22;
+    assert_int_equal(data_open(&d, f->t, &o, &err), ERR_ARG);
+    assert_non_null(strstr(err.msg, "leaves 2 tokens to train on, and a window has 4"));
     o.file = lines;
+    o.held_tokens = 4;
     d = open_of(f, &o);
     assert_int_equal(data_n_held(d), 1);
     assert_int_equal(data_n_windows(d), 6);
