@@ -336,6 +336,7 @@ int train_load_best(struct train *t, struct err *err)
         {0}
     };
     uint64_t written = t->mark.best_step; /* by the first rank, before the others read */
+    double read = 1;
     struct map m = {0};
     struct rd r;
     bool there;
@@ -355,6 +356,8 @@ int train_load_best(struct train *t, struct err *err)
         rc = read_floats(to, &r, &m, t->own->n_values, err);
     if (rc)
         rc = err_wrap(err, "%s/best", t->job->dir);
+    if (!rc)
+        rc = comm_sum(t->comm, &read, 1, err); /* the first rank will remove it */
 done:
     map_release(&m);
     return rc;

@@ -9,14 +9,15 @@ if ! command -v mpirun >/dev/null || ! ldd "$PARE" 2>/dev/null | grep -q libmpi;
 fi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
+type="--type f32"
 # ranks N OUT OPTIONS...: a small run of N; 0: without mpirun
 ranks() {
     n=$1 to=$2
     shift 2
-    # shellcheck disable=SC2046
+    # shellcheck disable=SC2046,SC2086
     timeout -k 1 120 $([ "$n" = 0 ] || echo mpirun --oversubscribe -np "$n") "$PARE" distill $demo "$to" --text $demo/calibration.txt \
         --layers 2 --ctx 48 --batch 2 --accumulate 2 --steps 8 --eval-every 3 --save-every 2 --held-tokens 200 \
-        --ema 0.5 --lr 1e-3 --type f32 -t 1 "$@" >"$d/out" 2>"$d/err" </dev/null
+        --ema 0.5 --lr 1e-3 $type -t 1 "$@" >"$d/out" 2>"$d/err" </dev/null
 }
 
 # rank OUT: the process of the last rank, below timeout and mpirun
@@ -89,6 +90,19 @@ more="--steps 24 --eval-every 8 --save-every 4"
     near "one's run that two go on with" 24 "$d/two.gguf.log.csv" "$d/a.gguf.log.csv"
 }
 
+# a rank that comes late to what the first one removes at the end
+if strace -o "$d/trace" true 2>"$d/log"; then
+    cat >"$d/late" <<END
+#!/bin/sh
+[ "\$OMPI_COMM_WORLD_RANK" = 1 ] || exec "$PARE" "\$@"
+exec strace -o "$d/trace" -P "$d/late.gguf.train/best" -e trace=openat -e inject=openat:delay_enter=2000000 "$PARE" "\$@"
+END
+    chmod +x "$d/late"
+    (PARE="$d/late" && ranks 2 "$d/late.gguf") && grep -q DELAYED "$d/trace" && cmp "$d/late.gguf" "$d/r2.gguf"
+    ok $? "a late rank finds the best weights"
+fi
+
+type= # the mix says the types
 for what in all scales; do
     # the usual rates; the last bits of a sum may put a weight into another code
     case $what in all) rate=5e-5 most=1e-4 ;; *) rate=4e-3 most=1e-5 ;; esac
