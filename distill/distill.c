@@ -101,14 +101,16 @@ static int open_teacher(struct distill *d, struct err *err)
                                   .math = d->o->teacher_math,
                                   .pre = d->o->pre,
                                   .log = d->o->train.log};
+    struct student_spec spec = d->o->student;
     int rc = model_open(&d->teacher, d->o->teacher, &mo, err);
 
+    spec.folder = !path_ends(d->o->out, ".gguf");
     if (!rc && !model_tok(d->teacher))
         rc = err_set(err, ERR_UNSUPPORTED, "%s: it has no vocabulary", d->o->teacher);
     if (!rc && !d->o->student.from) /* the student is of its kind */
         rc = net_covers(d->teacher, err);
     if (!rc)
-        rc = student_plan(&d->out->about, &d->o->student, model_source(d->teacher), err);
+        rc = student_plan(&d->out->about, &spec, model_source(d->teacher), err);
     if (!rc && d->o->planned && !comm_rank(d->o->comm))
         d->o->planned(d->o->arg, &d->out->about);
     return rc ? rc : map_hidden(d, err);

@@ -3,6 +3,7 @@
 #include "distill/fresh.h"
 #include "distill/measure.h"
 #include "distill/prune.h"
+#include "formats/arch/arch_export.h"
 #include "formats/base/path.h"
 
 #include <ctype.h>
@@ -165,6 +166,15 @@ static struct prune_sizes sizes_of(const struct student_spec *spec)
     return (struct prune_sizes){spec->hidden, spec->ffn, spec->heads, spec->kv_heads};
 }
 
+/* A folder without a key for a size is found before anything is measured, too. */
+static int check_folder(const struct student_spec *spec, const struct arch *a,
+                        const struct arch_params *q, struct err *err)
+{
+    const int rc = spec->folder ? arch_export_can(a, q, err) : 0;
+
+    return rc ? err_wrap(err, "a folder cannot hold this student, a .gguf can") : 0;
+}
+
 /* Metadata that a file of the family cannot hold is found before anything is measured. */
 static int check_meta(const struct prune *p, struct err *err)
 {
@@ -196,6 +206,8 @@ static int plan_pruned(struct student_about *out, const struct student_spec *spe
         student_describe(out, &p.q);
         out->n_params = prune_n_params(&p);
         rc = check_meta(&p, err);
+        if (!rc)
+            rc = check_folder(spec, source_arch(teacher), &p.q, err);
         prune_release(&p);
     }
     free(layers.at);
@@ -213,6 +225,8 @@ static int plan_from(struct student_about *out, const struct student_spec *spec,
     rc = source_open(&s, spec->from, NULL, err);
     if (!rc)
         rc = describe_source(out, s, err);
+    if (!rc)
+        rc = check_folder(spec, source_arch(s), source_params(s), err);
     source_free(s);
     return rc;
 }

@@ -10,6 +10,7 @@
 #include "formats/dtype.h"
 #include "runtime/model.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,8 @@ struct student_spec {
      * GGUF; NULL: the teacher */
     const char *from;
     uint64_t seed; /* of fresh weights */
+    bool
+        folder; /* it will be a checkpoint's: sizes that config.json cannot say are an error of student_plan */
 };
 
 /* It begins as the teacher, nothing cut out. */
@@ -50,7 +53,8 @@ struct student_about {
 
 /* What the student will be, before anything is measured or written: all fields but kept_layers and influence. Where
  * layers differ in size and the least of influence go, n_params is that of as many first layers.
- * Errors: ERR_ARG (a number that does not divide, or is larger than the teacher's: which), those of opening `from`. */
+ * Errors: ERR_ARG (a number that does not divide, or is larger than the teacher's: which), ERR_UNSUPPORTED (`folder`),
+ * those of opening `from`. */
 int student_plan(struct student_about *out, const struct student_spec *spec,
                  const struct source *teacher, struct err *err) WARN_UNUSED;
 /* Measure, choose, write `path`. sample: NULL when nothing has to be measured. */

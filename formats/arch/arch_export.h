@@ -36,4 +36,8 @@ struct arch_config {
  * (no row), those of arch_params_from_meta. On failure out->text is empty. */
 int arch_export(struct arch_config *out, const struct arch_model *m, struct err *err) WARN_UNUSED;
 
+/* Can a config.json of the row say these sizes? Errors: ERR_UNSUPPORTED (one has no key, and is not what follows
+ * from the others: BLOOM's feed-forward is four times the width). */
+int arch_export_can(const struct arch *a, const struct arch_params *p, struct err *err) WARN_UNUSED;
+
 #endif /* FORMATS_ARCH_ARCH_EXPORT_H */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "formats/arch/arch.h"
+#include "formats/arch/arch_export.h"
 
 #include <math.h>
 #include <string.h>
@@ -268,13 +269,40 @@ static void test_families_refused(void **state)
     }
 }
 
+/* A feed-forward of another width than config.json's reader works out. */
+static void test_families_unsayable(void **state)
+{
+    static const struct {
+        const char *class;
+        bool key;
+    } rows[] = {
+        {"BloomForCausalLM", false},
+        {"MPTForCausalLM",   false},
+        {"GPT2LMHeadModel",  true },
+        {"LlamaForCausalLM", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct arch *a = arch_by_class(rows[i].class);
+        struct arch_params p;
+        struct err err = {0};
+        ok(&p, rows[i].class, "{\"vocab_size\": 64}");
+        assert_int_equal(arch_export_can(a, &p, &err), 0);
+        p.p[ARCH_N_FF].v /= 2;
+        assert_int_equal(arch_export_can(a, &p, &err), rows[i].key ? 0 : ERR_UNSUPPORTED);
+        assert_true(rows[i].key || strstr(err.msg, "cannot say ffn"));
+        arch_params_release(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_families_windows),    cmocka_unit_test(test_families_rotation),
         cmocka_unit_test(test_families_defaults),   cmocka_unit_test(test_families_gemma4_heads),
         cmocka_unit_test(test_families_round_trip), cmocka_unit_test(test_families_scalars),
-        cmocka_unit_test(test_families_refused),
+        cmocka_unit_test(test_families_refused),    cmocka_unit_test(test_families_unsayable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

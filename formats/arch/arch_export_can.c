@@ -1,0 +1,54 @@
+/* Sizes that a config.json has no key for, and works out of others. */
+
+#include "formats/arch/arch_export.h"
+
+#include "formats/arch/arch_params_impl.h"
+
+#include <inttypes.h>
+
+/* The row that works the parameter out; NULL: it has a key, or no rule that always holds. */
+static const struct arch_key *rule_of(const struct arch *a, enum arch_param which)
+{
+    const struct arch_key *rule = NULL;
+
+    for (const struct arch_key *const *set = a->keys; *set; set++)
+        for (const struct arch_key *k = *set; !key_is_end(k); k++) {
+            if (k->param != which)
+                continue;
+            if (k->config)
+                return NULL;
+            if (!rule && key_works_out(k) && !k->when && !k->gguf_layers)
+                rule = k;
+        }
+    return rule;
+}
+
+int arch_export_can(const struct arch *a, const struct arch_params *p, struct err *err)
+{
+    static const struct {
+        enum arch_param param;
+        const char *name;
+    } sizes[] = {
+        {ARCH_N_FF,      "ffn"            },
+        {ARCH_N_HEAD_KV, "key-value heads"},
+    };
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        const enum arch_param which = sizes[i].param;
+        const struct arch_key *rule = rule_of(a, which);
+        struct arch_params worked_out = *p;
+        if (!rule)
+            continue;
+        worked_out.p[which] = (struct arch_value){0};
+        const int rc = key_absent(&worked_out, rule, sizes[i].name, err);
+        if (rc)
+            return rc;
+        if (arch_most(p, which) != arch_most(&worked_out, which))
+            return err_set(err, ERR_UNSUPPORTED,
+                           "a config.json of %s cannot say %s %" PRIu64
+                           ": it has no key for it, and %" PRIu64 " is what follows",
+                           a->name, sizes[i].name, arch_most(p, which),
+                           arch_most(&worked_out, which));
+    }
+    return 0;
+}
