@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct data_file {
-    /* .jsonl: a line has "text" (with "cut": true it goes on: no EOS), or "messages" for the chat template; else
+    /* .jsonl, .ndjson (in any case): a line has "text" (with "cut": true it goes on: no EOS), or "messages" for the chat template; else
      * plain text, whose documents are parted by the text of the end-of-text token or by opts.split; lines broken
      * there, and documents without a byte, are left out. */
     const char *path;

@@ -145,7 +145,7 @@ static int check_text(const struct data_source *f, const struct log *log, struct
     if (bad < n)
         log_warn(log, "%s: byte %zu, 0x%02x, is no UTF-8: it is taken as it is", f->path, bad,
                  (unsigned)(unsigned char)text[bad]);
-    if (path_ends(f->path, ".json"))
+    if (path_ends_nocase(f->path, ".json"))
         log_warn(log, "%s: read as plain text; JSON Lines are told by .jsonl", f->path);
     return 0;
 }
@@ -165,7 +165,7 @@ static struct meta_str end_text(const struct tok *t)
 
 bool data_is_lines(const char *path)
 {
-    return path_ends(path, ".jsonl") || path_ends(path, ".ndjson");
+    return path_ends_nocase(path, ".jsonl") || path_ends_nocase(path, ".ndjson");
 }
 
 static int open_file(struct data_docs *d, size_t i, struct meta_str split, bool ended,

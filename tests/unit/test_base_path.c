@@ -19,6 +19,9 @@ static void test_path_ends(void **state)
     assert_false(path_ends("m.gguf/", ".gguf"));
     assert_false(path_ends("m.gguf.part", ".gguf"));
     assert_false(path_ends("m.GGUF", ".gguf"));
+    assert_true(path_ends_nocase("m.GGuf", ".gguf"));
+    assert_false(path_ends_nocase("m.GGUF.part", ".gguf"));
+    assert_false(path_ends_nocase(".GGUF", ".gguf"));
     assert_true(path_ends("m", ""));
     assert_false(path_ends("", ""));
 }

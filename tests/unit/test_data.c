@@ -156,6 +156,10 @@ static void test_data_ends(void **state)
     assert_ids_are(data_window(d, 0).ids, 6, "ab$</s");
     assert_ids_are(data_window(d, 1).ids, 6, ">$cde$");
     data_free(d);
+    file.path = put(f, 2, "a.JSONL", "{\"text\": \"abcde\"}");
+    d = open_of(f, &o);
+    assert_ids_are(data_window(d, 0).ids, 6, "abcde$");
+    data_free(d);
     fixture_free(f);
     fixture_free(g);
 }
