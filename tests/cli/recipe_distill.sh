@@ -28,7 +28,7 @@ ok $? "the same bytes elsewhere"
 mkdir -p "$d/to/c/x-small.gguf.train" && echo other | tee "$d/to/c/x-small.gguf.train/identity" >"$d/to/c/x-small.gguf.train/state"
 pare run "$d/r.yaml" --out "$d/to/c" && cmp "$d/to/a/x-small.gguf" "$d/to/c/x-small.gguf"
 ok $? "what another recipe left half done is begun anew"
-tr -d '"\\' <"$d/train.txt" | sed 's/.*/{"text": "&"}/' | tee "$d/l.txt" >"$d/l.jsonl"
+tr -d '"\134' <"$d/train.txt" | sed 's/.*/{"text": "&"}/' | tee "$d/l.txt" >"$d/l.jsonl"
 sed 's/train.txt/l.txt/' "$d/r.yaml" >"$d/l.yaml"
 pare run "$d/l.yaml" --out "$d/to/l" && sed -i 's/l.txt/l.jsonl/' "$d/l.yaml" && pare run "$d/l.yaml" --out "$d/to/l" && ! grep -q '^distill .* cached$' "$d/err"
 ok $? "the same bytes read as JSON Lines are another text"
@@ -68,6 +68,16 @@ ok $? "a setting that would do nothing"
 cat "$d/own.txt" >>"$d/train.txt"
 fails 1 "share a run of 64 tokens" run "$d/r.yaml" --out "$d/to/e"
 ok $? "training and evaluation text overlap"
+# lines of 40 words or so: escapes stand within every run of 64 tokens
+tr -d '"\134' <"$d/own.txt" | tr -s '\n' ' ' | fold -sw 100 >"$d/said.txt"
+sed 's/$/\\n/' "$d/said.txt" | tr -d '\n' >"$d/one"
+for line in '{"text": "%s"}\n' '{"messages": [{"role": "user", "content": "Well?"}, {"role": "assistant", "content": "%s"}]}\n'; do
+    # shellcheck disable=SC2059
+    printf "$line" "$(cat "$d/one")" >"$d/leak.jsonl"
+    sed 's/train.txt/leak.jsonl/; s/own.txt/said.txt/' "$d/r.yaml" >"$d/leak.yaml"
+    fails 1 "leak.jsonl, its texts (line " run "$d/leak.yaml" --out "$d/to/leak" && grep -q 'share a run of 64 tokens' "$d/err"
+    ok $? "and of JSON Lines: what ${line%%:*} says"
+done
 sed -i 's/layers: 1/layers: 9/' "$d/r.yaml"
 fails 1 "r.yaml: line 4" run "$d/r.yaml" --out "$d/to/f" --allow-overlap --plan && [ ! -e "$d/to/f" ]
 ok $? "a student that cannot be names its line"
