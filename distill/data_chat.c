@@ -66,6 +66,7 @@ int data_encode_chat(struct data_tokens *out, const struct data_coder *c, struct
                                    .vocab = tok_vocab(c->t)};
     struct chat_text text = {0};
     const size_t first = out->ids.n;
+    bool cut = false;
     int rc;
 
     out->chat = true;
@@ -75,6 +76,9 @@ int data_encode_chat(struct data_tokens *out, const struct data_coder *c, struct
     }
     rc = c->answers ? chat_answers(&text, c->chat, &vars, err)
                     : chat_render(&text, c->chat, &vars, err);
+    (void)json_bool(json_get(object, "cut"), &cut);
+    if (!rc && cut) /* an end of turn would be learnt where there is none */
+        rc = chat_cut(&text, c->chat, &vars, err);
     if (!rc)
         rc = tok_encode_more(&out->ids, m, text.text.p ? text.text.p : "", text.text.n,
                              TOK_PARSE_SPECIAL, err);

@@ -66,4 +66,9 @@ void chat_text_release(struct chat_text *t);
 int chat_answers(struct chat_text *out, const struct chat *c, const struct chat_vars *v,
                  struct err *err) WARN_UNUSED;
 
+/* Of *t, which v renders to, drop what follows the last message's content: it was broken off. Spans may now reach
+ * beyond the text. Errors: ERR_UNSUPPORTED (where the content ends cannot be told), and as chat_render. */
+int chat_cut(struct chat_text *t, const struct chat *c, const struct chat_vars *v,
+             struct err *err) WARN_UNUSED;
+
 #endif /* RUNTIME_CHAT_H */

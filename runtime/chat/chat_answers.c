@@ -201,3 +201,22 @@ int chat_answers(struct chat_text *out, const struct chat *c, const struct chat_
     }
     return rc;
 }
+
+int chat_cut(struct chat_text *t, const struct chat *c, const struct chat_vars *v, struct err *err)
+{
+    struct place content = {0};
+    size_t n = 0;
+
+    for (const json_val *m = json_first(v->messages); m; m = json_next(m))
+        n++;
+    if (!n)
+        return 0;
+    const int rc = find_content(&content, &t->text, c, v, n - 1, err);
+    if (!rc && !content.ends)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "\"cut\": the chat template does not show where the last message's "
+                       "content ends");
+    if (!rc)
+        t->text.n = content.to;
+    return rc;
+}

@@ -371,6 +371,38 @@ static void test_data_messages(void **state)
     fixture_free(f);
 }
 
+/* An answer that was broken off has no end of turn. */
+static void test_data_cut(void **state)
+{
+    struct fixture *f = fixture_new(true);
+    const struct data_file file = {
+        put(f, 0, "a.jsonl",
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"A\"}, {\"role\": \"assistant\", "
+            "\"content\": \"BC\"}], \"cut\": true}\n{\"text\": \"xyz\"}\n"),
+        1};
+    struct data_opts o = {.file = &file, .n_files = 1, .n_tok = 9};
+
+    (void)state;
+    f->v->v.chat_template = "{{ bos_token }}{% for m in messages %}{{ '>' if m.role == 'user' else "
+                            "'<' }}{{ m.content }}"
+                            "{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<{% endif %}";
+    for (int k = 0; k < 2; k++) {
+        o.answers_only = k;
+        struct data *d = open_of(f, &o);
+        assert_ids_are(data_window(d, 0).ids, 9, "^>A$<BC^x");
+        const uint8_t counted[9] = {0, 0, 0, 0, 1, 1, 1, 1, 1};
+        if (k)
+            assert_memory_equal(data_window(d, 0).counted, counted, sizeof(counted));
+        data_free(d);
+    }
+    f->v->v.chat_template = "{% for m in messages %}{{ m.content | length }}</s>{% endfor %}";
+    struct data *d = NULL;
+    struct err err = {0};
+    assert_int_equal(data_open(&d, f->t, &o, &err), ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.msg, "a.jsonl: line 1: \"cut\": "));
+    fixture_free(f);
+}
+
 /* What is held back ends before the answer: there would be nothing to measure by. */
 static void test_data_held_counts(void **state)
 {
@@ -487,7 +519,7 @@ int main(void)
         cmocka_unit_test(test_data_weights),   cmocka_unit_test(test_data_held),
         cmocka_unit_test(test_data_messages),  cmocka_unit_test(test_data_refuses),
         cmocka_unit_test(test_data_arguments), cmocka_unit_test(test_data_held_counts),
-        cmocka_unit_test(test_data_held_file),
+        cmocka_unit_test(test_data_held_file), cmocka_unit_test(test_data_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
