@@ -119,8 +119,8 @@ struct batch {
     struct tok_memory **memory; /* [threads] */
     struct err *err;            /* [threads] the first of each */
     size_t *bad;                /* [threads] whose it is; SIZE_MAX: none */
-    size_t begun,
-        n_gone; /* of document `begun` the first n_gone tokens are held back; SIZE_MAX: of none */
+    /* Of document `begun` (SIZE_MAX: of none) the first n_gone tokens are held back. */
+    size_t begun, n_gone;
 };
 
 static void tokens_drop(struct data_tokens *t, size_t n)

@@ -8,9 +8,10 @@
  *   OUT, a folder       A folder is not written over. `made` was written just before it appeared, so that it
  *                       counts as this run's; only with a state, as otherwise a run is not being gone on with.
  *
- * So at the end all that stays is in its place before the state goes: OUT, the report, and the log, of which there are then
- * two, because a log that was moved would be missing in the run that goes on from the state. With --keep that is all: nothing goes. The state goes before
- * start.gguf, best and log.csv, which belong to it. The identity, which keeps runs with other options away, goes last. */
+ * So at the end all that stays is in its place before the state goes: OUT, the report, and the log, of which there are
+ * then two, because a log that was moved would be missing in the run that goes on from the state. With `keep` that is
+ * all. Else the state goes before start.gguf, best and log.csv, which belong to it, and the identity, which keeps runs
+ * with other options away, last. */
 
 #include "distill/distill_work.h"
 

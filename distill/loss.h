@@ -68,8 +68,7 @@ struct loss_sparse {
     const int32_t *id; /* [k], each once */
     const float *logp; /* [k] log-probabilities; of drawn tokens: log of their share of the draws */
     float log_rest;    /* log of what the others have together; -INFINITY: nothing (drawn tokens) */
-    bool
-        tempered; /* these are at the loss's T; false: at 1, and all k + 1 are tempered as tokens */
+    bool tempered;     /* at the loss's T; false: at 1, and the k + 1 are tempered as tokens */
 };
 
 struct loss_target {

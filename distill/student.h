@@ -27,8 +27,7 @@ struct student_spec {
      * GGUF; NULL: the teacher */
     const char *from;
     uint64_t seed; /* of fresh weights */
-    bool
-        folder; /* it will be a checkpoint's: sizes that config.json cannot say are an error of student_plan */
+    bool folder;   /* to be written as one: sizes that config.json cannot say are an error */
 };
 
 /* It begins as the teacher, nothing cut out. */

@@ -15,9 +15,8 @@ struct compare_cells {
     char b[COMPARE_CELL_BYTES];
     char diff[COMPARE_CELL_BYTES];     /* "+0.0146", "× 1.0034", "-1.21 MiB (-1.4 %)" */
     char interval[COMPARE_CELL_BYTES]; /* "+0.0121 … +0.0171"; "" for sizes and where unknown */
-    char verdict
-        [COMPARE_CELL_BYTES]; /* "worse", "no difference; about 340 more windows would show one
-                                         like this" */
+    /* "worse", "no difference; about 340 more windows would show one like this" */
+    char verdict[COMPARE_CELL_BYTES];
 };
 
 /* The cells of a row. */

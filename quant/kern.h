@@ -70,8 +70,8 @@ struct kern_soft {
 struct kern_attn {
     float scale;
     float cap, slope;
-    float
-        rounded; /* not 0: s += rounded * bf16(bf16(slope) * bf16(j)) instead of the slope's term */
+    /* not 0: s += rounded * bf16(bf16(slope) * bf16(j)) instead of the slope's term */
+    float rounded;
     size_t window;     /* only j > p - window are seen */
     size_t chunk;      /* only j >= p - p % chunk */
     const float *sink; /* a score that joins the softmax and has no value; NULL: none */

@@ -46,11 +46,9 @@ struct recipe_quant {
 /* A student to distil from the model. Its file is a variant, and so is what is made from it. */
 struct recipe_student {
     const char *name;
-    struct recipe_path text; /* to train on; none: what is calibrated on */
-    struct recipe_path
-        from; /* config.json, checkpoint or GGUF that it begins with; none: the model */
-    struct recipe_path
-        imatrix;           /* it is quantized by while it is trained; none: that of calibrate */
+    struct recipe_path text;    /* to train on; none: what is calibrated on */
+    struct recipe_path from;    /* config.json, checkpoint or GGUF to begin with; none: the model */
+    struct recipe_path imatrix; /* of training through a mix; none: that of calibrate */
     struct distill_opts o; /* teacher, output, text and how it runs are the engine's to fill in */
     const char *settings;  /* all that the recipe says of it */
     const char *where;     /* it was written */

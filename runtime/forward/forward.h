@@ -164,8 +164,8 @@ struct sess {
     float *seen; /* [n_batch, watch_floats] of the running part; NULL: nobody watches */
     void *mm_scratch;
     struct mm_parts head; /* of forward_head_open */
-    uint8_t
-        *attn_scratch; /* attn_each for every thread: attn_bytes of kern.attn's, then the part's */
+    /* attn_each for every thread: attn_bytes of kern.attn's, then the part's */
+    uint8_t *attn_scratch;
     size_t attn_each, attn_bytes;
     struct arena arena;
 };
