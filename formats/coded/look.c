@@ -212,21 +212,33 @@ int look_global(struct look *l, const struct st_tensor *global, enum coded_scale
     return 0;
 }
 
+static bool all_unset(const uint8_t *index, uint64_t n)
+{
+    uint64_t i = 0;
+
+    while (i < n && look_i32(index, i) == -1)
+        i++;
+    return i == n;
+}
+
 int look_index(struct look *l, const struct st_tensor *index, struct err *err)
 {
     struct coded *c = &l->c;
-    bool usual = true, unset = true;
+    bool usual = true;
 
+    c->index = NULL;
+    if (all_unset(index->data, c->cols))
+        return 0;
     for (uint64_t i = 0; i < c->cols; i++) {
         const int32_t g = look_i32(index->data, i);
-        unset = unset && g == -1;
-        usual = usual && g >= 0 && (uint64_t)g == i / c->cols_per;
-        if (!unset && (g < 0 || (uint64_t)g >= c->n_groups))
+        if (g < 0 || (uint64_t)g >= c->n_groups)
             return err_set(err, ERR_FORMAT,
                            "tensor %s: column %" PRIu64 ": expected a group below %" PRIu64
                            ", found %" PRId32,
                            index->name, i, c->n_groups, g);
+        usual = usual && (uint64_t)g == i / c->cols_per;
     }
-    c->index = usual || unset ? NULL : index->data;
+    if (!usual)
+        c->index = index->data;
     return 0;
 }

@@ -95,7 +95,7 @@ int look_scale(struct look *l, const struct st_tensor *scale, uint64_t bm, uint6
 int look_global(struct look *l, const struct st_tensor *global, enum coded_scale kind,
                 struct err *err) WARN_UNUSED;
 /* A column's group, from an I32 tensor [cols]: checked, and dropped when it is the usual
- * c / cols_per. */
+ * c / cols_per, or -1 for every column. */
 int look_index(struct look *l, const struct st_tensor *index, struct err *err) WARN_UNUSED;
 
 #endif /* FORMATS_CODED_SCHEME_H */

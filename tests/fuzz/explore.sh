@@ -1,6 +1,7 @@
 #!/bin/sh
 # TAP: each fuzz target built with CONFIG=fuzz (make fuzzers) explores for $FUZZ_SECONDS seconds, as many at
-# a time as there are CPUs. New inputs go to build/fuzz/corpus, crashes to build/fuzz/crash.
+# a time as there are CPUs. New inputs go to build/fuzz/corpus, crashes to build/fuzz/crash; what is printed
+# of one is where it happened and the input.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 mkdir -p build/fuzz/crash
@@ -14,5 +15,10 @@ printf "%s\n" tests/fuzz/fuzz_*.c | xargs -P "$(nproc)" -I{} sh -c '
         >"build/fuzz/$name.log" 2>&1; then
         echo "ok - $name: $(tail -1 "build/fuzz/$name.log")"
     else
-        echo "not ok - $name"; tail -30 "build/fuzz/$name.log"
+        echo "not ok - $name"
+        grep -E "ERROR: |runtime error: |^ +#[0-9]+ 0x[0-9a-f]+ in [a-z0-9_]+ /|^SUMMARY: " "build/fuzz/$name.log" |
+            head -30
+        for input in "build/fuzz/crash/$name-"*; do
+            [ -f "$input" ] && echo "# $input, gzip and base64: $(gzip -9c "$input" | base64 -w0 | head -c 8000)"
+        done
     fi'

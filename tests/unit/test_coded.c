@@ -190,6 +190,10 @@ static void test_coded_gptq(void **state)
            {"a.g_idx", "I32", "[32]", index, 128});
     index[7] = -3;
     REFUSE(ERR_FORMAT, "found -3", GPTQ_W, GPTQ_Z, GPTQ_S, {"a.g_idx", "I32", "[32]", index, 128});
+    index[7] = 0;
+    index[0] = -1; /* unset, but not all of them */
+    REFUSE(ERR_FORMAT, "column 0: expected a group below 2, found -1", GPTQ_W, GPTQ_Z, GPTQ_S,
+           {"a.g_idx", "I32", "[32]", index, 128});
     put_config("{\"quant_method\":\"gptq\",\"bits\":3,\"group_size\":16}");
     REFUSE(ERR_FORMAT, "whole runs of 3 bits", GPTQ_W, GPTQ_Z, GPTQ_S);
 }
