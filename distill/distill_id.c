@@ -1,7 +1,6 @@
 /* What of the options decides the result. */
 
 #include "distill/distill_impl.h"
-#include "formats/base/map.h"
 
 static void hash_text(struct hash *h, const char *s)
 {
@@ -78,17 +77,6 @@ void distill_hash(struct hash *h, const struct distill_opts *o, const struct tra
     hash_weights(h, &o->data);
 }
 
-static int file_sha256(char hex[HASH_HEX_BYTES], const char *path, struct err *err)
-{
-    struct map m = {0};
-    int rc = map_open(&m, path, err);
-
-    if (!rc)
-        rc = hash_of(m.data, m.size, hex, err);
-    map_release(&m);
-    return rc;
-}
-
 int distill_from_sha256(char hex[HASH_HEX_BYTES], const struct distill_opts *o, struct err *err)
 {
     const char *from = o->student.from;
@@ -99,7 +87,7 @@ int distill_from_sha256(char hex[HASH_HEX_BYTES], const struct distill_opts *o, 
     if (!from)
         return 0;
     if (student_is_fresh(&o->student))
-        return file_sha256(hex, from, err);
+        return hash_file(from, hex, err);
     rc = source_open(&s, from, NULL, err);
     if (!rc)
         rc = source_sha256(hex, s, &o->train.par, o->train.log, err);

@@ -1,7 +1,6 @@
 #include "distill/distill_impl.h"
 
 #include "formats/apart.h"
-#include "formats/base/map.h"
 #include "formats/base/path.h"
 
 int distill_qad_check(const struct distill_opts *o, struct err *err)
@@ -27,7 +26,6 @@ static enum codec_effort effort(const struct distill_opts *o)
 int distill_qad_hash(struct hash *h, const struct distill_opts *o, struct err *err)
 {
     char hex[HASH_HEX_BYTES];
-    struct map map;
     int rc;
 
     if (!o->quantize)
@@ -37,12 +35,9 @@ int distill_qad_hash(struct hash *h, const struct distill_opts *o, struct err *e
     hash_u64(h, (uint64_t)effort(o));
     if (!o->imatrix)
         return 0;
-    rc = map_open(&map, o->imatrix, err);
-    if (rc)
-        return rc;
-    rc = hash_of(map.data, map.size, hex, err);
-    map_release(&map);
-    hash_str(h, rc ? "" : hex);
+    rc = hash_file(o->imatrix, hex, err);
+    if (!rc)
+        hash_str(h, hex);
     return rc;
 }
 

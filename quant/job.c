@@ -1,7 +1,6 @@
 #include "quant/job.h"
 
 #include "formats/base/buf.h"
-#include "formats/base/map.h"
 #include "formats/base/version.h"
 #include "quant/keep_split.h"
 
@@ -64,13 +63,8 @@ static int set_imatrix(struct meta *m, const struct importance *imp, struct err 
 {
     const struct imatrix *im = importance_matrix(imp);
     char hex[HASH_HEX_BYTES];
-    struct map map;
+    const int rc = hash_file(importance_path(imp), hex, err);
 
-    int rc = map_open(&map, importance_path(imp), err);
-    if (rc)
-        return rc;
-    rc = hash_of(map.data, map.size, hex, err);
-    map_release(&map);
     return rc ? rc
               : put_imatrix(m, importance_path(imp), im->n_datasets ? im->dataset[0] : NULL,
                             (uint32_t)im->n_entries, im->chunks, hex, err);

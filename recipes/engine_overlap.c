@@ -7,7 +7,7 @@
 #include "formats/base/version.h"
 #include "recipes/engine_impl.h"
 
-static int hash_file(struct hash *h, const struct branch *b, const char *path, struct err *err)
+static int hash_path(struct hash *h, const struct branch *b, const char *path, struct err *err)
 {
     char hex[HASH_HEX_BYTES] = "";
     const int rc = path ? cache_hash_file(hex, b->e->cache, path, err) : 0;
@@ -34,9 +34,9 @@ static int key_of(char key[HASH_HEX_BYTES], const struct branch *b, struct err *
     hash_u64(h, b->recipe->calibration.path && data_is_lines(b->recipe->calibration.path));
     for (size_t i = 0; !rc && i < b->recipe->n_student; i++) {
         const struct recipe_student *s = &b->recipe->student[i];
-        rc = hash_file(h, b, s->text.path, err);
+        rc = hash_path(h, b, s->text.path, err);
         if (!rc)
-            rc = hash_file(h, b, s->imatrix.path, err);
+            rc = hash_path(h, b, s->imatrix.path, err);
     }
     if (!rc)
         rc = hash_hex(h, key, err);

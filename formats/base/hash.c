@@ -1,5 +1,7 @@
 #include "formats/base/hash.h"
 
+#include "formats/base/map.h"
+
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -89,5 +91,16 @@ int hash_of(const void *data, size_t n, char hex[HASH_HEX_BYTES], struct err *er
     hash_add(h, data, n);
     rc = hash_hex(h, hex, err);
     hash_free(h);
+    return rc;
+}
+
+int hash_file(const char *path, char hex[HASH_HEX_BYTES], struct err *err)
+{
+    struct map m = {0};
+    int rc = map_open(&m, path, err);
+
+    if (!rc)
+        rc = hash_of(m.data, m.size, hex, err);
+    map_release(&m);
     return rc;
 }

@@ -26,5 +26,7 @@ void hash_free(struct hash *h); /* accepts NULL */
 
 /* The digest of one piece. */
 int hash_of(const void *data, size_t n, char hex[HASH_HEX_BYTES], struct err *err) WARN_UNUSED;
+/* Of a file's bytes. Errors: ERR_IO, ERR_NOMEM. */
+int hash_file(const char *path, char hex[HASH_HEX_BYTES], struct err *err) WARN_UNUSED;
 
 #endif /* FORMATS_BASE_HASH_H */
