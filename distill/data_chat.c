@@ -59,14 +59,13 @@ static int mark(struct data_tokens *out, size_t first, const struct tok *t,
 }
 
 int data_encode_chat(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,
-                     const json_val *object, size_t line, struct err *err)
+                     const json_val *object, bool cut, size_t line, struct err *err)
 {
     const struct chat_vars vars = {.messages = json_get(object, "messages"),
                                    .tools = json_get(object, "tools"),
                                    .vocab = tok_vocab(c->t)};
     struct chat_text text = {0};
     const size_t first = out->ids.n;
-    bool cut = false;
     int rc;
 
     out->chat = true;
@@ -76,7 +75,6 @@ int data_encode_chat(struct data_tokens *out, const struct data_coder *c, struct
     }
     rc = c->answers ? chat_answers(&text, c->chat, &vars, err)
                     : chat_render(&text, c->chat, &vars, err);
-    (void)json_bool(json_get(object, "cut"), &cut);
     if (!rc && cut) /* an end of turn would be learnt where there is none */
         rc = chat_cut(&text, c->chat, &vars, err);
     if (!rc)

@@ -1,9 +1,8 @@
 /* A document as tokens. */
 
 #include "distill/data_parts.h"
-#include "formats/base/json.h"
+#include "formats/base/json_line.h"
 #include "formats/base/json_where.h"
-#include "formats/base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,20 +67,6 @@ struct line {
     size_t n, number;
 };
 
-static int check_utf8(const char *p, size_t n, size_t line, struct err *err)
-{
-    for (size_t i = 0; i < n;) {
-        bool good;
-        const size_t k = utf8_step(&good, p + i, n - i);
-        if (!good)
-            return err_set(err, ERR_FORMAT,
-                           "line %zu, column %zu: expected UTF-8, found byte 0x%02x", line, i + 1,
-                           (unsigned)(unsigned char)p[i]);
-        i += k;
-    }
-    return 0;
-}
-
 static int expected(const struct line *in, const char *path, const char *what, struct err *err)
 {
     return err_set(err, ERR_FORMAT, "line %zu, column %zu: expected %s", in->number,
@@ -113,20 +98,15 @@ static int encode_value(struct data_tokens *out, const struct data_coder *c, str
             (void)snprintf(path, sizeof(path), "messages.%zu", i);
             return expected(in, path, "a message: an object with \"role\"", err);
         }
-    return data_encode_chat(out, c, m, v, in->number, err);
+    return data_encode_chat(out, c, m, v, cut, in->number, err);
 }
 
 static int encode_line(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,
                        const struct line *in, struct err *err)
 {
     json_val *v = NULL;
-    int rc = check_utf8(in->p, in->n, in->number, err);
+    int rc = json_read_line(&v, in->p, in->n, in->number, err);
 
-    if (!rc && json_parse_line(&v, in->p, in->n, in->number, err)) {
-        rc = err->code;
-        if (rc == ERR_FORMAT && strncmp(err->msg, "line ", 5) != 0)
-            rc = err_wrap(err, "line %zu, column 1", in->number); /* duplicate keys */
-    }
     if (!rc)
         rc = encode_value(out, c, m, v, in, err);
     json_free(v);

@@ -73,9 +73,10 @@ int data_coder_init(struct data_coder *c, const struct tok *t, const struct data
                     struct err *err) WARN_UNUSED;
 void data_coder_release(struct data_coder *c); /* accepts zeros */
 
-/* Append the tokens of messages through the template. Errors name the line. */
+/* Append the tokens of messages through the template; cut: nothing follows the last one's content. Errors name
+ * the line. */
 int data_encode_chat(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,
-                     const json_val *object, size_t line, struct err *err) WARN_UNUSED;
+                     const json_val *object, bool cut, size_t line, struct err *err) WARN_UNUSED;
 
 /* Append the tokens of `doc`. m: the thread's. Errors name file and line. */
 int data_encode(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,

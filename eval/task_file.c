@@ -1,5 +1,6 @@
 #include "eval/task_file.h"
 
+#include "formats/base/json_line.h"
 #include "formats/base/json_where.h"
 #include "formats/base/map.h"
 #include "formats/base/path.h"
@@ -71,16 +72,6 @@ static int bad_keys(const struct task_line *in, const struct task_layout *layout
     return task_bad(in, NULL, err, "the keys of a known layout (%s)", keys);
 }
 
-static int check_utf8(const struct task_line *in, struct err *err)
-{
-    const size_t i = utf8_bad(in->text, in->n);
-
-    if (i < in->n)
-        return err_set(err, ERR_FORMAT, "line %zu, column %zu: expected UTF-8, found byte 0x%02x",
-                       in->number, i + 1, (unsigned)(unsigned char)in->text[i]);
-    return 0;
-}
-
 static bool is_blank(const char *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -128,15 +119,9 @@ static int read_line(struct reader *r, const char *p, size_t n, size_t number, s
 
     if (is_blank(p, n))
         return 0;
-    int rc = check_utf8(&in, err);
+    int rc = json_read_line(&v, p, n, number, err);
     if (rc)
         return rc;
-    if (json_parse_line(&v, p, n, number, err)) {
-        /* duplicate keys are found without a place */
-        if (err->code == ERR_FORMAT && strncmp(err->msg, "line ", 5) != 0)
-            return err_wrap(err, "line %zu, column 1", number);
-        return err->code;
-    }
     in.v = v;
     rc = add(r, &in, err);
     json_free(v);

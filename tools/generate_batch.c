@@ -180,30 +180,15 @@ static size_t drop_nuls(char *p, size_t n)
 }
 
 /* The messages of a line, the model's behind them, and the tools they speak of. */
-static void put_messages(struct json_out *j, const json_val *line, const struct buf *text,
-                         struct buf *json, struct err *err)
+static void put_messages(struct json_out *j, const json_val *line, const struct buf *text)
 {
-    const json_val *messages = json_get(line, "messages"), *tools = json_get(line, "tools");
-    bool first = true;
+    const json_val *tools = json_get(line, "tools");
 
-    if (tools) {
-        buf_str(json, "\"tools\":");
-        if (json_print(json, tools, err))
-            json->bad = true;
-        j->has_item = true;
-    }
-
+    if (tools)
+        json_put_val(j, "tools", tools);
     json_open(j, "messages", '[');
-    for (const json_val *m = json_first(messages); m; m = json_next(m)) {
-        if (!first)
-            buf_str(json, ",");
-        first = false;
-        if (json_print(json, m, err))
-            json->bad = true;
-    }
-    if (!first)
-        buf_str(json, ",");
-    j->has_item = false;
+    for (const json_val *m = json_first(json_get(line, "messages")); m; m = json_next(m))
+        json_put_val(j, NULL, m);
     json_open(j, NULL, '{');
     json_put_str(j, "role", "assistant");
     json_put_strn(j, "content", text->p ? text->p : "", text->n);
@@ -235,7 +220,7 @@ static int write_text(void *arg, size_t i, const int32_t *ids, size_t n, bool en
     struct json_out j = json_out_init(&w->json, true);
     json_open(&j, NULL, '{');
     if (line && !begin) {
-        put_messages(&j, line, &w->text, &w->json, err);
+        put_messages(&j, line, &w->text);
     } else {
         struct buf all = {0};
         buf_put(&all, n_begin ? begin : "", n_begin);

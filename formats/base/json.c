@@ -521,3 +521,11 @@ void json_put_bool(struct json_out *j, const char *key, bool v)
     begin_item(j, key);
     buf_str(j->b, v ? "true" : "false");
 }
+
+void json_put_val(struct json_out *j, const char *key, const json_val *v)
+{
+    struct err unused;
+
+    begin_item(j, key);
+    j->b->bad = json_print(j->b, v, &unused) || j->b->bad;
+}

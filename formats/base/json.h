@@ -75,5 +75,7 @@ void json_put_uint(struct json_out *j, const char *key, uint64_t v);
 /* Shortest text that reads back as the same double; NaN and inf write null. */
 void json_put_num(struct json_out *j, const char *key, double v);
 void json_put_bool(struct json_out *j, const char *key, bool v);
+/* As json_print; what it lacks memory for shows in the buffer. */
+void json_put_val(struct json_out *j, const char *key, const json_val *v);
 
 #endif /* FORMATS_BASE_JSON_H */
