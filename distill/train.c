@@ -141,7 +141,7 @@ static int make(struct train *t, struct err *err)
                                 .head_rows = t->rows,
                                 .cpu = t->o->cpu,
                                 .par = t->o->par};
-    int rc = train_check(t->job, t->o, err);
+    int rc = check_opts(t->job, t->o, err);
 
     comm_stretch(&t->first, &t->n_own, t->comm, t->own->n_values, comm_rank(t->comm));
     if (!rc)
