@@ -63,7 +63,8 @@ int student_make(struct student_about *out, const char *path, const struct stude
 void student_about_release(struct student_about *a);
 
 struct params;
-/* Write the weights of a student that was read from `start`: a GGUF, or a Hugging Face folder. type: F32, F16 or BF16 for matrices. Atomic. */
+/* Write the weights of a student that was read from `start`: a GGUF, or a Hugging Face folder. type: F32, F16 or BF16
+ * for matrices. Atomic. */
 int student_write_gguf(const char *path, const struct source *start, const struct params *ps,
                        enum dtype type, struct err *err) WARN_UNUSED;
 int student_write_folder(const char *dir, const struct source *start, const struct params *ps,

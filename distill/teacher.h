@@ -54,7 +54,7 @@ struct teacher_cache_opts {
     enum teacher_keep keep;
     size_t k;
     double temperature;    /* of the softmax that is kept, the run's */
-    unsigned math;         /* enum kern_math of the teacher */
+    enum kern_math math;   /* of the teacher */
     uint64_t seed;         /* of draws */
     const char *model_hex; /* digest of the teacher's tensors (source_sha256) */
     const struct log *log;

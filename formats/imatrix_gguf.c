@@ -1,11 +1,11 @@
 /* Importance matrices as llama-imatrix keeps them: a GGUF of two tensors for every weight.
  * Source: docs/formats.md. */
 
-#include "formats/base/path.h"
 #include "formats/imatrix.h"
 
 #include "formats/base/buf.h"
 #include "formats/base/map.h"
+#include "formats/base/path.h"
 #include "formats/gguf.h"
 #include "formats/gguf_write.h"
 

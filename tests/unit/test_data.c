@@ -344,6 +344,10 @@ static void test_data_held_file(void **state)
     fixture_free(f);
 }
 
+static const char chat_template[] =
+    "{{ bos_token }}{% for m in messages %}{{ '>' if m.role == 'user' else '<' }}{{ m.content }}"
+    "{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<{% endif %}";
+
 /* The template's text, and the loss where the next token is the assistant's. */
 static void test_data_messages(void **state)
 {
@@ -356,9 +360,7 @@ static void test_data_messages(void **state)
     struct data_opts o = {.file = &file, .n_files = 1, .n_tok = 9};
 
     (void)state;
-    f->v->v.chat_template = "{{ bos_token }}{% for m in messages %}{{ '>' if m.role == 'user' else "
-                            "'<' }}{{ m.content }}"
-                            "{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<{% endif %}";
+    f->v->v.chat_template = chat_template;
     struct data *d = open_of(f, &o);
     assert_ids_are(data_window(d, 0).ids, 9, "^>A$<BC$^");
     assert_int_equal(data_window(d, 0).counted[0], 1);
@@ -383,9 +385,7 @@ static void test_data_cut(void **state)
     struct data_opts o = {.file = &file, .n_files = 1, .n_tok = 9};
 
     (void)state;
-    f->v->v.chat_template = "{{ bos_token }}{% for m in messages %}{{ '>' if m.role == 'user' else "
-                            "'<' }}{{ m.content }}"
-                            "{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<{% endif %}";
+    f->v->v.chat_template = chat_template;
     for (int k = 0; k < 2; k++) {
         o.answers_only = k;
         struct data *d = open_of(f, &o);
