@@ -2,6 +2,7 @@
 
 #include "distill/qad_impl.h"
 #include "formats/blocks.h"
+#include "quant/global.h"
 #include "quant/half.h"
 
 #include <inttypes.h>
@@ -55,10 +56,12 @@ static int add_matrix(struct qad *q, size_t i, struct err *err)
     struct qad_matrix *m = &q->matrix[q->n_matrices];
     const struct source_tensor *t = source_tensor(q->s, i);
     const struct dtype_info *d = dtype_get(q->types[i]);
+    const size_t numbers = global_count(q->s, t, q->types[i]);
 
     *m = (struct qad_matrix){.index = i, .codec = codec_get(q->types[i], q->o.cpu)};
     m->len = (size_t)source_row_len(t);
-    if (!m->codec || !m->codec->enc || !m->codec->dec || q->types[i] == DTYPE_NVFP4 ||
+    m->numbered = numbers == 1;
+    if (!m->codec || !m->codec->enc || !m->codec->dec || numbers > 1 ||
         !dtype_row_bytes(&m->row_bytes, q->types[i], m->len))
         return err_set(err, ERR_UNSUPPORTED, "tensor %s: %s cannot be trained through", t->name,
                        d->name);
@@ -98,11 +101,14 @@ static int set_types(struct qad *q, struct err *err)
 /* ---- rows -------------------------------------------------------------------------------- */
 
 static int encode(uint8_t *dst, const struct qad *q, const struct qad_matrix *m, size_t r,
-                  const float *x, struct err *err)
+                  const float *x, float *values, struct err *err)
 {
     const struct codec_how how = {q->imp ? importance_row(q->imp, m->index, r) : NULL, q->o.effort};
-    const int rc = codec_encode_row(m->codec, dst, x, m->len, &how, err);
+    int rc;
 
+    for (size_t i = 0; m->numbered && i < m->len; i++)
+        values[i] = x[i] / m->number;
+    rc = codec_encode_row(m->codec, dst, m->numbered ? values : x, m->len, &how, err);
     return rc ? err_wrap(err, "tensor %s, row %zu", q->ps->p[m->index].t->name, r) : 0;
 }
 
@@ -135,11 +141,11 @@ static void scale_row(uint8_t *dst, const struct qad *q, const struct qad_matrix
         }
 }
 
-int qad_row(uint8_t *dst, const struct qad *q, const struct qad_matrix *m, size_t r,
+int qad_row(uint8_t *dst, const struct qad *q, const struct qad_matrix *m, size_t r, float *values,
             struct err *err)
 {
     if (q->o.what == QAD_ALL)
-        return encode(dst, q, m, r, q->t.w + q->ps->p[m->index].at + r * m->len, err);
+        return encode(dst, q, m, r, q->t.w + q->ps->p[m->index].at + r * m->len, values, err);
     scale_row(dst, q, m, r);
     return 0;
 }
@@ -168,7 +174,6 @@ static int make_pieces(struct qad *q, struct err *err)
             return err_nomem(err);
     }
     q->n_pieces = n;
-    /* a row in blocks, and one as values */
     q->scratch_each = (most * 2 * sizeof(float) + 63) / 64 * 64;
     q->scratch = arena_array(&q->arena, (size_t)q->o.par.n_threads, q->scratch_each);
     return q->scratch ? 0 : err_nomem(err);
@@ -190,13 +195,16 @@ static void use_piece(void *arg, size_t i, int thread)
     struct qad *q = arg;
     struct qad_piece *p = &q->piece[i];
     const struct qad_matrix *m = p->m;
-    uint8_t *row = q->scratch + (size_t)thread * q->scratch_each;
+    uint8_t *row = qad_blocks(q, thread);
 
     p->err.code = 0;
     for (size_t r = p->r0; r < p->r0 + p->n; r++) {
-        if (qad_row(row, q, m, r, &p->err))
+        float *to = q->ps->w + q->ps->p[m->index].at + r * m->len;
+        if (qad_row(row, q, m, r, qad_values(q, thread), &p->err))
             return;
-        m->codec->dec(q->ps->w + q->ps->p[m->index].at + r * m->len, row, m->len);
+        m->codec->dec(to, row, m->len);
+        for (size_t k = 0; m->numbered && k < m->len; k++)
+            to[k] *= m->number;
     }
 }
 
@@ -220,6 +228,7 @@ int qad_use(struct qad *q, struct err *err)
     for (size_t i = 0; i < q->ps->n; i++)
         if (dtype_is_plain(q->types[i]))
             use_plain(q, i);
+    qad_numbers(q);
     return run_pieces(q, use_piece, err);
 }
 
@@ -245,14 +254,29 @@ static void gather_row(struct qad *q, const struct qad_matrix *m, size_t r, uint
         }
 }
 
+/* The same sum of a row whose one factor is the matrix's number. */
+static double number_sum(const struct qad *q, const struct qad_matrix *m, size_t r, float *x)
+{
+    const float *g = q->ps->g + q->ps->p[m->index].at + r * m->len;
+    double sum = 0;
+
+    m->codec->dec(x, m->bytes + r * m->row_bytes, m->len);
+    for (size_t i = 0; i < m->len; i++)
+        sum += (double)g[i] * (double)x[i];
+    return sum;
+}
+
 static void gather_piece(void *arg, size_t i, int thread)
 {
     struct qad *q = arg;
-    const struct qad_piece *p = &q->piece[i];
-    uint8_t *row = q->scratch + (size_t)thread * q->scratch_each;
+    struct qad_piece *p = &q->piece[i];
 
-    for (size_t r = p->r0; p->m->n_fields && r < p->r0 + p->n; r++)
-        gather_row(q, p->m, r, row, (float *)(void *)(row + q->scratch_each / 2));
+    p->sum = 0;
+    for (size_t r = p->r0; r < p->r0 + p->n; r++)
+        if (p->m->numbered)
+            p->sum += number_sum(q, p->m, r, qad_values(q, thread));
+        else if (p->m->n_fields)
+            gather_row(q, p->m, r, qad_blocks(q, thread), qad_values(q, thread));
 }
 
 void qad_gather(struct qad *q)
@@ -264,6 +288,7 @@ void qad_gather(struct qad *q)
             memcpy(q->t.g + q->t.p[i].at, q->ps->g + q->ps->p[i].at,
                    q->ps->p[i].n * sizeof(*q->t.g));
     par_for(&q->o.par, q->n_pieces, gather_piece, q);
+    qad_numbers_gather(q);
 }
 
 /* ---- what is trained -------------------------------------------------------------------------- */
@@ -289,10 +314,11 @@ static void encode_piece(void *arg, size_t i, int thread)
     struct qad *q = arg;
     struct qad_piece *p = &q->piece[i];
     const struct qad_matrix *m = p->m;
-    uint8_t *bytes = q->scratch + (size_t)thread * q->scratch_each; /* blocks may want alignment */
+    uint8_t *bytes = qad_blocks(q, thread); /* they may want alignment */
 
     for (size_t r = p->r0; r < p->r0 + p->n; r++) {
-        if (encode(bytes, q, m, r, q->ps->w + q->ps->p[m->index].at + r * m->len, &p->err))
+        if (encode(bytes, q, m, r, q->ps->w + q->ps->p[m->index].at + r * m->len,
+                   qad_values(q, thread), &p->err))
             return;
         memcpy(m->bytes + r * m->row_bytes, bytes, m->row_bytes);
     }
@@ -304,7 +330,7 @@ static size_t n_scales(const struct qad *q, size_t i, const struct qad_matrix *m
     const struct param *p = &q->ps->p[i];
 
     if (m)
-        return p->n / m->block_values * m->n_fields;
+        return m->numbered ? 1 : p->n / m->block_values * m->n_fields;
     return p->matrix ? 0 : p->n;
 }
 
@@ -324,7 +350,7 @@ static int place_scales(struct qad *q, size_t i, struct qad_matrix *m, struct er
     t->n_values += (n + PARAMS_ALIGN - 1) / PARAMS_ALIGN * PARAMS_ALIGN;
     if (!m)
         return 0;
-    if (!m->n_fields)
+    if (!n)
         log_warn(q->o.log, "tensor %s: scales of %s are not trained", whole->t->name,
                  dtype_get(q->types[i])->name);
     m->bytes = arena_array(&q->arena, whole->n / m->len, m->row_bytes);
@@ -362,6 +388,7 @@ static int train_scales(struct qad *q, struct err *err)
     if (!t->w || !t->g)
         return err_nomem(err);
     begin_scales(q);
+    qad_numbers_begin(q);
     return run_pieces(q, encode_piece, err);
 }
 

@@ -2,6 +2,7 @@
 
 #include "distill/qad_impl.h"
 #include "formats/gguf_write.h"
+#include "quant/global.h"
 #include "quant/job.h"
 #include "quant/pipeline.h"
 
@@ -27,10 +28,11 @@ struct batch {
 static void row_of_batch(void *arg, size_t i, int thread)
 {
     struct batch *b = arg;
+    const struct qad *q = b->wr->q;
 
-    (void)thread;
     b->err[i].code = 0;
-    (void)!qad_row(b->wr->row + i * b->m->row_bytes, b->wr->q, b->m, b->r0 + i, &b->err[i]);
+    (void)!qad_row(b->wr->row + i * b->m->row_bytes, q, b->m, b->r0 + i, qad_values(q, thread),
+                   &b->err[i]);
 }
 
 static int write_matrix(const struct writing *wr, const struct qad_matrix *m, struct err *err)
@@ -87,23 +89,51 @@ static const struct qad_matrix *matrix_of(const struct qad *q, size_t i)
     return NULL;
 }
 
+static struct gguf_item item_of(const struct source_tensor *t, enum dtype type)
+{
+    struct gguf_item item = {.name = t->name, .type = type, .n_dims = t->n_dims};
+
+    memcpy(item.dims, t->dims, sizeof(item.dims));
+    return item;
+}
+
+/* items[2 n]: the tensors in order, and behind a numbered one its number. */
+static int list_items(size_t *count, struct gguf_item *items, const struct writing *wr,
+                      struct err *err)
+{
+    const struct qad *q = wr->q;
+    int rc = 0;
+
+    *count = 0;
+    for (size_t k = 0; !rc && k < source_n_tensors(q->s); k++) {
+        const size_t i = wr->job->order[k];
+        const struct qad_matrix *m = matrix_of(q, i);
+        const struct source_tensor *t = source_tensor(q->s, i);
+        struct source_tensor beside;
+        items[(*count)++] = item_of(t, q->types[i]);
+        if (!m || !m->numbered)
+            continue;
+        rc = global_beside(&beside, t, &m->number, 1, &wr->q->arena, err);
+        if (!rc)
+            items[(*count)++] = item_of(&beside, DTYPE_F32);
+    }
+    return rc;
+}
+
 static int write_tensors(struct writing *wr, const char *path, const struct meta *meta,
                          struct gguf_item *items, struct err *err)
 {
     const struct qad *q = wr->q;
-    const size_t n = source_n_tensors(q->s);
-    int rc;
+    size_t count;
+    int rc = list_items(&count, items, wr, err);
 
-    for (size_t k = 0; k < n; k++) {
-        const struct source_tensor *t = source_tensor(q->s, wr->job->order[k]);
-        items[k] = (struct gguf_item){
-            .name = t->name, .type = q->types[wr->job->order[k]], .n_dims = t->n_dims};
-        memcpy(items[k].dims, t->dims, sizeof(items[k].dims));
-    }
-    rc = gguf_writer_new(&wr->to, path, meta, items, n, 0, err);
-    for (size_t k = 0; !rc && k < n; k++) {
+    if (!rc)
+        rc = gguf_writer_new(&wr->to, path, meta, items, count, 0, err);
+    for (size_t k = 0; !rc && k < source_n_tensors(q->s); k++) {
         const struct qad_matrix *m = matrix_of(q, wr->job->order[k]);
         rc = m ? write_matrix(wr, m, err) : write_plain(wr, wr->job->order[k], err);
+        if (!rc && m && m->numbered)
+            rc = gguf_writer_put(wr->to, &m->number, sizeof(m->number), err);
     }
     return rc ? rc : gguf_writer_commit(wr->to, err);
 }
@@ -142,7 +172,7 @@ static size_t longest(const struct qad *q)
 int qad_write(const char *path, struct qad *q, struct err *err)
 {
     struct writing wr = {.q = q};
-    struct gguf_item *items = calloc(source_n_tensors(q->s) + 1, sizeof(*items));
+    struct gguf_item *items = calloc(2 * source_n_tensors(q->s) + 1, sizeof(*items));
     char hex[HASH_HEX_BYTES];
     struct meta meta = {0};
     struct job *job = NULL;
@@ -165,6 +195,7 @@ int qad_write(const char *path, struct qad *q, struct err *err)
         wr.job = job_pipe(job);
         rc = make_meta(&meta, q, wr.job, err);
     }
+    qad_numbers(q);
     if (!rc)
         rc = write_tensors(&wr, path, &meta, items, err);
     gguf_writer_free(wr.to);

@@ -43,7 +43,13 @@ static size_t values(const struct gguf_item *it)
     return (size_t)(it->dims[0] * it->dims[1]);
 }
 
-static int add(struct small *t, const struct spec *s, int layer, struct rng *r, struct err *err)
+static uint64_t widened(uint64_t dim, const struct small_tweak *w)
+{
+    return dim == 1 || dim == SMALL_VOCAB || !w->wide ? dim : dim * w->wide;
+}
+
+static int add(struct small *t, const struct small_tweak *w, const struct spec *s, int layer,
+               struct rng *r, struct err *err)
 {
     struct gguf_item *it = &t->items[t->n];
     char *name = t->names[t->n];
@@ -56,7 +62,7 @@ static int add(struct small *t, const struct spec *s, int layer, struct rng *r, 
         .name = name,
         .type = DTYPE_F32,
         .n_dims = s->n_dims,
-        .dims = {s->dims[0], s->dims[1], 1, 1}
+        .dims = {widened(s->dims[0], w), widened(s->dims[1], w), 1, 1}
     };
     float *data = calloc(values(it), sizeof(*data));
     if (!data)
@@ -70,19 +76,21 @@ static int add(struct small *t, const struct spec *s, int layer, struct rng *r, 
 
 static int set_meta(struct meta *m, const struct small_tweak *w, struct err *err)
 {
+    const uint32_t wide = w->wide ? w->wide : 1;
+    const uint32_t embd = SMALL_EMBD * wide, ff = SMALL_FF * wide, head = SMALL_HEAD * wide;
     const struct {
         const char *key;
         uint32_t v;
     } numbers[] = {
         {"llama.block_count",             SMALL_LAYERS                          },
         {"llama.context_length",          SMALL_CTX                             },
-        {"llama.embedding_length",        SMALL_EMBD                            },
-        {"llama.feed_forward_length",     SMALL_FF                              },
+        {"llama.embedding_length",        embd                                  },
+        {"llama.feed_forward_length",     ff                                    },
         {"llama.attention.head_count",    SMALL_HEADS                           },
         {"llama.attention.head_count_kv", w->n_head_kv ? w->n_head_kv : SMALL_KV},
-        {"llama.attention.key_length",    SMALL_HEAD                            },
-        {"llama.attention.value_length",  SMALL_HEAD                            },
-        {"llama.rope.dimension_count",    SMALL_HEAD                            },
+        {"llama.attention.key_length",    head                                  },
+        {"llama.attention.value_length",  head                                  },
+        {"llama.rope.dimension_count",    head                                  },
         {"llama.vocab_size",              SMALL_VOCAB                           },
         {"pare.arch.window",              w->window                             },
     };
@@ -130,11 +138,11 @@ int small_new(struct small *t, const struct small_tweak *w, struct err *err)
         return err_errno(err, t->path);
     (void)close(fd);
     for (size_t i = 0; !rc && i < N_TOP; i++)
-        rc = add(t, &top_specs[i], -1, &r, err);
+        rc = add(t, w, &top_specs[i], -1, &r, err);
     for (int l = 0; l < SMALL_LAYERS; l++)
         for (size_t i = 0; !rc && i < N_BLOCK; i++)
             if (!w->leave_out || l != 1 || strcmp(block_specs[i].name, w->leave_out) != 0)
-                rc = add(t, &block_specs[i], l, &r, err);
+                rc = add(t, w, &block_specs[i], l, &r, err);
     return rc ? rc : write_file(t, w, err);
 }
 

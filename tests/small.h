@@ -29,6 +29,7 @@ struct small_num {
 
 /* What a test wants to be different. */
 struct small_tweak {
+    unsigned wide;                /* every width times this; 0: 1 */
     unsigned window;              /* 0: none */
     unsigned n_head_kv;           /* as the metadata says; 0: SMALL_KV */
     const char *leave_out;        /* a tensor of block 1 */

@@ -1,20 +1,13 @@
-/* The number that stands beside an NVFP4 weight: what brings the largest value of a matrix to
- * the largest that a block can hold, 6 * 448. It has to be known before the first row is
- * encoded, so such tensors are read twice. */
+/* The numbers beside NVFP4 weights. They have to be known before the first row is encoded, so
+ * such tensors are read twice. */
 
+#include "quant/global.h"
 #include "quant/pipe/pipe.h"
 #include "quant/rows.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NVFP4_MOST (6 * 448.0F)
-
-float pipe_global_at(const struct source_tensor *t, const float *global, size_t n, uint64_t r)
-{
-    return global[n > 1 ? r / (source_n_rows(t) / n) : 0];
-}
 
 /* As the source has them: for rows that are copied, or codes that are kept. */
 static bool are_known(const struct pipe_stat *s)
@@ -26,38 +19,20 @@ static size_t how_many(const struct pipe_stat *s, const struct source *from)
 {
     if (rows_verbatim(s->t, s->type) || (s->t->coded && s->t->type == s->type))
         return s->t->n_global;
-    return s->type == DTYPE_NVFP4 ? source_may_have_global(from, s->t) : 0;
+    return global_count(from, s->t, s->type);
 }
 
 int pipe_global_plan(bool *needed, struct source_tensor *beside, struct pipe_stat *s,
                      const struct source *from, struct arena *arena, struct err *err)
 {
-    const size_t n = how_many(s, from), name = strlen(s->t->name);
+    const size_t n = how_many(s, from);
 
     *needed = n > 0;
     if (!n)
         return 0;
-    const size_t base = name - strlen(".weight");
-    struct source_part *part = arena_alloc(arena, sizeof(*part));
-    char *own = arena_alloc(arena, name + 1);
     s->global = arena_array(arena, n, sizeof(*s->global));
     s->n_global = n;
-    if (!part || !own || !s->global)
-        return err_nomem(err);
-    memcpy(own, s->t->name, base);
-    memcpy(own + base, ".scale", sizeof(".scale"));
-    *part = (struct source_part){(const uint8_t *)s->global, n * sizeof(*s->global), NULL};
-    *beside = (struct source_tensor){
-        .name = own,
-        .stored = own,
-        .layer = s->t->layer,
-        .type = DTYPE_F32,
-        .n_dims = 1,
-        .dims = {n, 1, 1, 1},
-        .n_parts = 1,
-        .part = part,
-    };
-    return 0;
+    return s->global ? global_beside(beside, s->t, s->global, n, arena, err) : err_nomem(err);
 }
 
 /* ---- the largest magnitudes ---------------------------------------------------------- */
@@ -75,15 +50,6 @@ struct search {
     struct err err[GROUPS];
 };
 
-static float largest(const float *x, size_t n)
-{
-    float most = 0;
-
-    for (size_t i = 0; i < n; i++)
-        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
-    return most;
-}
-
 static void look(void *arg, size_t i, int thread)
 {
     struct search *f = arg;
@@ -97,17 +63,9 @@ static void look(void *arg, size_t i, int thread)
     f->rc[i] = rows_read_to_write(x, t, first, count, &f->err[i]);
     for (uint64_t r = 0; !f->rc[i] && r < count; r++) {
         float *at = &most[n > 1 ? (first + r) / (rows / n) : 0];
-        const float here = largest(x + r * len, len);
+        const float here = global_largest(x + r * len, len);
         *at = here > *at ? here : *at;
     }
-}
-
-/* A scale that no value needs more of; numbers below F32's normal ones stay what they are. */
-static float number_for(float most)
-{
-    const float s = most / NVFP4_MOST;
-
-    return s >= 0x1p-126F && isfinite(s) ? s : 1.0F;
 }
 
 static int find(struct pipe_stat *s, struct search *f, const struct pipe_job *job, struct err *err)
@@ -139,7 +97,7 @@ static int find(struct pipe_stat *s, struct search *f, const struct pipe_job *jo
         float most = 0;
         for (size_t t = 0; t < threads; t++)
             most = fmaxf(most, f->most[t * s->n_global + k]);
-        s->global[k] = number_for(most);
+        s->global[k] = global_number(most);
     }
     return rc;
 }

@@ -88,9 +88,6 @@ int pipe_global_plan(bool *needed, struct source_tensor *beside, struct pipe_sta
 int pipe_global_find(struct pipe_stat *stats, size_t n, const struct pipe_job *job, float *scratch,
                      size_t scratch_values, struct err *err) WARN_UNUSED;
 
-/* That of row r. */
-float pipe_global_at(const struct source_tensor *t, const float *global, size_t n, uint64_t r);
-
 /* Groups that are worked on together, while those before are being written. */
 struct pipe_batch {
     struct pipe_group *group;

@@ -24,11 +24,11 @@ struct fixture {
 
 static int setup(void **state)
 {
-    const struct small_tweak none = {0};
+    const struct small_tweak wide = {.wide = 4}; /* whole blocks of 64 */
     struct fixture *f = calloc(1, sizeof(*f));
     struct err err = {0};
 
-    if (!f || small_new(&f->small, &none, &err) || source_open(&f->s, f->small.path, NULL, &err) ||
+    if (!f || small_new(&f->small, &wide, &err) || source_open(&f->s, f->small.path, NULL, &err) ||
         params_read(&f->ps, f->s, &err))
         return -1;
     (void)snprintf(f->path, sizeof(f->path), "%s.qad", f->small.path);
@@ -110,12 +110,15 @@ static void same_tensors(const char *a, const char *b)
         assert_string_equal(x->name, y->name);
         assert_int_equal(x->type, y->type);
         assert_memory_equal(x->part->data, y->part->data, x->part->bytes);
+        assert_int_equal(x->n_global, y->n_global);
+        for (size_t k = 0; k < x->n_global; k++)
+            assert_float_equal(x->global[k], y->global[k], 0);
     }
     source_free(s);
     source_free(t);
 }
 
-static const char *const mixes[] = {"Q4_0", "Q5_1", "Q8_0", "Q4_K_M", "IQ4_NL"};
+static const char *const mixes[] = {"Q4_0", "Q5_1", "Q8_0", "Q4_K_M", "IQ4_NL", "NVFP4"};
 
 /* Untrained, both kinds give the file of plain quantization. */
 static void test_qad_untrained(void **state)
@@ -138,13 +141,13 @@ static void test_qad_written(void **state)
 {
     struct fixture *f = *state;
 
-    for (int what = QAD_ALL; what <= QAD_SCALES; what++) {
+    for (int i = 0; i < 4; i++) {
         struct err err = {0};
-        struct qad *q = begin(f, "Q4_K_M", (enum qad_what)what);
+        struct qad *q = begin(f, i / 2 ? "NVFP4" : "Q4_K_M", i % 2 ? QAD_SCALES : QAD_ALL);
         struct params *t = qad_params(q);
-        for (size_t i = 0; i < t->n; i++)
-            for (size_t k = 0; k < t->p[i].n; k++)
-                t->w[t->p[i].at + k] *= 1 + 0.01F * (float)(k % 7);
+        for (size_t p = 0; p < t->n; p++)
+            for (size_t k = 0; k < t->p[p].n; k++)
+                t->w[t->p[p].at + k] *= 1 + 0.01F * (float)(k % 7);
         assert_int_equal(qad_use(q, &err), 0);
         assert_int_equal(qad_write(f->path, q, &err), 0);
         same_values(f->path, &f->ps);
