@@ -29,13 +29,19 @@ static void reverse_kl(struct loss_block *b, double w)
     }
 }
 
-/* ratio[i] = log(x / m), m = q + share (p - q); 0 where x is none. Of equals exactly 0. */
+/* share p + (1 - share) q, from the nearer of the two: of equals, and at both ends, exactly theirs. */
+static double between(double p, double q, double share)
+{
+    return share < 0.5 ? q + share * (p - q) : p + (1 - share) * (q - p);
+}
+
+/* ratio[i] = log(x / m), m between p and q; 0 where x is none. */
 static void log_ratio(struct loss_block *b, const struct kern *k, const float *x, double share)
 {
     for (size_t i = 0; i < b->n; i++) {
         const double p = (double)b->p[i], q = (double)b->q[i];
 
-        b->ratio[i] = x[i] > LOSS_LEAST ? (q + share * (p - q)) / (double)x[i] : 1;
+        b->ratio[i] = x[i] > LOSS_LEAST ? between(p, q, share) / (double)x[i] : 1;
     }
     k->log(b->ratio, b->ratio, b->n);
     for (size_t i = 0; i < b->n; i++)
@@ -60,7 +66,7 @@ static void skew_kl(struct loss_block *b, const struct kern *k, double w, double
 {
     log_ratio(b, k, b->p, alpha);
     for (size_t i = 0; i < b->n; i++) {
-        const double p = (double)b->p[i], q = (double)b->q[i], m = q + alpha * (p - q);
+        const double p = (double)b->p[i], q = (double)b->q[i], m = between(p, q, alpha);
 
         b->f[i] += w * p * b->ratio[i];
         b->h[i] -= m > 0 ? w * p * (1 - alpha) * (q / m) : 0;
@@ -71,7 +77,7 @@ static void skew_reverse_kl(struct loss_block *b, const struct kern *k, double w
 {
     log_ratio(b, k, b->q, 1 - alpha);
     for (size_t i = 0; i < b->n; i++) {
-        const double p = (double)b->p[i], q = (double)b->q[i], m = p + alpha * (q - p);
+        const double p = (double)b->p[i], q = (double)b->q[i], m = between(q, p, alpha);
         const double f = q * b->ratio[i];
 
         b->f[i] += w * f;

@@ -245,6 +245,27 @@ static void test_loss_ruled_out(void **state)
     assert_true(isinf(loss_row(d, &l, &k, z, &targets[0], N, 1)));
 }
 
+/* A skew of all teacher is the teacher's divergence from itself, also where one of the two outweighs the other by more
+ * than a double's digits. */
+static void test_loss_skew_ends(void **state)
+{
+    static const char *const names[] = {"skew_kl(1)", "skew_reverse_kl(1)"};
+    struct kern k;
+    float z[40] = {0}, teacher[40] = {0}, d[40];
+    const struct loss_target t = {.logits = teacher, .label = -1, .counted = true};
+
+    (void)state;
+    kern_init(&k, 0); /* the C library's log, of which 0 is -inf */
+    z[3] = teacher[7] = 70;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct loss l = parse(names[i], 1);
+
+        assert_true(fabs(loss_row(d, &l, &k, z, &t, 40, 1)) < 1e-12);
+        for (size_t j = 0; j < 40; j++)
+            assert_true(fabs((double)d[j]) < 1e-12);
+    }
+}
+
 static void test_loss_hidden(void **state)
 {
     const struct loss l = parse("2*hidden_mse + 0.5*hidden_cos", 1);
@@ -299,8 +320,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loss_gradients), cmocka_unit_test(test_loss_sparse_of_all),
         cmocka_unit_test(test_loss_mixes),     cmocka_unit_test(test_loss_masks),
-        cmocka_unit_test(test_loss_ruled_out), cmocka_unit_test(test_loss_hidden),
-        cmocka_unit_test(test_loss_parse),
+        cmocka_unit_test(test_loss_ruled_out), cmocka_unit_test(test_loss_skew_ends),
+        cmocka_unit_test(test_loss_hidden),    cmocka_unit_test(test_loss_parse),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
