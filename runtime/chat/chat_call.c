@@ -76,12 +76,33 @@ static size_t param_at(const char *params, struct chat_str name)
     return i;
 }
 
+/* Steps of going once through a text or a list. */
+static size_t cost(struct chat_value v)
+{
+    if (v.type == CHAT_STR)
+        return v.u.s.n / 32;
+    return v.type == CHAT_LIST || v.type == CHAT_TUPLE ? v.u.list->n / 8 : 0;
+}
+
+/* What f is given costs steps, whatever f does with it; but for the list that it may only add to. */
+static int pay(struct chat_run *r, const struct chat_call *c)
+{
+    size_t n = c->self.type == CHAT_STR ? cost(c->self) : 0;
+
+    for (size_t i = 0; i < c->n; i++)
+        n += cost(c->arg[i]);
+    return chat_step(r, n);
+}
+
 int chat_call_func(struct chat_value *out, struct chat_run *r, const struct chat_func *f,
                    struct chat_call *c)
 {
     static const struct chat_str none = {"", 0};
     const size_t most = param_at(f->params, none);
+    const int rc = pay(r, c);
 
+    if (rc)
+        return rc;
     for (size_t i = 0; i < CHAT_ARGS; i++)
         c->a[i].type = CHAT_ABSENT;
     if (f->params[0] == '*')

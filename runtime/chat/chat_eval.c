@@ -10,9 +10,12 @@ static int chat_find(struct chat_value *out, struct chat_run *r, struct chat_str
 {
     for (const struct chat_scope *s = r->scope; s; s = s->up) {
         const struct chat_value *v = chat_dict_str(&s->names, name);
+        const int rc = chat_step(r, s->names.n / 8 + (v != NULL));
+        if (rc)
+            return rc;
         if (v) {
             *out = *v;
-            return chat_step(r, 1);
+            return 0;
         }
     }
     const struct chat_func *f = chat_global(name);
@@ -96,14 +99,17 @@ int chat_get_attr(struct chat_value *out, struct chat_run *r, const struct chat_
     if (of.type == CHAT_DICT || of.type == CHAT_SPACE)
         v = chat_dict_str(of.u.dict, name);
     *out = v ? *v : chat_undefined(name);
-    return of.type == CHAT_DICT ? chat_step(r, of.u.dict->n / 8) : 0;
+    return of.type == CHAT_DICT || of.type == CHAT_SPACE ? chat_step(r, of.u.dict->n / 8) : 0;
 }
 
 static int item_at(struct chat_value *out, struct chat_run *r, struct chat_value of, int64_t i)
 {
     const bool text = of.type == CHAT_STR;
     const int64_t n = (int64_t)(text ? chat_chars(of.u.s) : of.u.list->n);
+    const int rc = chat_step(r, text ? of.u.s.n / 16 : 0);
 
+    if (rc)
+        return rc;
     if (i < 0)
         i += n;
     if (i < 0 || i >= n)
@@ -114,7 +120,7 @@ static int item_at(struct chat_value *out, struct chat_run *r, struct chat_value
     }
     const size_t a = chat_char_at(of.u.s, (size_t)i), b = chat_char_at(of.u.s, (size_t)i + 1);
     *out = chat_text_of((struct chat_str){of.u.s.p + a, b - a});
-    return chat_step(r, of.u.s.n / 16);
+    return 0;
 }
 
 int chat_get_item(struct chat_value *out, struct chat_run *r, const struct chat_node *n,

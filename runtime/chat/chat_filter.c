@@ -71,6 +71,8 @@ static int do_trim(struct chat_value *out, struct chat_run *r, const struct chat
     if (!rc)
         rc = chat_arg_str(&chars, r, c, 0);
     if (!rc)
+        rc = chat_look(r, s.n, chars.n);
+    if (!rc)
         *out = chat_text_of(chat_strip(s, true, true, chars));
     return rc;
 }

@@ -268,7 +268,7 @@ static int equal(bool *out, struct chat_run *r, struct chat_value a, struct chat
         return 0;
     case CHAT_STR:
         *out = chat_same(a.u.s, b.u.s);
-        return 0;
+        return chat_step(r, *out ? a.u.s.n / 64 : 0);
     case CHAT_LIST:
     case CHAT_TUPLE:
         return a.u.list == b.u.list ? (*out = true, 0) : equal_items(out, r, a.u.list, b.u.list);
@@ -316,7 +316,7 @@ static int less(bool *out, struct chat_run *r, const struct chat_node *n, struct
     }
     if (a.type == CHAT_STR && b.type == CHAT_STR) {
         *out = compare_str(a.u.s, b.u.s) < 0;
-        return 0;
+        return chat_step(r, (a.u.s.n < b.u.s.n ? a.u.s.n : b.u.s.n) / 64);
     }
     if (!is_items(a) || a.type != b.type)
         return chat_fail(r, n, "%s and %s have no order", chat_type_name(a), chat_type_name(b));
@@ -349,8 +349,9 @@ static int contains(bool *out, struct chat_run *r, const struct chat_node *n, st
     case CHAT_STR:
         if (a.type != CHAT_STR)
             return chat_fail(r, n, "%s cannot be looked for in a text", chat_type_name(a));
-        *out = chat_find_str(b.u.s, a.u.s, 0) != SIZE_MAX;
-        return chat_step(r, b.u.s.n / 64);
+        rc = chat_look(r, b.u.s.n, a.u.s.n);
+        *out = !rc && chat_find_str(b.u.s, a.u.s, 0) != SIZE_MAX;
+        return rc;
     case CHAT_DICT:
         rc = chat_dict_get(&v, r, b.u.dict, a);
         *out = !rc && v;

@@ -10,8 +10,10 @@ static int strip(struct chat_value *out, struct chat_run *r, const struct chat_c
                  bool right)
 {
     struct chat_str chars = {0};
-    const int rc = chat_arg_str(&chars, r, c, 0);
+    int rc = chat_arg_str(&chars, r, c, 0);
 
+    if (!rc)
+        rc = chat_look(r, c->self.u.s.n, chars.n);
     if (!rc)
         *out = chat_text_of(chat_strip(c->self.u.s, left, right, chars));
     return rc;
@@ -142,7 +144,7 @@ static int find(struct chat_value *out, struct chat_run *r, const struct chat_ca
     if (!rc)
         rc = chat_arg_int(&from, r, c, 1, 0);
     if (!rc)
-        rc = chat_step(r, s.n / 16);
+        rc = chat_look(r, s.n, what.n);
     if (rc)
         return rc;
     const size_t begin = chat_char_at(s, from < 0 ? 0 : (size_t)from);
@@ -167,6 +169,8 @@ static int str_count(struct chat_value *out, struct chat_run *r, const struct ch
     int64_t n = 0;
     int rc = chat_arg_str(&what, r, c, 0);
 
+    if (!rc)
+        rc = chat_look(r, c->self.u.s.n, what.n);
     if (!rc && !what.n)
         n = (int64_t)chat_chars(c->self.u.s) + 1;
     for (size_t at = 0; !rc && what.n; n++) {
@@ -176,7 +180,7 @@ static int str_count(struct chat_value *out, struct chat_run *r, const struct ch
         at += what.n;
     }
     *out = chat_int(n);
-    return rc ? rc : chat_step(r, c->self.u.s.n / 16);
+    return rc;
 }
 
 static int str_join(struct chat_value *out, struct chat_run *r, const struct chat_call *c)
@@ -291,7 +295,7 @@ static int split(struct chat_value *out, struct chat_run *r, const struct chat_c
     if (!rc)
         rc = chat_list_new(out, r, 0);
     if (!rc)
-        rc = chat_step(r, c->self.u.s.n / 16);
+        rc = chat_look(r, c->self.u.s.n, sep.n);
     if (rc)
         return rc;
     if (sep.p)

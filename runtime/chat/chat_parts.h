@@ -359,6 +359,8 @@ int chat_fail(struct chat_run *r, const struct chat_node *n, const char *fmt, ..
     __attribute__((format(printf, 3, 4)));
 /* A step: of work that a template makes us do. */
 int chat_step(struct chat_run *r, size_t n) WARN_UNUSED;
+/* Those of looking for m bytes everywhere in n. */
+int chat_look(struct chat_run *r, size_t n, size_t m) WARN_UNUSED;
 struct chat_value chat_none(void);
 struct chat_value chat_bool(bool b);
 struct chat_value chat_int(int64_t i);

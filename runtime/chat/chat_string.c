@@ -135,7 +135,7 @@ int chat_replace(struct chat_value *out, struct chat_run *r, struct chat_str s, 
 {
     struct buf b = {0};
     size_t at = 0, n;
-    int rc = chat_step(r, s.n / 16);
+    int rc = chat_look(r, s.n, old.n);
 
     for (int64_t k = 0; !rc && (most < 0 || k < most); k++) {
         const size_t to = chat_find_str(s, old, at);

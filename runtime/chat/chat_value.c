@@ -31,6 +31,11 @@ int chat_step(struct chat_run *r, size_t n)
                          CHAT_STEPS_MAX);
 }
 
+int chat_look(struct chat_run *r, size_t n, size_t m)
+{
+    return chat_step(r, n / 16 + n / 64 * (m / 64));
+}
+
 void *chat_alloc(struct chat_run *r, size_t n)
 {
     if (n > CHAT_MEMORY_MAX || r->memory + n > CHAT_MEMORY_MAX) {

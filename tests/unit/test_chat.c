@@ -176,6 +176,16 @@ static void test_chat_bounds(void **state)
     assert_refused("{% set x = 'a' * 1000000 %}{% for i in range(90000) %}{% if x.find('b') > 0 %}"
                    "{% endif %}{% endfor %}",
                    "does not end within");
+    assert_refused("{% set x = 'a' * 4000000 %}{{ x.strip('b' * 4000000 ~ 'a') }}",
+                   "does not end within");
+    assert_refused("{% set x = 'a' * 4000000 %}{% set y = 'a' * 2000000 ~ 'b' %}{{ y in x }}",
+                   "does not end within");
+    assert_refused("{% set x = 'a' * 4000000 %}{% set y = 'a' * 4000000 %}"
+                   "{% for i in range(90000) %}{% if x == y %}{% endif %}{% endfor %}",
+                   "does not end within");
+    assert_refused("{% set x = 'a' * 4000000 %}{% set y = 'a' * 4000000 %}"
+                   "{% for i in range(90000) %}{% if x.startswith(y) %}{% endif %}{% endfor %}",
+                   "does not end within");
     assert_refused("{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}",
                    "MiB of values");
     assert_refused("{% set x = 'aaaaaaaaaaaaaaaa' * 1000000 %}{{ x * 1000000 }}", "MiB");
