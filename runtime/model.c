@@ -234,6 +234,10 @@ static int load_ends(struct model *m, struct err *err)
     if (m->top.mat[ROLE_TOKEN_EMBD].rows != m->n_vocab || m->n_vocab > INT32_MAX)
         return err_set(err, ERR_FORMAT, "%zu token embeddings and %zu outputs",
                        m->top.mat[ROLE_TOKEN_EMBD].rows, m->n_vocab);
+    /* whatever text becomes, and what is expected to follow it, is then a row of both */
+    if (m->tok && tok_vocab(m->tok)->n_tokens > m->n_vocab)
+        return err_set(err, ERR_FORMAT, "%zu tokens in the vocabulary, but embeddings of %zu",
+                       tok_vocab(m->tok)->n_tokens, m->n_vocab);
     if (!m->traits.norm_plain && !m->top.vec[ROLE_OUTPUT_NORM])
         return err_set(err, ERR_FORMAT, "the output's norm is missing");
     if (m->traits.position == POS_LEARNED && !m->top.mat[ROLE_POS_EMBD].t)

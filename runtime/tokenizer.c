@@ -316,6 +316,20 @@ static int encode_text(struct tok_run *r, const struct tok *t, bool parse, const
     return rc;
 }
 
+/* The definition that a GGUF brings along may be of another vocabulary than its tokens are. */
+static int encode_hf(struct tok_ids *out, const struct tok *t, struct tok_cache *cache,
+                     const char *text, size_t n, unsigned flags, struct err *err)
+{
+    const size_t begun = out->n;
+    const int rc = hf_encode(out, t->hf, cache, text, n, flags, err);
+
+    for (size_t i = begun; !rc && i < out->n; i++)
+        if (out->id[i] < 0 || (size_t)out->id[i] >= t->v->n_tokens)
+            return err_set(err, ERR_FORMAT, "tokenizer.json: token %d: the vocabulary has %zu",
+                           (int)out->id[i], t->v->n_tokens);
+    return rc;
+}
+
 static int encode(struct tok_ids *out, const struct tok *t, struct tok_cache *cache,
                   const char *text, size_t n, unsigned flags, struct err *err)
 {
@@ -325,11 +339,11 @@ static int encode(struct tok_ids *out, const struct tok *t, struct tok_cache *ca
     if (n > INT32_MAX)
         return err_set(err, ERR_UNSUPPORTED, "a text of %zu bytes is too long to tokenize", n);
     if (t->hf && t->v->add_bos < 0 && t->v->add_eos < 0)
-        return hf_encode(out, t->hf, cache, text, n, flags, err); /* its own rules */
+        return encode_hf(out, t, cache, text, n, flags, err); /* its own rules */
     if (flags & TOK_ADD_SPECIAL && t->bos >= 0)
         rc = tok_push(out, t->bos, err);
     if (!rc && t->hf)
-        rc = hf_encode(out, t->hf, cache, text, n, flags & ~(unsigned)TOK_ADD_SPECIAL, err);
+        rc = encode_hf(out, t, cache, text, n, flags & ~(unsigned)TOK_ADD_SPECIAL, err);
     else if (!rc)
         rc = encode_text(&r, t, flags & TOK_PARSE_SPECIAL, text, n, err);
     if (!rc && flags & TOK_ADD_SPECIAL && t->eos >= 0)

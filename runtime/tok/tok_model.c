@@ -65,7 +65,7 @@ static int normal_form(struct buf *out, const struct tok_model *m, const char *t
 {
     const char *form = m->v->normalizer;
 
-    if (!form) {
+    if (!form || !*form) {
         buf_put(out, text, n);
         return buf_check(out, err);
     }

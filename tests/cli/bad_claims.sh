@@ -47,3 +47,7 @@ claim chunk 4 'pack "L<", 1' ""
 claim attn_scale 6 'pack "f<", 0' ""
 claim n_embd_layer 4 'pack "L<", 4294967295' "layers' own inputs is missing"
 claim ssm_inner 4 'pack "L<", 4294967295' ""
+# more tokens than embeddings: a text's last token is no row of the logits
+perl -0777 -pe 's/(token_embd\.weight.{12}).{8}/$1 . pack("Q<", 1000)/se;
+    s/(llama\.vocab_size.{4}).{4}/$1 . pack("L<", 1000)/se' "$d/f.gguf" >"$d/g.gguf"
+refused 1 "1024 tokens in the vocabulary, but embeddings of 1000" generate "$d/g.gguf" -p x -n 1

@@ -80,6 +80,8 @@ static void test_tok_kinds_added_flags(void **state)
     made_add(s, "e\xcc\x81", 0, VOCAB_USER); /* 258 */
     s->v.added = added;
     s->v.n_added = 3;
+    s->v.normalizer = ""; /* of a file that names none */
+    tok_free(made_tok(s));
     s->v.normalizer = "NFC";
     struct tok *t = made_tok(s);
     assert_true(made_ids(t, "a \t<m> \n b", 0, 3, 'a', 256, 'b'));
@@ -125,6 +127,37 @@ static void test_tok_kinds_json(void **state)
     tok_free(t);
 }
 
+/* Of a GGUF whose definition has more tokens than its list: none is looked for beyond it. */
+static void test_tok_kinds_json_beyond(void **state)
+{
+    const char text[] = "{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\","
+                        "\"vocab\":{\"?\":0,\"a\":100000}}}";
+    struct vocab_token token[1] = {
+        {.text = {"?", 1}, .type = VOCAB_NORMAL}
+    };
+    const struct vocab v = {.kind = VOCAB_WORDPIECE,
+                            .pre = "",
+                            .token = token,
+                            .n_tokens = 1,
+                            .bos = -1,
+                            .eos = -1,
+                            .add_bos = -1,
+                            .add_eos = -1,
+                            .hf_json = text,
+                            .hf_json_bytes = sizeof(text) - 1};
+    struct tok_ids ids = {0};
+    struct tok *t;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(tok_new(&t, &v, &err), 0);
+    assert_int_equal(tok_encode(&ids, t, "b", 1, 0, &err), 0);
+    assert_int_equal(tok_encode(&ids, t, "a", 1, 0, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "token 100000: the vocabulary has 1"));
+    tok_ids_release(&ids);
+    tok_free(t);
+}
+
 static void refuse_json(const char *text, enum err_code code, const char *what)
 {
     json_val *doc = made_json(text);
@@ -160,9 +193,9 @@ static void test_tok_kinds_json_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tok_kinds_unigram),      cmocka_unit_test(test_tok_kinds_wordpiece),
-        cmocka_unit_test(test_tok_kinds_added_flags),  cmocka_unit_test(test_tok_kinds_json),
-        cmocka_unit_test(test_tok_kinds_json_refuses),
+        cmocka_unit_test(test_tok_kinds_unigram),     cmocka_unit_test(test_tok_kinds_wordpiece),
+        cmocka_unit_test(test_tok_kinds_added_flags), cmocka_unit_test(test_tok_kinds_json),
+        cmocka_unit_test(test_tok_kinds_json_beyond), cmocka_unit_test(test_tok_kinds_json_refuses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
