@@ -205,7 +205,7 @@ static int read_all(struct vocab *v, const struct ckpt *c, const struct vocab_fi
         return rc;
     vocab_apply_rules(v, f);
     v->add_space_prefix = v->space_prefix < 0 ? v->kind == VOCAB_SPM : v->space_prefix;
-    return 0;
+    return vocab_read_ends(v, f, err);
 }
 
 /* vocab_size, rounded up where the class asks for that. */

@@ -76,12 +76,15 @@ struct vocab {
     struct vocab_added *added; /* as tokenizer.json orders them; none when the file does not say */
     size_t n_added;
     int32_t bos, eos, unk, sep, pad, mask, eot, eom; /* -1: none */
-    int add_bos, add_eos, add_sep;                   /* 1, 0, or -1: the file does not say */
-    int space_prefix;             /* tokenizer.ggml.add_space_prefix; -1: the file does not say */
-    bool add_space_prefix;        /* what that amounts to: SPM without a word has one */
-    int lowercase, strip_accents; /* of a normalizer; -1: none */
-    int remove_extra_spaces;      /* tokenizer.ggml.remove_extra_whitespaces; -1: not said */
-    const uint8_t *charsmap;      /* tokenizer.ggml.precompiled_charsmap; NULL: none */
+    uint32_t *ends; /* what ends a text or a turn, as a checkpoint lists it; the tokenizer's eos is
+                       among them. None: the ids above are all that do */
+    size_t n_ends;
+    int add_bos, add_eos, add_sep; /* 1, 0, or -1: the file does not say */
+    int space_prefix;              /* tokenizer.ggml.add_space_prefix; -1: the file does not say */
+    bool add_space_prefix;         /* what that amounts to: SPM without a word has one */
+    int lowercase, strip_accents;  /* of a normalizer; -1: none */
+    int remove_extra_spaces;       /* tokenizer.ggml.remove_extra_whitespaces; -1: not said */
+    const uint8_t *charsmap;       /* tokenizer.ggml.precompiled_charsmap; NULL: none */
     size_t charsmap_bytes;
     const char *normalizer; /* pare.tokenizer.normalizer: "NFC", ...: what the definition asks
                                for and the name in `pre` does not say; NULL: nothing */
@@ -107,6 +110,11 @@ int vocab_from_meta(struct vocab **out, const struct meta *meta, struct err *err
 
 /* Append the tokenizer.* keys, as the reference converter would write them. */
 int vocab_to_meta(struct meta *meta, const struct vocab *v, struct err *err) WARN_UNUSED;
+
+/* *out = the ids that end a text or a turn: v->ends, or what there is of eot, eos and eom, in `own`. Returns
+ * how many. */
+enum { VOCAB_OWN_ENDS = 3 };
+size_t vocab_ends(const uint32_t **out, uint32_t own[VOCAB_OWN_ENDS], const struct vocab *v);
 
 void vocab_free(struct vocab *v); /* accepts NULL */
 

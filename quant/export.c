@@ -108,6 +108,7 @@ static void set_rows(struct arch_params *p, enum arch_param which, uint64_t n)
 static int make_config(struct job *j, struct err *err)
 {
     const struct source *s = j->s;
+    const struct vocab *v = source_vocab(s);
     struct arch_model m = {
         .meta = source_meta(s),
         .name = name_of,
@@ -117,6 +118,8 @@ static int make_config(struct job *j, struct err *err)
         .n_vocab = rows_of(s, ROLE_TOKEN_EMBD),
         .n_vocab_layer = rows_of(s, ROLE_LAYER_EMBD),
         .dtype = torch_name(main_type(j)),
+        .ends = v ? v->ends : NULL,
+        .n_ends = v ? v->n_ends : 0,
     };
 
     m.freqs = values_of(&m.n_freqs, s, ROLE_ROPE_FREQS);

@@ -63,6 +63,8 @@ static int mark(struct tok *t, struct err *err)
     mark_end(t, v->eos);
     mark_end(t, v->eot);
     mark_end(t, v->eom);
+    for (size_t i = 0; i < v->n_ends; i++)
+        mark_end(t, (int32_t)v->ends[i]);
     return 0;
 }
 

@@ -436,8 +436,13 @@ static void put_ids(struct attempt *t)
         {"tokenizer.ggml.eos_token_id",     "eos_token_id"},
         {"tokenizer.ggml.padding_token_id", "pad_token_id"},
     };
+    char path[32];
     uint64_t id;
 
+    for (size_t i = 0; t->m->n_ends > 1 && i < t->m->n_ends; i++) {
+        (void)snprintf(path, sizeof(path), "eos_token_id.%zu", i);
+        conf_num(&t->c, path, (double)t->m->ends[i], false);
+    }
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
         if (meta_u64(t->m->meta, ids[i][0], &id) && id < arch_int(&t->p, ARCH_N_VOCAB, 0))
             conf_num(&t->c, ids[i][1], (double)id, false);

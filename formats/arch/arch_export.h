@@ -24,6 +24,8 @@ struct arch_model {
     size_t n_freqs;
     uint64_t n_vocab, n_vocab_layer; /* rows of the embeddings */
     const char *dtype;               /* "bfloat16" */
+    const uint32_t *ends;            /* [n_ends] ids for eos_token_id, where several are listed */
+    size_t n_ends;
 };
 
 /* A config.json and the row it is for. */

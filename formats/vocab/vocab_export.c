@@ -433,17 +433,19 @@ static void put_config(struct buf *b, const struct vocab *v, uint64_t n_ctx)
 
 static void put_ids(struct json_out *j, const struct vocab *v)
 {
+    uint32_t own[VOCAB_OWN_ENDS];
+    const uint32_t *ids;
+    const size_t n = vocab_ends(&ids, own, v);
+
     if (v->bos >= 0)
         json_put_int(j, "bos_token_id", v->bos);
-    if (v->eot >= 0 && v->eos >= 0 && v->eot != v->eos) {
+    if (n == 1)
+        json_put_uint(j, "eos_token_id", ids[0]);
+    if (n > 1) {
         json_open(j, "eos_token_id", '[');
-        json_put_int(j, NULL, v->eot);
-        json_put_int(j, NULL, v->eos);
-        if (v->eom >= 0 && v->eom != v->eos && v->eom != v->eot)
-            json_put_int(j, NULL, v->eom);
+        for (size_t i = 0; i < n; i++)
+            json_put_uint(j, NULL, ids[i]);
         json_close(j, ']');
-    } else if (v->eos >= 0) {
-        json_put_int(j, "eos_token_id", v->eos);
     }
     if (v->pad >= 0)
         json_put_int(j, "pad_token_id", v->pad);

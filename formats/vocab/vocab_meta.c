@@ -311,6 +311,8 @@ int vocab_from_meta(struct vocab **out, const struct meta *meta, struct err *err
     if (!rc)
         rc = get_definition(v, meta, err);
     if (!rc)
+        rc = vocab_get_ends(v, meta, err);
+    if (!rc)
         rc = get_template(v, meta, err);
     if (!rc)
         rc = get_templates(v, meta, err);
@@ -453,6 +455,8 @@ int vocab_to_meta(struct meta *meta, const struct vocab *v, struct err *err)
     }
     if (!rc)
         rc = set_definition(meta, v, err);
+    if (!rc)
+        rc = vocab_set_ends(meta, v, err);
     if (!rc)
         rc = set_templates(meta, v, err);
     return rc;

@@ -135,6 +135,13 @@ int vocab_read_added(struct vocab *v, const struct vocab_files *f, struct err *e
 int vocab_read_special(struct vocab *v, const struct vocab_files *f, bool limit,
                        struct err *err) WARN_UNUSED;
 
+/* v->ends out of generation_config.json, or config.json, once eos and its kin are known. */
+int vocab_read_ends(struct vocab *v, const struct vocab_files *f, struct err *err) WARN_UNUSED;
+
+/* v->ends out of metadata, once there are tokens; and into it. */
+int vocab_get_ends(struct vocab *v, const struct meta *meta, struct err *err) WARN_UNUSED;
+int vocab_set_ends(struct meta *meta, const struct vocab *v, struct err *err) WARN_UNUSED;
+
 /* What the class of models asks for; f->rules is not NULL. */
 void vocab_apply_rules(struct vocab *v, const struct vocab_files *f);
 

@@ -31,6 +31,14 @@ ok $? "which converts"
 pare export "$d/m.gguf" "$d/f32" --type f32 && grep -q ", F32, " "$d/out" && grep -q '"float32"' "$d/f32/config.json"
 ok $? "--type f32"
 
+# ---- several ids that end a text ---------------------------------------------------------------
+cp -r "$d/ck" "$d/listed" && rm "$d/listed/pare.json" && printf '{"bos_token_id": 0, "eos_token_id": [0, 7, 5], "top_k": 3}' >"$d/listed/generation_config.json" &&
+    pare convert "$d/listed" "$d/ends.gguf" && pare export "$d/ends.gguf" "$d/ends" &&
+    [ "$(cat "$d/ends/config.json" "$d/ends/generation_config.json" | tr -d ' \n' | grep -o '"eos_token_id":\[0,7,5\]' | wc -l)" = 2 ]
+ok $? "all of them, in their order, in both files"
+pare convert "$d/ends" "$d/ends2.gguf" && cmp "$d/ends.gguf" "$d/ends2.gguf"
+ok $? "and they come back"
+
 # ---- a folder that was changed ---------------------------------------------------------------
 cp -r "$d/ck" "$d/changed" && sed -i 's/"rope_theta": [0-9.]*/"rope_theta": 123456/' "$d/changed/config.json" &&
     pare convert "$d/changed" "$d/c.gguf" && grep -q "config.json has changed since the export" "$d/err"

@@ -1,11 +1,13 @@
 /* formats/vocab: special tokens and chat templates. */
 
+#include "formats/base/buf.h"
 #include "formats/vocab/vocab_parts.h"
 #include "tests/vocabs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -84,6 +86,82 @@ static void test_vocab_special_config_only(void **state)
     vocab_free(v);
 }
 
+/* ---- a list of ends ------------------------------------------------------------------ */
+
+/* The ids that end a text, "1 2 3": of a vocabulary of 10 tokens with this eos and eot, read with the
+ * files' lists, written as metadata and read again. Freed with free(). */
+static char *ends(int32_t eos, int32_t eot, const char *generation, const char *config)
+{
+    json_val *g = generation ? made_json(generation) : NULL, *c = made_json(config);
+    const struct vocab_files f = {.generation = g, .config = c};
+    uint32_t own[VOCAB_OWN_ENDS];
+    struct meta m = {0};
+    struct buf b = {0};
+    struct vocab *v, *w;
+    const uint32_t *ids;
+    struct err err;
+
+    assert_int_equal(vocab_new(&v, &err), 0);
+    assert_int_equal(vocab_fill(v, 10, 0, &err), 0);
+    assert_int_equal(vocab_pad(v, &err), 0);
+    v->kind = VOCAB_SPM;
+    v->eos = eos;
+    v->eot = eot;
+    assert_int_equal(vocab_read_ends(v, &f, &err), 0);
+    assert_int_equal(vocab_to_meta(&m, v, &err), 0);
+    assert_int_equal(!meta_get(&m, "pare.tokenizer.eos_token_ids"), !v->n_ends);
+    assert_int_equal(vocab_from_meta(&w, &m, &err), 0);
+    buf_str(&b, w->n_ends ? "" : "own:");
+    const size_t n = vocab_ends(&ids, own, w);
+    for (size_t i = 0; i < n; i++)
+        buf_fmt(&b, " %d", (int)ids[i]);
+    assert_false(b.bad);
+    vocab_free(v);
+    vocab_free(w);
+    meta_release(&m);
+    json_free(g);
+    json_free(c);
+    return b.p;
+}
+
+static void assert_ends(const char *want, char *found)
+{
+    assert_string_equal(found, want);
+    free(found);
+}
+
+static void test_vocab_ends_order(void **state)
+{
+    (void)state;
+    assert_ends(" 1 7 5", ends(1, -1, "{\"eos_token_id\":[1,7,5]}", "{}"));
+    assert_ends(" 1 7", ends(1, 7, "{\"eos_token_id\":[1,7]}", "{}")); /* not turned round */
+    assert_ends("own: 7 1", ends(1, 7, "{\"eos_token_id\":[7,1]}", "{}"));
+    assert_ends(" 5 1 7", ends(1, -1, "{\"eos_token_id\":[5,1,7]}", "{}"));
+    assert_ends(" 1 5 7", ends(1, -1, "{\"eos_token_id\":[5,7]}", "{}")); /* texts end with eos */
+}
+
+static void test_vocab_ends_files(void **state)
+{
+    (void)state;
+    assert_ends(" 1 3", ends(1, -1, NULL, "{\"eos_token_id\":[1,3]}"));
+    assert_ends(" 1 3", ends(1, -1, NULL, "{\"text_config\":{\"eos_token_id\":[1,3]}}"));
+    assert_ends(" 1 2", ends(1, -1, "{\"eos_token_id\":[1,2]}", "{\"eos_token_id\":[1,3]}"));
+    assert_ends("own: 1", ends(1, -1, "{\"eos_token_id\":4}", "{\"eos_token_id\":[1,3]}"));
+    assert_ends("own: 1", ends(1, -1, "{\"eos_token_id\":[1]}", "{}"));
+}
+
+static void test_vocab_ends_broken(void **state)
+{
+    (void)state;
+    assert_ends("own: 1", ends(1, -1, "{\"eos_token_id\":[]}", "{}"));
+    assert_ends("own: 1", ends(1, -1, "{\"eos_token_id\":[10,-1,\"7\",1.5,{}]}", "{}"));
+    assert_ends(" 1 9", ends(1, -1, "{\"eos_token_id\":[9,9,1e30,9]}", "{}"));
+    assert_ends("own:", ends(-1, -1, "{}", "{}"));
+    assert_ends(" 9", ends(-1, -1, "{\"eos_token_id\":[9]}", "{}"));
+}
+
+/* ---- templates ----------------------------------------------------------------------- */
+
 static void test_vocab_chat_templates(void **state)
 {
     (void)state;
@@ -132,6 +210,9 @@ int main(void)
         cmocka_unit_test(test_vocab_special_template),
         cmocka_unit_test(test_vocab_special_displaced),
         cmocka_unit_test(test_vocab_special_config_only),
+        cmocka_unit_test(test_vocab_ends_order),
+        cmocka_unit_test(test_vocab_ends_files),
+        cmocka_unit_test(test_vocab_ends_broken),
         cmocka_unit_test(test_vocab_chat_templates),
         cmocka_unit_test(test_vocab_chat_files),
     };
