@@ -199,7 +199,7 @@ struct step {
     float clip, b1, not_b1, b2, not_b2, eps;
     float rate, root; /* lr / (1 - beta1^s); 1 / sqrt(1 - beta2^s) */
     float keep;       /* 1 - lr * weight decay */
-    float ema, not_ema;
+    float not_ema;    /* 1 - ema */
 };
 
 static void step_values(const struct step *s, const struct piece *p)
@@ -230,7 +230,7 @@ static void step_piece(void *arg, size_t i, int thread)
     (void)thread;
     step_values(s, p);
     for (size_t j = 0; ema && j < p->n; j++)
-        ema[j] = s->ema * ema[j] + s->not_ema * w[j];
+        ema[j] += s->not_ema * (w[j] - ema[j]); /* of equal weights exactly theirs */
 }
 
 void optim_step(struct optim *o, uint64_t s, double norm)
@@ -248,7 +248,6 @@ void optim_step(struct optim *o, uint64_t s, double norm)
         .rate = (float)(lr / (1 - pow(p->beta1, (double)s))),
         .root = (float)(1 / sqrt(1 - pow(p->beta2, (double)s))),
         .keep = (float)(1 - lr * p->weight_decay),
-        .ema = (float)p->ema,
         .not_ema = (float)(1 - p->ema),
     };
 

@@ -188,6 +188,25 @@ static void test_optim_frozen(void **state)
     two_release(&start);
 }
 
+/* The average of weights that do not move is those weights, not a little more with each step. */
+static void test_optim_average_stays(void **state)
+{
+    struct optim_opts opts = usual;
+    struct two t;
+    struct optim *o;
+
+    (void)state;
+    opts.ema = 0.99;
+    opts.weight_decay = 0;
+    two_init(&t);
+    o = open_one(&t, &opts, NULL, 0, SIZE_MAX, 1);
+    for (uint64_t s = 1; s <= 50; s++)
+        optim_step(o, s, 1);
+    assert_memory_equal(optim_state(o).ema, t.w, BIG * sizeof(float));
+    optim_free(o);
+    two_release(&t);
+}
+
 static void test_optim_schedules(void **state)
 {
     struct optim_opts o = {.lr = 2, .min_lr_ratio = 0.1, .warmup = 10, .total = 110, .decay = 20};
@@ -228,9 +247,9 @@ static void test_optim_bad(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_optim_steps),  cmocka_unit_test(test_optim_shards),
-        cmocka_unit_test(test_optim_frozen), cmocka_unit_test(test_optim_schedules),
-        cmocka_unit_test(test_optim_bad),
+        cmocka_unit_test(test_optim_steps),     cmocka_unit_test(test_optim_shards),
+        cmocka_unit_test(test_optim_frozen),    cmocka_unit_test(test_optim_average_stays),
+        cmocka_unit_test(test_optim_schedules), cmocka_unit_test(test_optim_bad),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
