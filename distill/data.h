@@ -3,7 +3,6 @@
 
 /* Training text as windows of n_tok tokens, in an order that the seed decides. */
 
-#include "formats/base/buf.h"
 #include "formats/base/err.h"
 #include "formats/base/log.h"
 #include "formats/base/par.h"
@@ -39,12 +38,6 @@ struct data_opts {
 };
 
 struct data;
-
-/* By its name: is a file read as JSON Lines? */
-bool data_is_lines(const char *path);
-/* Append the texts of such a file and what its messages say, each on a line. Errors: ERR_IO, ERR_FORMAT (an empty
- * file), ERR_NOMEM; broken lines are passed over. */
-int data_texts(struct buf *out, const char *path, const struct tok *t, struct err *err) WARN_UNUSED;
 
 /* Tokenize and pack. A document is what the tokenizer makes of it with BOS and EOS as it asks; where it asks for
  * neither, or EOS parted the documents, EOS ends each. Files of one weight are packed together, in the order of

@@ -3,6 +3,7 @@
 #include "distill/data_parts.h"
 #include "formats/base/path.h"
 #include "formats/base/utf8.h"
+#include "formats/lines.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -163,11 +164,6 @@ static struct meta_str end_text(const struct tok *t)
     return marked && v->token[v->eos].text.n >= 3 ? v->token[v->eos].text : (struct meta_str){0};
 }
 
-bool data_is_lines(const char *path)
-{
-    return path_ends_nocase(path, ".jsonl") || path_ends_nocase(path, ".ndjson");
-}
-
 static int open_file(struct data_docs *d, size_t i, struct meta_str split, bool ended,
                      const struct log *log, struct err *err)
 {
@@ -177,7 +173,7 @@ static int open_file(struct data_docs *d, size_t i, struct meta_str split, bool 
 
     if (rc)
         return rc;
-    f->lines = data_is_lines(f->path);
+    f->lines = lines_named(f->path);
     rc = f->lines || !f->map.size ? 0 : check_text(f, log, err);
     if (!rc)
         rc = f->lines ? find_lines(d, i, err) : find_texts(d, i, split, err);

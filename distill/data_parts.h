@@ -5,6 +5,7 @@
  * windows. */
 
 #include "distill/data.h"
+#include "formats/base/buf.h"
 #include "formats/base/hash.h"
 #include "formats/base/map.h"
 #include "runtime/chat.h"

@@ -2,6 +2,7 @@
 
 #include "formats/base/buf.h"
 #include "formats/base/map.h"
+#include "formats/lines.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -194,8 +195,8 @@ static int tell(const struct tok *tok, const struct overlap_text *a, const struc
     return rc;
 }
 
-int overlap_check(const struct tok *tok, const struct overlap_text *a, const struct overlap_text *b,
-                  struct err *err)
+static int check_pair(const struct tok *tok, const struct overlap_text *a,
+                      const struct overlap_text *b, struct err *err)
 {
     struct tok_ids ids_a = {0}, ids_b = {0};
     bool found = false;
@@ -210,6 +211,52 @@ int overlap_check(const struct tok *tok, const struct overlap_text *a, const str
         rc = tell(tok, a, b, ids_b.id + at_b, err);
     tok_ids_release(&ids_a);
     tok_ids_release(&ids_b);
+    return rc;
+}
+
+/* ---- JSON Lines ------------------------------------------------------------------------------ */
+
+/* A text as it stands, and where that is JSON Lines what these say: escapes part the runs of it. */
+struct forms {
+    struct overlap_text text[2];
+    size_t n;
+    struct buf path, said; /* owned; of the second */
+};
+
+static void forms_release(struct forms *f)
+{
+    buf_release(&f->path);
+    buf_release(&f->said);
+}
+
+/* To be released also after a failure. */
+static int forms_of(struct forms *f, const struct overlap_text *t, struct err *err)
+{
+    *f = (struct forms){.text[0] = *t, .n = 1};
+    if (!lines_named(t->path))
+        return 0;
+    buf_fmt(&f->path, "%s, its texts", t->path); /* whose lines are not the file's */
+    int rc = buf_check(&f->path, err);
+    if (!rc)
+        rc = lines_said(&f->said, t->text, t->n, err);
+    if (!rc && f->said.n)
+        f->text[f->n++] = (struct overlap_text){f->path.p, f->said.p, f->said.n};
+    return rc;
+}
+
+int overlap_check(const struct tok *tok, const struct overlap_text *a, const struct overlap_text *b,
+                  struct err *err)
+{
+    struct forms fa, fb = {0};
+    int rc = forms_of(&fa, a, err);
+
+    if (!rc)
+        rc = forms_of(&fb, b, err);
+    for (size_t i = 0; !rc && i < fa.n; i++)
+        for (size_t k = 0; !rc && k < fb.n; k++)
+            rc = check_pair(tok, &fa.text[i], &fb.text[k], err);
+    forms_release(&fa);
+    forms_release(&fb);
     return rc;
 }
 

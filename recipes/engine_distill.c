@@ -3,6 +3,7 @@
 #include "distill/distill.h"
 #include "formats/base/cpu.h"
 #include "formats/base/version.h"
+#include "formats/lines.h"
 #include "recipes/distill_page.h"
 #include "recipes/engine_impl.h"
 
@@ -129,7 +130,7 @@ static int key_of(char key[HASH_HEX_BYTES], struct branch *b, const struct varia
     hash_str(h, cpu_level(b->e->opts->cpu));
     hash_str(h, b->model_sha);
     hash_str(h, text);
-    hash_u64(h, data_is_lines(text_of(b, s)->path)); /* which the name tells, not the bytes */
+    hash_u64(h, lines_named(text_of(b, s)->path)); /* which the name tells, not the bytes */
     hash_str(h, from);
     hash_str(h, s->settings);
     if (s->o.quantize)

@@ -1,10 +1,9 @@
 /* Calibration and evaluation text must not share a run of tokens. */
 
-#include "distill/data.h"
 #include "eval/overlap.h"
-#include "formats/base/buf.h"
 #include "formats/base/map.h"
 #include "formats/base/version.h"
+#include "formats/lines.h"
 #include "recipes/engine_impl.h"
 
 static int hash_path(struct hash *h, const struct branch *b, const char *path, struct err *err)
@@ -13,7 +12,7 @@ static int hash_path(struct hash *h, const struct branch *b, const char *path, s
     const int rc = path ? cache_hash_file(hex, b->e->cache, path, err) : 0;
 
     hash_str(h, hex);
-    hash_u64(h, path && data_is_lines(path));
+    hash_u64(h, path && lines_named(path));
     return rc;
 }
 
@@ -31,7 +30,8 @@ static int key_of(char key[HASH_HEX_BYTES], const struct branch *b, struct err *
     hash_str(h, b->model_sha); /* whose tokenizer it is */
     hash_str(h, b->text_sha);
     hash_str(h, b->calibration_sha);
-    hash_u64(h, b->recipe->calibration.path && data_is_lines(b->recipe->calibration.path));
+    hash_u64(h, lines_named(b->recipe->text.path)); /* which the name tells, not the bytes */
+    hash_u64(h, b->recipe->calibration.path && lines_named(b->recipe->calibration.path));
     for (size_t i = 0; !rc && i < b->recipe->n_student; i++) {
         const struct recipe_student *s = &b->recipe->student[i];
         rc = hash_path(h, b, s->text.path, err);
@@ -49,26 +49,6 @@ static struct overlap_text text_of(const struct recipe_path *p, const struct map
     return (struct overlap_text){p->path, m->size ? (const char *)m->data : "", m->size};
 }
 
-/* What a student reads in JSON Lines: escapes part the runs of what the file says. */
-static int check_lines(const struct recipe_path *p, const struct tok *tok,
-                       const struct overlap_text *text, struct err *err)
-{
-    struct buf path = {0}, said = {0};
-    int rc;
-
-    buf_fmt(&path, "%s, its texts", p->path); /* whose lines are not the file's */
-    rc = buf_check(&path, err);
-    if (!rc)
-        rc = data_texts(&said, p->path, tok, err);
-    if (!rc && said.n) {
-        const struct overlap_text used = {path.p, said.p, said.n};
-        rc = overlap_check(tok, &used, text, err);
-    }
-    buf_release(&path);
-    buf_release(&said);
-    return rc;
-}
-
 static int check_text(const struct recipe_path *p, const struct tok *tok,
                       const struct overlap_text *text, struct err *err)
 {
@@ -79,8 +59,6 @@ static int check_text(const struct recipe_path *p, const struct tok *tok,
         const struct overlap_text used = text_of(p, &map);
         rc = overlap_check(tok, &used, text, err);
     }
-    if (!rc && data_is_lines(p->path))
-        rc = check_lines(p, tok, text, err);
     map_release(&map);
     return rc;
 }

@@ -30,6 +30,17 @@ pare eval "$d/to/z/x-Q4_0.gguf" --text "$d/shared.txt" --ctx 32 --chunks 1 --all
 ok $? "pare eval --allow-overlap"
 pare eval "$d/to/z/x-Q4_0.gguf" --text "$d/own.txt" --ctx 32 --chunks 1
 ok $? "pare eval on another text"
+# what JSON Lines say: escapes stand within every run of 64 tokens
+tr -d '"\134' <"$d/own.txt" | tr -s '\n' ' ' | fold -sw 100 >"$d/said.txt"
+printf '{"text": "%s"}\n' "$(sed 's/$/\\n/' "$d/said.txt" | tr -d '\n')" >"$d/said.jsonl"
+# calibrated TEXT: on that
+calibrated() {
+    pare imatrix "$demo" "$1" "$d/said.gguf" --ctx 32 --chunks 2 && pare quantize "$demo" "$d/said-Q4_0.gguf" Q4_0 --imatrix "$d/said.gguf"
+}
+calibrated "$d/said.jsonl" && fails 1 "$d/said.jsonl, its texts (line 1) and $d/said.txt (line 1) share a run" eval "$d/said-Q4_0.gguf" --text "$d/said.txt"
+ok $? "JSON Lines calibrated on"
+calibrated "$d/said.txt" && fails 1 "$d/said.txt (line 1) and $d/said.jsonl, its texts (line 1) share a run" eval "$d/said-Q4_0.gguf" --text "$d/said.jsonl"
+ok $? "JSON Lines evaluated on"
 sed -i 's/calibrate: .*/calibrate: {imatrix: im.gguf}/' "$d/r.yaml" && cp "$d/to/z/x.imatrix.gguf" "$d/im.gguf"
 fails 1 "$d/cal.txt (line" run "$d/r.yaml" --out "$d/to/i"
 ok $? "an importance matrix names its text"

@@ -1,5 +1,7 @@
 #include "eval/overlap.h"
 
+#include "formats/base/buf.h"
+#include "formats/base/json.h"
 #include "formats/source.h"
 
 #include <setjmp.h>
@@ -119,6 +121,20 @@ static void test_overlap_says(void **state)
     assert_int_equal(overlap_check(tok, &ta, &tb, &err), ERR_FORMAT);
     assert_non_null(strstr(err.msg, "a.txt (line 42) and b.txt (line 3) share a run of 64 tokens"));
     assert_non_null(strstr(err.msg, "begins \"said the 41. cat said the"));
+    struct buf lines = {0};
+    struct json_out j = json_out_init(&lines, true);
+    buf_str(&lines, "{broken\n\n");
+    json_open(&j, NULL, '{');
+    json_put_str(&j, "text", a);
+    json_close(&j, '}');
+    assert_false(lines.bad);
+    const struct overlap_text tl = {"a.jsonl", lines.p, lines.n}, raw = {"a", lines.p, lines.n};
+    assert_int_equal(overlap_check(tok, &raw, &tb, &err), 0); /* its escapes part the run */
+    assert_int_equal(overlap_check(tok, &tl, &tb, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "a.jsonl, its texts (line 42) and b.txt (line 3) share"));
+    assert_int_equal(overlap_check(tok, &tb, &tl, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "b.txt (line 3) and a.jsonl, its texts (line 42) share"));
+    buf_release(&lines);
     tok_free(tok);
     source_free(s);
 }
