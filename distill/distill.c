@@ -446,6 +446,8 @@ int distill_run(struct distill_result *out, const struct distill_opts *o, struct
     rc = distill_work_init(&d.work, o->out, err);
     if (!rc)
         rc = stages(&d, err);
+    if (rc && !out->train.steps && !comm_rank(o->comm))
+        distill_work_abandon(&d.work);
     teacher_free(d.cached);
     teacher_free(d.live);
     qad_free(d.qad);

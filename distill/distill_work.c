@@ -109,6 +109,12 @@ static void remove_files(const struct distill_work *w)
     }
 }
 
+static void remove_all(const struct distill_work *w)
+{
+    remove_files(w);
+    (void)rmdir(w->dir.p); /* not when the user put something there */
+}
+
 /* Nobody else works there before this run is over; where folders cannot be locked (NFS) nobody is kept away. */
 static int take(struct distill_work *w, struct err *err)
 {
@@ -117,9 +123,11 @@ static int take(struct distill_work *w, struct err *err)
     w->fd = open(w->dir.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (w->fd < 0)
         return err_errno(err, w->dir.p);
-    return flock(w->fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK
-               ? err_set(err, ERR_IO, "%s: another process trains there", w->dir.p)
-               : 0;
+    if (!flock(w->fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+        return 0;
+    (void)close(w->fd);
+    w->fd = -1;
+    return err_set(err, ERR_IO, "%s: another process trains there", w->dir.p);
 }
 
 int distill_work_claim(struct distill_work *w, const char *id, bool anew, struct err *err)
@@ -165,7 +173,12 @@ int distill_work_end(const struct distill_work *w, bool keep, struct err *err)
     map_release(&m);
     if (rc || keep)
         return rc;
-    remove_files(w);
-    (void)rmdir(w->dir.p); /* not when the user put something there */
+    remove_all(w);
     return 0;
+}
+
+void distill_work_abandon(const struct distill_work *w)
+{
+    if (w->fd >= 0 && !has_state(w))
+        remove_all(w);
 }

@@ -34,4 +34,8 @@ bool distill_work_made(const struct distill_work *w, const char *type);
 /* The log becomes OUT.log.csv, the rest goes; keep: it stays. */
 int distill_work_end(const struct distill_work *w, bool keep, struct err *err) WARN_UNUSED;
 
+/* A run that failed before its first step: what it made goes, unless there is a checkpoint. Nothing where it was not
+ * claimed. */
+void distill_work_abandon(const struct distill_work *w);
+
 #endif /* DISTILL_DISTILL_WORK_H */

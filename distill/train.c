@@ -420,6 +420,7 @@ int train_run(struct train_result *out, const struct train_job *job, const struc
         rc = interrupted(&t, saved, err);
     if (!rc)
         rc = take_best(&t, err);
+    *out = (struct train_result){.steps = t.mark.step};
     if (!rc)
         *out = (struct train_result){.steps = t.mark.step,
                                      .tokens = t.mark.tokens,

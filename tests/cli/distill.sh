@@ -185,6 +185,8 @@ ok $? "a cache made, and used: the same bytes"
 said "$d/cache"
 student "$d/to/o.gguf" --cache "$d/cache" --ctx 32
 said "$d/cache"
+[ ! -e "$d/to/o.gguf.train" ]
+ok $? "a cache of another shape leaves nothing"
 student "$d/to/o.gguf" --cache "$d/cache" --cache-k 32 --temperature 2
 said "made at temperature 1, this run's is 2"
 student "$d/to/o.gguf" --cache "$d/cache"
@@ -239,8 +241,9 @@ no "$demo $d/to/o --text $d/empty" "an empty file"
 no "$demo $d/to/o $t --hidden 128 --loss hidden_mse --ctx 48 --steps 1" "are 128 wide"
 no "$demo $d/to/o $t --layers 2 --loss hidden_cos --hidden-map 0:3" "blocks of the student (0 to 1)"
 no "$demo $d/to/o $t --hidden-map 0:1" "is for losses with hidden_mse"
-[ -z "$(find "$d/to" -name '*.gguf' ! -path '*.train/*')" ]
-ok $? "nothing was written"
+no "$demo $d/to/o $t --layers 1 --ctx 48 --cache $demo/config.json" "$demo/config.json"
+[ -z "$(ls -A "$d/to")" ]
+ok $? "nothing is left"
 
 # ---- a student whose vocabulary is padded -------------------------------------------------
 fresh # 64 rows more, copies of the first ones
