@@ -337,6 +337,24 @@ static int train(struct distill *d, struct err *err)
     return rc;
 }
 
+/* Without evaluations the losses are all that tells a run that went wrong. */
+static int weigh_losses(struct distill *d, struct err *err)
+{
+    struct train_result *r = &d->out->train;
+    int rc;
+
+    if (data_n_held(d->data) || !r->steps)
+        return 0;
+    rc = train_log_losses(r, d->work.log.p, err);
+    if (!rc && r->last_loss > r->first_loss)
+        log_warn(d->o->train.log,
+                 "the loss rose from %.4g (mean of the first %" PRIu64 " of %" PRIu64
+                 " steps) to %.4g (of as many at the end), and nothing was held back to tell good "
+                 "weights from bad: try a lower learning rate, or more steps",
+                 r->first_loss, r->n_losses, r->steps, r->last_loss);
+    return rc;
+}
+
 static int write_folder(const struct distill *d, struct err *err)
 {
     const char *type = dtype_get(d->o->type)->name;
@@ -431,6 +449,8 @@ static int stages(struct distill *d, struct err *err)
         rc = train(d, err);
     if (!rc)
         rc = first_rank(d, write_student, err);
+    if (!rc)
+        rc = first_rank(d, weigh_losses, err);
     if (!rc)
         rc = first_rank(d, write_page, err);
     return rc ? rc : first_rank(d, end_work, err);

@@ -71,7 +71,13 @@ struct train_result {
     uint64_t best_step;
     bool stopped_early;
     double seconds;
+    double first_loss,
+        last_loss; /* means over n_losses steps: what a run without evaluations says of itself */
+    uint64_t n_losses; /* 0: not asked for */
 };
+
+/* Those of a log of out->steps steps: over the first and the last tenth of them. Errors: ERR_IO. */
+int train_log_losses(struct train_result *out, const char *path, struct err *err) WARN_UNUSED;
 
 /* What train_run refuses before its first step, but for what it needs room or the checkpoint for: to be asked before
  * something dear is done for the run. Errors: ERR_ARG (options, no such tensor), ERR_UNSUPPORTED (as net_new). */

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -125,4 +126,39 @@ int train_log_row(struct train *t, const struct train_row *row, struct err *err)
     if (!rc && t->job->row)
         t->job->row(t->job->arg, row);
     return rc;
+}
+
+/* The loss of a row that begins at p, with its step; false: it has none. */
+static bool loss_of(uint64_t *step, double *loss, const char *p, const char *end)
+{
+    char text[128];
+    const size_t n = (size_t)(end - p) < sizeof(text) ? (size_t)(end - p) : sizeof(text) - 1;
+
+    memcpy(text, p, n);
+    text[n] = '\0';
+    return sscanf(text, "%" SCNu64 ",%*u,%lf,", step, loss) == 2;
+}
+
+int train_log_losses(struct train_result *out, const char *path, struct err *err)
+{
+    const uint64_t n = out->steps < 10 ? 1 : out->steps / 10;
+    double first = 0, last = 0, loss;
+    struct map m = {0};
+    uint64_t step;
+    int rc = map_open(&m, path, err);
+
+    if (rc)
+        return rc;
+    const char *p = m.size ? (const char *)m.data : "", *end = p + m.size;
+    for (const char *eol; p < end && (eol = memchr(p, '\n', (size_t)(end - p))); p = eol + 1) {
+        if (!loss_of(&step, &loss, p, eol))
+            continue;
+        first += step <= n ? loss : 0;
+        last += step > out->steps - n ? loss : 0;
+    }
+    map_release(&m);
+    out->first_loss = first / (double)n;
+    out->last_loss = last / (double)n;
+    out->n_losses = n;
+    return 0;
 }

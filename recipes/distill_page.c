@@ -80,7 +80,8 @@ static const char *result(struct arena *a, const struct distill_opts *o,
 
     (void)o;
     if (!r->n_held)
-        return arena_fmt(a, "%" PRIu64 " steps in %.0f s", t->steps, t->seconds);
+        return arena_fmt(a, "loss %.4f \xE2\x86\x92 %.4f in %" PRIu64 " steps, %.0f s",
+                         t->first_loss, t->last_loss, t->steps, t->seconds);
     if (!isfinite(t->best_kl))
         return arena_fmt(a, "perplexity %.3f \xE2\x86\x92 %.3f at step %" PRIu64 " of %" PRIu64,
                          t->first_ppl, t->best_ppl, t->best_step, t->steps);

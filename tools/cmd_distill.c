@@ -107,6 +107,8 @@ static void print_result(const struct distill_result *r, const char *out)
             "KL %.4f -> %.4f, PPL %.3f -> %.3f, top-1 %.1f %%, step %" PRIu64 " of %" PRIu64 "%s, ",
             positive(t->first_kl), positive(t->best_kl), t->first_ppl, t->best_ppl,
             100 * t->best_top1, t->best_step, t->steps, t->stopped_early ? " (stopped early)" : "");
+    else if (t->n_losses)
+        printf("loss %.4f -> %.4f, ", t->first_loss, t->last_loss);
     printf("%" PRIu64 " tokens, %.1f s, %.0f tokens/s\n", t->tokens, t->seconds,
            t->seconds > 0 ? (double)t->tokens / t->seconds : 0.0);
 }

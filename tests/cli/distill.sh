@@ -63,6 +63,11 @@ warned "overlap: 1 and 2 of 2" --warmup 1 --schedule wsd --decay 2
 warned "evaluations that could stop" --patience 2 --held-back 0
 warned "still 98 % the weights of the start" --ema 0.99
 warned "no evaluation was better" --lr 0
+warned "the loss rose from .* (mean of the first 1 of 12 steps) to .* (of as many at the end)" --held-back 0 --lr 0.05 --warmup 0 --steps 12
+student "$d/to/o.gguf" --held-back 0 --steps 20 && ! grep -q warning "$d/err" && grep -q ': loss [0-9.]* -> [0-9.]*, 1920 tokens' "$d/out" &&
+    perl -F, -lane 'if (($F[2] // "") =~ /^\d/) { push @l, $F[2] } END { printf "loss %.4f -> %.4f,\n", ($l[0] + $l[1]) / 2, ($l[-1] + $l[-2]) / 2 }' \
+        "$d/to/o.gguf.log.csv" >"$d/means" && grep -qF -f "$d/means" "$d/out"
+ok $? "without evaluations the losses are told: $(cat "$d/means")"
 warned "no evaluation was better" --lr 0.1 --warmup 0 --patience 1 --eval-every 1
 
 # ---- killed, and gone on with ---------------------------------------------------------
