@@ -10,6 +10,7 @@
 
 enum {
     MAX_NAME = 4096,
+    MOST_EMPTY = 1 << 24,              /* rows that no byte of the file stands behind */
     INFO_MIN_BYTES = 8 + 1 + 4 + 4 + 8 /* name length, name, dimension count, type, offset */
 };
 
@@ -109,6 +110,11 @@ int gguf_measure(size_t *bytes, enum dtype type, int n_dims, const uint64_t *dim
     return 0;
 }
 
+static double n_rows(const struct gguf_tensor *t)
+{
+    return (double)t->dims[1] * (double)t->dims[2] * (double)t->dims[3];
+}
+
 static int read_tensor(struct gguf_tensor *t, struct rd *r, struct err *err)
 {
     const uint32_t n_dims = rd_u32(r);
@@ -126,6 +132,8 @@ static int read_tensor(struct gguf_tensor *t, struct rd *r, struct err *err)
     t->type = dtype_by_ggml(number);
     if (t->type == DTYPE_NONE)
         return err_set(err, ERR_UNSUPPORTED, "tensor type number %u is not known", number);
+    if (!t->dims[0] && n_rows(t) > MOST_EMPTY)
+        return err_set(err, ERR_FORMAT, "%.3g rows without values", n_rows(t));
     return gguf_measure(&t->bytes, t->type, t->n_dims, t->dims, err);
 }
 

@@ -40,6 +40,15 @@ bool source_is_global(const struct source *s, const struct gguf_tensor *g)
            !arch_match_gguf(s->arch, g->name, &layer) && gguf_find(s->gguf, weight);
 }
 
+static uint64_t n_matrices(const struct source_tensor *t)
+{
+    uint64_t n = 1;
+
+    for (int i = 2; i < t->n_dims; i++)
+        n *= t->dims[i];
+    return n;
+}
+
 int source_add_global(struct source *s, const struct gguf_tensor *g, struct err *err)
 {
     char weight[256];
@@ -51,8 +60,8 @@ int source_add_global(struct source *s, const struct gguf_tensor *g, struct err 
         return 0;
     struct source_tensor *t = &s->tensor[at];
     const uint64_t n = g->dims[0] * g->dims[1] * g->dims[2] * g->dims[3];
-    const uint64_t matrices = t->n_dims > 2 ? source_n_rows(t) / t->dims[1] : 1;
-    if (g->type != DTYPE_F32 || (n != 1 && n != matrices))
+    const uint64_t matrices = n_matrices(t);
+    if (g->type != DTYPE_F32 || (n != 1 && n != matrices) || !n)
         return err_set(err, ERR_FORMAT,
                        "tensor %s: expected one F32 scale or one for each of the %" PRIu64
                        " matrices of %s, found %" PRIu64 " of type %s",
@@ -120,7 +129,7 @@ size_t source_may_have_global(const struct source *s, const struct source_tensor
 {
     if (t->n_dims < 2 || !is_taken(t->name) || has_late_bias(s, t->name))
         return 0;
-    return t->n_dims > 2 ? (size_t)(source_n_rows(t) / t->dims[1]) : 1;
+    return (size_t)n_matrices(t);
 }
 
 /* ---- NVFP4 of other libraries ------------------------------------------------------- */

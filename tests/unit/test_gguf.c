@@ -252,6 +252,8 @@ static void test_gguf_refuses_tensors(void **state)
     refuse(&f, ERR_FORMAT, "tensor a.weight: its dimensions are too large");
     f = good(), f.info[0].dims[0] = 1ULL << 62;
     refuse(&f, ERR_FORMAT, "tensor a.weight: its dimensions are too large");
+    f = good(), f.info[0].dims[0] = 0, f.info[0].dims[1] = 1ULL << 40;
+    refuse(&f, ERR_FORMAT, "tensor a.weight: 1.1e+12 rows without values");
     f = good(), f.info[1].offset = 257;
     refuse(&f, ERR_FORMAT, "tensor b.weight: data offset 257 is not a multiple");
     f = good(), f.info[1].offset = 320;

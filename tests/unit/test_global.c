@@ -260,13 +260,30 @@ static void test_global_refuses(void **state)
     world_release(&w);
 }
 
+/* Experts of no rows, of which a file's metadata may tell. */
+static void test_global_of_nothing(void **state)
+{
+    const struct source_tensor t = {
+        .name = "blk.0.ffn_gate_exps.weight", .n_dims = 3, .dims = {64, 0, 2, 1}
+    };
+    struct world w;
+    struct source *s;
+    struct err err = {0};
+
+    (void)state;
+    world_init(&w, GOOD);
+    assert_int_equal(source_open(&s, w.in, NULL, &err), 0);
+    assert_int_equal(source_may_have_global(s, &t), 2);
+    source_free(s);
+    world_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_global_is_written),
-        cmocka_unit_test(test_global_is_read),
-        cmocka_unit_test(test_global_is_copied),
-        cmocka_unit_test(test_global_refuses),
+        cmocka_unit_test(test_global_is_written), cmocka_unit_test(test_global_is_read),
+        cmocka_unit_test(test_global_is_copied),  cmocka_unit_test(test_global_refuses),
+        cmocka_unit_test(test_global_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
