@@ -69,19 +69,6 @@ void distill_work_release(struct distill_work *w)
 
 /* ---- whose it is -------------------------------------------------------------------- */
 
-/* Is this all that the file holds? */
-static bool holds(const char *path, const char *text, size_t n)
-{
-    struct err none = {0};
-    struct map m = {0};
-
-    if (access(path, F_OK) || map_open(&m, path, &none))
-        return false;
-    const bool same = m.size == n && !memcmp(m.data, text, n);
-    map_release(&m);
-    return same;
-}
-
 /* A checkpoint: without one there is nothing in the folder to be kept. */
 static bool has_state(const struct distill_work *w)
 {
@@ -136,7 +123,7 @@ int distill_work_claim(struct distill_work *w, const char *id, bool anew, struct
 
     if (rc)
         return rc;
-    const bool same = holds(w->identity.p, id, HASH_HEX_BYTES - 1), there = has_state(w);
+    const bool same = map_holds(w->identity.p, id, HASH_HEX_BYTES - 1), there = has_state(w);
 
     if (!same && there && !anew)
         return err_set(err, ERR_ARG,
@@ -160,7 +147,7 @@ int distill_work_making(const struct distill_work *w, const char *type, struct e
 
 bool distill_work_made(const struct distill_work *w, const char *type)
 {
-    return has_state(w) && holds(w->made.p, type, strlen(type)) && !access(w->out, F_OK);
+    return has_state(w) && map_holds(w->made.p, type, strlen(type)) && !access(w->out, F_OK);
 }
 
 int distill_work_end(const struct distill_work *w, bool keep, struct err *err)

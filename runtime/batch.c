@@ -128,7 +128,7 @@ static int run(struct batch *b, int n_threads, batch_fn *fn, void *arg, struct e
     const size_t portion = (size_t)n_threads * PORTION;
     int rc = 0;
 
-    for (b->first = 0; !rc && b->first < b->o->n; b->first += portion) {
+    for (b->first = b->o->first; !rc && b->first < b->o->n; b->first += portion) {
         const size_t left = b->o->n - b->first, n = left < portion ? left : portion;
         par_for(&par, n, work, b);
         rc = first_error(b, n_threads, err);

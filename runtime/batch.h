@@ -10,7 +10,8 @@
 #include "runtime/sample.h"
 
 struct batch_opts {
-    size_t n;                     /* texts */
+    size_t n;                     /* texts ... */
+    size_t first;                 /* ... but for those below this number */
     size_t n_tokens;              /* most tokens of one, besides the prompt */
     struct sample_opts sample;    /* seed: of text 0; the others' follow from it and their number */
     const struct tok_ids *prompt; /* [n_prompts] text i begins with prompt i % n_prompts */

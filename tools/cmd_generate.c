@@ -131,6 +131,7 @@ static int run_batch(const struct model *m, const struct opts *o, const struct p
         .prompts = o->prompts,
         .prompt = o->prompt,
         .special = o->special,
+        .kernels = o->kernels,
         .opts = {.n = (size_t)o->batch,
                  .n_tokens = (size_t)o->n,
                  .sample = sampling(o),

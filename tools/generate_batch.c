@@ -1,10 +1,12 @@
 #include "tools/generate_batch.h"
 
+#include "formats/base/hash.h"
 #include "formats/base/json.h"
 #include "formats/base/json_where.h"
 #include "formats/base/map.h"
-#include "formats/base/out.h"
+#include "formats/base/out_lines.h"
 #include "formats/base/utf8.h"
+#include "formats/base/version.h"
 #include "runtime/chat.h"
 
 #include <stdlib.h>
@@ -22,7 +24,7 @@ struct writer {
     const struct generate_batch *g;
     const struct tok *t;
     const struct prompts *p;
-    struct out file;
+    struct out_lines file;
     struct buf text, json;
 };
 
@@ -234,7 +236,43 @@ static int write_text(void *arg, size_t i, const int32_t *ids, size_t n, bool en
     json_close(&j, '}');
     buf_str(&w->json, "\n");
     rc = buf_check(&w->json, err);
-    return rc ? rc : out_write(&w->file, w->json.p, w->json.n, err);
+    return rc ? rc : out_write(&w->file.out, w->json.p, w->json.n, err);
+}
+
+/* ---- the whole --------------------------------------------------------------------------- */
+
+/* What decides the texts, but for their number. */
+static int identify(char hex[HASH_HEX_BYTES], const struct model *m, const struct generate_batch *g,
+                    const struct prompts *p, struct err *err)
+{
+    const struct sample_opts *s = &g->opts.sample;
+    char model[HASH_HEX_BYTES], prompts[HASH_HEX_BYTES] = "";
+    struct hash *h;
+    int rc = source_sha256(model, model_source(m), &g->opts.par, g->opts.log, err);
+
+    if (!rc && g->prompts)
+        rc = hash_file(g->prompts, prompts, err);
+    if (!rc)
+        rc = hash_new(&h, err);
+    if (rc)
+        return rc;
+    hash_str(h, PARE_VERSION);
+    hash_str(h, model);
+    hash_str(h, g->kernels);
+    hash_str(h, prompts);
+    hash_u64(h, g->n_prompt);
+    hash_add(h, g->n_prompt ? g->prompt : "", g->n_prompt);
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t k = 0; k < p->ids[i].n; k++)
+            hash_u64(h, (uint64_t)p->ids[i].id[k]);
+    hash_u64(h, g->opts.n_tokens);
+    hash_f64(h, s->temperature);
+    hash_u64(h, s->top_k);
+    hash_f64(h, s->top_p);
+    hash_u64(h, s->seed);
+    rc = hash_hex(h, hex, err);
+    hash_free(h);
+    return rc;
 }
 
 int generate_batch(const struct model *m, const struct generate_batch *g, struct err *err)
@@ -242,21 +280,25 @@ int generate_batch(const struct model *m, const struct generate_batch *g, struct
     struct prompts p = {0};
     struct writer w = {.g = g, .t = model_tok(m), .p = &p};
     struct batch_opts o = g->opts;
+    char key[HASH_HEX_BYTES];
     int rc;
 
-    out_init(&w.file);
+    out_lines_init(&w.file);
     if (!w.t)
         return err_set(err, ERR_UNSUPPORTED, "the model has no vocabulary");
     rc = find_prompts(&p, w.t, g, err);
     o.prompt = p.ids;
     o.n_prompts = p.n;
     if (!rc)
-        rc = out_open(&w.file, g->out, err);
+        rc = identify(key, m, g, &p, err);
+    if (!rc)
+        rc = out_lines_open(&w.file, g->out, key, o.n, err);
+    o.first = w.file.n;
     if (!rc)
         rc = batch_generate(m, &o, write_text, &w, err);
     if (!rc)
-        rc = out_commit(&w.file, err);
-    out_abandon(&w.file);
+        rc = out_lines_commit(&w.file, err);
+    out_lines_close(&w.file);
     buf_release(&w.text);
     buf_release(&w.json);
     prompts_release(&p);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -60,4 +61,16 @@ void map_release(struct map *m)
     if (m->data)
         (void)munmap((void *)(uintptr_t)m->data, m->size);
     *m = (struct map){0};
+}
+
+bool map_holds(const char *path, const char *text, size_t n)
+{
+    struct err none = {0};
+    struct map m = {0};
+
+    if (access(path, F_OK) || map_open(&m, path, &none))
+        return false;
+    const bool same = m.size == n && !memcmp(m.data, text, n);
+    map_release(&m);
+    return same;
 }

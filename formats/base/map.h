@@ -6,6 +6,7 @@
 
 #include "formats/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,9 @@ int map_open(struct map *out, const char *path, struct err *err) WARN_UNUSED;
 /* Tell the kernel that data[offset, offset + n) will not be needed again, so
  * that streaming through a file does not fill the process' resident set. */
 void map_forget(const struct map *m, size_t offset, size_t n);
+
+/* Is text[0, n) all that the file holds? */
+bool map_holds(const char *path, const char *text, size_t n);
 
 /* Accepts an all-zero struct. */
 void map_release(struct map *m);

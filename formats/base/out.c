@@ -28,10 +28,10 @@ static int names_set(struct out *o, const char *path, struct err *err)
     return part.bad || !o->path ? err_nomem(err) : 0;
 }
 
-/* Take the part file for us alone: two writers of one file would mix their bytes. Once
+/* Take the part file for us alone, empty unless what is in it stays: two writers of one file would mix their bytes. Once
  * the lock is ours the file must still be the one of that name, as its last writer may
  * have renamed it. Returns the descriptor; < 0: errno. */
-static int take(const char *part)
+static int take(const char *part, bool stays)
 {
     struct stat ours, named;
 
@@ -51,7 +51,7 @@ static int take(const char *part)
             return -1;
         }
         if (!stat(part, &named) && named.st_dev == ours.st_dev && named.st_ino == ours.st_ino) {
-            if (!ftruncate(fd, 0))
+            if (stays || !ftruncate(fd, 0))
                 return fd;
             (void)close(fd);
             return -1;
@@ -60,7 +60,7 @@ static int take(const char *part)
     }
 }
 
-int out_open(struct out *o, const char *path, struct err *err)
+static int open_part(struct out *o, const char *path, bool stays, struct err *err)
 {
     struct stat st;
 
@@ -70,7 +70,7 @@ int out_open(struct out *o, const char *path, struct err *err)
     int rc = names_set(o, path, err);
     if (rc)
         goto fail;
-    o->fd = take(o->part);
+    o->fd = take(o->part, stays);
     if (o->fd < 0) {
         rc = errno == EWOULDBLOCK
                  ? err_set(err, ERR_IO, "%s: another process is writing this file", o->part)
@@ -84,6 +84,24 @@ fail:
     free(o->part);
     out_init(o);
     return rc;
+}
+
+int out_open(struct out *o, const char *path, struct err *err)
+{
+    return open_part(o, path, false, err);
+}
+
+int out_take_up(struct out *o, const char *path, struct err *err)
+{
+    return open_part(o, path, true, err);
+}
+
+int out_cut(struct out *o, uint64_t n, struct err *err)
+{
+    if (ftruncate(o->fd, (off_t)n) || lseek(o->fd, (off_t)n, SEEK_SET) < 0)
+        return err_errno(err, o->part);
+    o->n = o->begun = n;
+    return 0;
 }
 
 bool out_is_device(const char *path)
@@ -185,16 +203,20 @@ int out_commit(struct out *o, struct err *err)
     return rc;
 }
 
-void out_abandon(struct out *o)
+void out_leave(struct out *o)
 {
-    if (o->fd >= 0) {
+    if (o->fd >= 0)
         (void)close(o->fd);
-        if (strcmp(o->path, o->part))
-            (void)unlink(o->part);
-    }
     free(o->path);
     free(o->part);
     out_init(o);
+}
+
+void out_abandon(struct out *o)
+{
+    if (o->fd >= 0 && !is_direct(o))
+        (void)unlink(o->part);
+    out_leave(o);
 }
 
 int out_file(const char *path, const void *data, size_t n, struct err *err)

@@ -27,6 +27,10 @@ void out_init(struct out *o);
  * writing the same file). */
 int out_open(struct out *o, const char *path, struct err *err) WARN_UNUSED;
 
+/* The same, but what another writer left in the part file is not lost before out_cut says how much of it stays. */
+int out_take_up(struct out *o, const char *path, struct err *err) WARN_UNUSED;
+int out_cut(struct out *o, uint64_t n, struct err *err) WARN_UNUSED;
+
 /* Does path name a device or a pipe? Nothing else is written beside one. */
 bool out_is_device(const char *path);
 
@@ -49,6 +53,9 @@ int out_commit(struct out *o, struct err *err) WARN_UNUSED;
 
 /* Close and remove the part file; nothing after a commit. */
 void out_abandon(struct out *o);
+
+/* Close, and leave the part file to who takes it up. */
+void out_leave(struct out *o);
 
 /* The whole life in one call. */
 int out_file(const char *path, const void *data, size_t n, struct err *err) WARN_UNUSED;

@@ -32,6 +32,34 @@ check "with the tools they were asked with" grep -q '^{"tools":\[{"name":"f"}\],
 check "a text is continued, whatever else its line has" grep -q '^{"text":"A dog' "$d/h"
 "$PARE" generate $demo --batch 2 -n 4 -o /dev/full 2>"$d/stderr"
 check "a full disk is an error" test $? = 1
+
+# ---- stopped, and gone on with -----------------------------------------------------------------
+# stopped SIGNAL: at some texts of many
+stopped() {
+    rm -f "$d/s" "$d/s.part" "$d/s.part.key"
+    "$PARE" generate $demo -n 24 -o "$d/s" --batch 100000 >"$d/out" 2>"$d/err" &
+    pid=$!
+    while [ "$(wc -l <"$d/s.part" 2>"$d/shell" || echo 0)" -lt 12 ] && kill -0 $pid; do ms 20; done
+    kill -"$1" $pid
+    wait $pid 2>"$d/shell"
+    [ ! -e "$d/s" ] && [ -e "$d/s.part" ] && sed -i '1s/{/{ /' "$d/s.part" # marked
+}
+for signal in KILL INT; do
+    check "SIG$signal leaves the texts that are done" stopped $signal
+    printf '{"text": half' >>"$d/s.part"
+    n=$(($(wc -l <"$d/s.part") + 7))
+    batch s $n
+    check "which are gone on with" sh -c 'head -1 "$1" | grep -q "^{ " && sed -i "1s/{ /{/" "$1" && head -12 "$1" | cmp - "$2"' - "$d/s" "$d/a"
+    "$PARE" generate $demo -n 24 -o "$d/whole" --batch $n
+    check "the same bytes" cmp "$d/s" "$d/whole"
+    check "nothing is left" test ! -e "$d/s.part" -a ! -e "$d/s.part.key"
+done
+check "and once more" stopped KILL
+batch s 5
+check "fewer of them" sh -c 'sed "1s/{ /{/" "$1" | cmp - "$2"' - "$d/s" "$d/a5"
+check "and once more" stopped KILL
+batch s 12 --seed 1
+check "other texts begin anew" cmp "$d/s" "$d/e"
 refused 2 "--batch wants -o" generate $demo --batch 2
 refused 2 "exclude one another" generate $demo --batch 2 -o "$d/x" -p a --prompts "$d/p.jsonl"
 refused 2 "goes with --batch" generate $demo -p a -o "$d/x"
