@@ -44,11 +44,13 @@ enum ending {
     ENDING_CUT    /* none: the text goes on */
 };
 
+/* special: the text of control tokens stands for them. */
 static int encode_text(struct data_tokens *out, const struct data_coder *c, struct tok_memory *m,
-                       struct meta_str text, enum ending ending, struct err *err)
+                       struct meta_str text, enum ending ending, bool special, struct err *err)
 {
+    const unsigned flags = TOK_ADD_SPECIAL | (special ? (unsigned)TOK_PARSE_SPECIAL : 0U);
     struct tok_ids *ids = &out->ids;
-    int rc = tok_encode_more(ids, m, text.p, text.n, TOK_ADD_SPECIAL, err);
+    int rc = tok_encode_more(ids, m, text.p, text.n, flags, err);
     const bool ends = !rc && c->end >= 0 && ids->n && ids->id[ids->n - 1] == c->end;
 
     if (ends && ending == ENDING_CUT)
@@ -78,7 +80,7 @@ static int encode_value(struct data_tokens *out, const struct data_coder *c, str
 {
     const json_val *text = json_get(v, "text"), *messages = json_get(v, "messages");
     size_t i = 0;
-    bool cut = false;
+    bool cut = false, special = false;
     char path[40];
 
     if (!json_is_object(v))
@@ -88,9 +90,10 @@ static int encode_value(struct data_tokens *out, const struct data_coder *c, str
     if (text && !json_is_string(text))
         return expected(in, "text", "a string as \"text\"", err);
     (void)json_bool(json_get(v, "cut"), &cut); /* as pare generate --batch says it */
+    (void)json_bool(json_get(v, "special"), &special);
     if (text)
         return encode_text(out, c, m, (struct meta_str){json_str(text), strlen(json_str(text))},
-                           cut ? ENDING_CUT : ENDING_PLAIN, err);
+                           cut ? ENDING_CUT : ENDING_PLAIN, special, err);
     if (!json_is_array(messages) || !json_first(messages))
         return expected(in, "messages", "a list of messages", err);
     for (const json_val *e = json_first(messages); e; e = json_next(e), i++)
@@ -120,7 +123,7 @@ int data_encode(struct data_tokens *out, const struct data_coder *c, struct tok_
     const struct line in = {(const char *)f->map.data + doc->at, doc->n, doc->line};
     const int rc = doc->line ? encode_line(out, c, m, &in, err)
                              : encode_text(out, c, m, (struct meta_str){in.p, in.n},
-                                           f->ended ? ENDING_EOS : ENDING_PLAIN, err);
+                                           f->ended ? ENDING_EOS : ENDING_PLAIN, false, err);
 
     return rc ? err_wrap(err, "%s", f->path) : 0;
 }

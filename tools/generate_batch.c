@@ -206,11 +206,12 @@ static int write_text(void *arg, size_t i, const int32_t *ids, size_t n, bool en
     const json_val *line = w->p->line[k];
     const char *begin = line ? json_str(json_get(line, "text")) : w->g->prompt;
     const size_t n_begin = line ? begin ? strlen(begin) : 0 : w->g->n_prompt;
+    const bool text = !line || begin, special = text && w->g->special;
     int rc = 0;
 
     w->text.n = w->json.n = 0;
     for (size_t j = 0; !rc && j < n; j++)
-        rc = tok_decode(&w->text, w->t, ids[j], false, err);
+        rc = tok_decode(&w->text, w->t, ids[j], special, err);
     if (!rc)
         rc = buf_check(&w->text, err);
     if (rc)
@@ -221,7 +222,7 @@ static int write_text(void *arg, size_t i, const int32_t *ids, size_t n, bool en
     }
     struct json_out j = json_out_init(&w->json, true);
     json_open(&j, NULL, '{');
-    if (line && !begin) {
+    if (!text) {
         put_messages(&j, line, &w->text);
     } else {
         struct buf all = {0};
@@ -231,6 +232,8 @@ static int write_text(void *arg, size_t i, const int32_t *ids, size_t n, bool en
         json_put_strn(&j, "text", all.p ? all.p : "", all.n);
         buf_release(&all);
     }
+    if (special) /* which distill does not parse in a text unless it is told so */
+        json_put_bool(&j, "special", true);
     if (!ended)
         json_put_bool(&j, "cut", true);
     json_close(&j, '}');
@@ -259,6 +262,7 @@ static int identify(char hex[HASH_HEX_BYTES], const struct model *m, const struc
     hash_str(h, PARE_VERSION);
     hash_str(h, model);
     hash_str(h, g->kernels);
+    hash_u64(h, g->special);
     hash_str(h, prompts);
     hash_u64(h, g->n_prompt);
     hash_add(h, g->n_prompt ? g->prompt : "", g->n_prompt);

@@ -10,7 +10,8 @@ struct generate_batch {
     const char *prompts; /* JSON Lines: "text" to continue, or "messages" to answer; NULL */
     const char *prompt;  /* the text all begin with; NULL: none. n_prompt: its bytes */
     size_t n_prompt;
-    bool special;        /* the text of special tokens in prompts stands for them */
+    bool
+        special; /* the text of special tokens stands for them: in prompts, and in the texts, which say so */
     const char *kernels; /* by name */
     struct batch_opts opts;
 };

@@ -20,6 +20,8 @@ check "none like another" test "$(sort -u "$d/a" | wc -l)" = 12
 check "they are cut, and say so" test "$(grep -c '"cut":true}$' "$d/a")" = 12
 batch f 3 -p "The \"end\""
 check "texts begin with the prompt" test "$(grep -c '^{"text":"The \\"end\\"' "$d/f")" = 3
+batch special 2 --special -p "<|endoftext|>Once"
+check "control tokens as text are said to be that" test "$(grep -c '^{"text":"<|endoftext|>Once.*,"special":true,"cut":true}$' "$d/special")" = 2
 printf '{"text": "A cat"}\n\n{"text": "A dog"}\n' >"$d/p.jsonl"
 batch g 4 --prompts "$d/p.jsonl"
 check "prompts take turns" test "$(cut -c1-14 "$d/g" | tr '\n' '|')" = \
@@ -28,6 +30,7 @@ cp -r $demo "$d/chat"
 sed -i 's/"model_max_length"/"chat_template": "{% for m in messages %}{{ m.content }} {% endfor %}", &/' "$d/chat/tokenizer_config.json"
 printf '{"messages": [{"role": "user", "content": "A cat"}], "tools": [{"name": "f"}]}\n{"text": "A dog", "messages": []}\n' >"$d/m.jsonl"
 check "answers to messages" pare generate "$d/chat" --batch 2 -n 4 --prompts "$d/m.jsonl" -o "$d/h"
+check "of messages none" sh -c '"$1" generate "$2/chat" --batch 1 -n 4 --special --prompts "$2/m.jsonl" -o "$2/i" && ! grep special "$2/i"' - "$PARE" "$d"
 check "with the tools they were asked with" grep -q '^{"tools":\[{"name":"f"}\],"messages":\[{"role":"user","content":"A cat"},{"role":"assistant",' "$d/h"
 check "a text is continued, whatever else its line has" grep -q '^{"text":"A dog' "$d/h"
 "$PARE" generate $demo --batch 2 -n 4 -o /dev/full 2>"$d/stderr"

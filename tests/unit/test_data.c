@@ -156,6 +156,12 @@ static void test_data_ends(void **state)
     assert_ids_are(data_window(d, 0).ids, 6, "ab$</s");
     assert_ids_are(data_window(d, 1).ids, 6, ">$cde$");
     data_free(d);
+    file.path =
+        put(f, 3, "b.jsonl",
+            "{\"text\": \"</s>ab</s>\", \"special\": true}\n{\"text\": \"<s>\", \"special\": 1}");
+    d = open_of(f, &o);
+    assert_ids_are(data_window(d, 0).ids, 6, "$ab$<s");
+    data_free(d);
     file.path = put(f, 2, "a.JSONL", "{\"text\": \"abcde\"}");
     d = open_of(f, &o);
     assert_ids_are(data_window(d, 0).ids, 6, "abcde$");
