@@ -180,6 +180,9 @@ int meta_read(struct meta *m, struct rd *r, uint64_t n, struct err *err)
     if (n > rd_left(r) / KV_MIN_BYTES)
         return err_set(err, ERR_FORMAT, "%llu metadata keys, but only %zu bytes follow",
                        (unsigned long long)n, rd_left(r));
+    if (n > META_MAX_PAIRS) /* finding one looks at all */
+        return err_set(err, ERR_UNSUPPORTED, "%llu metadata keys, expected at most %d",
+                       (unsigned long long)n, META_MAX_PAIRS);
     if (n == 0)
         return 0;
     m->kv = calloc((size_t)n, sizeof(*m->kv));

@@ -8,7 +8,7 @@
 #include "formats/base/rd.h"
 #include "formats/meta.h"
 
-enum { META_MAX_KEY = 65535 };
+enum { META_MAX_KEY = 65535, META_MAX_PAIRS = 1 << 14 /* models have some dozens */ };
 
 /* A u64 length and that many bytes, in place; NULL and r->bad past the end. */
 const char *meta_read_str(struct rd *r, uint64_t *n);

@@ -231,6 +231,13 @@ static void test_gguf_refuses_keys(void **state)
     f.key = "two\nlines";
     f.n_kv = 2;
     refuse(&f, ERR_FORMAT, ""); /* and the message is one line: see test_base_err */
+    b = (struct buf){0};
+    for (f = good(), f.n_kv = 0; f.n_kv <= 1 << 14; f.n_kv++)
+        buf_put(&b, "no more bytes", 14);
+    f.raw = b.p;
+    f.raw_n = b.n;
+    refuse(&f, ERR_UNSUPPORTED, "16385 metadata keys, expected at most 16384");
+    buf_release(&b);
 }
 
 static void test_gguf_refuses_tensors(void **state)
