@@ -259,7 +259,7 @@ static int packed_floats(struct look *l, struct err *err)
     l->c.value = CODED_E2M1;
     l->c.bits = 4;
     if (l->c.scale_type == DTYPE_U8) {
-        l->type = l->c.cols_per == 32 ? DTYPE_MXFP4 : DTYPE_F32;
+        l->type = l->c.cols_per == 32 && l->c.cols % 32 == 0 ? DTYPE_MXFP4 : DTYPE_F32;
         return 0;
     }
     global = look_side(l, "_global_scale");

@@ -36,7 +36,8 @@ static void drop(const char *dir, const char *name)
 
 static void decode(const struct coded *c)
 {
-    static const enum dtype types[] = {DTYPE_Q4_0, DTYPE_Q8_0, DTYPE_MXFP4, DTYPE_NVFP4};
+    static const enum dtype types[] = {DTYPE_Q4_0, DTYPE_Q4_1,  DTYPE_Q5_0, DTYPE_Q5_1,
+                                       DTYPE_Q8_0, DTYPE_MXFP4, DTYPE_NVFP4};
 
     if (c->rows > MOST_VALUES || c->cols > MOST_VALUES || c->rows * c->cols > MOST_VALUES)
         return;
@@ -46,6 +47,7 @@ static void decode(const struct coded *c)
         coded_rows(x, c, 0, c->rows);
         for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
             (void)coded_exact(row, types[i], c, 0, x);
+        (void)coded_nvfp4(row, c, c->rows - 1);
         coded_cells(x, c, c->rows - 1, c->cols / 2, (size_t)(c->cols - c->cols / 2));
     }
     free(row);

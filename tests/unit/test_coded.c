@@ -322,6 +322,39 @@ static void test_coded_float4(void **state)
     REFUSE(ERR_UNSUPPORTED, "smoothed inputs", {"a.pre_quant_scale", "F32", "[2]", NULL, 8});
 }
 
+/* Rows that are no whole blocks of MXFP4 are decoded. */
+static void test_coded_float4_rows(void **state)
+{
+    static const struct {
+        const char *codes, *scales;
+        size_t bytes, n_scales;
+        enum dtype type;
+    } cases[] = {
+        {"[2,32]", "[2,2]", 64, 4, DTYPE_MXFP4},
+        {"[2,20]", "[2,2]", 40, 4, DTYPE_F32  },
+        {"[2,8]",  "[2,1]", 16, 2, DTYPE_F32  },
+    };
+
+    (void)state;
+    put_config("{\"quant_method\":\"compressed-tensors\",\"format\":\"mxfp4-pack-quantized\","
+               "\"config_groups\":{\"g\":{\"weights\":{\"num_bits\":4,\"type\":\"float\","
+               "\"group_size\":32}}}}");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct item items[] = {
+            {"a.weight_packed", "U8", cases[i].codes,  NULL, cases[i].bytes   },
+            {"a.weight_scale",  "U8", cases[i].scales, NULL, cases[i].n_scales},
+        };
+        struct coded_set *s;
+        struct ckpt *c;
+        struct err err = {0};
+        put_weights(items, 2);
+        assert_int_equal(look(&s, &c, &err), 0);
+        assert_int_equal(coded_at(s, 0)->st.type, cases[i].type);
+        coded_free(s);
+        ckpt_free(c);
+    }
+}
+
 /* Weights first, in place, or last: the reference converter's order. */
 static void test_coded_order(void **state)
 {
@@ -387,15 +420,11 @@ static void test_coded_every_float8(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_coded_configs),
-        IN_FOLDER(test_coded_gptq),
-        IN_FOLDER(test_coded_awq),
-        IN_FOLDER(test_coded_fp8),
-        IN_FOLDER(test_coded_compressed),
-        IN_FOLDER(test_coded_bitsandbytes),
-        IN_FOLDER(test_coded_float4),
-        IN_FOLDER(test_coded_order),
-        cmocka_unit_test(test_coded_every_float8),
+        IN_FOLDER(test_coded_configs),    IN_FOLDER(test_coded_gptq),
+        IN_FOLDER(test_coded_awq),        IN_FOLDER(test_coded_fp8),
+        IN_FOLDER(test_coded_compressed), IN_FOLDER(test_coded_bitsandbytes),
+        IN_FOLDER(test_coded_float4),     IN_FOLDER(test_coded_float4_rows),
+        IN_FOLDER(test_coded_order),      cmocka_unit_test(test_coded_every_float8),
     };
 
     return cmocka_run_group_tests_name("coded", tests, NULL, NULL);
