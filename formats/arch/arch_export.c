@@ -436,7 +436,7 @@ static void put_ids(struct attempt *t)
         {"tokenizer.ggml.eos_token_id",     "eos_token_id"},
         {"tokenizer.ggml.padding_token_id", "pad_token_id"},
     };
-    char path[32];
+    char path[40];
     uint64_t id;
 
     for (size_t i = 0; t->m->n_ends > 1 && i < t->m->n_ends; i++) {

@@ -98,7 +98,7 @@ int vocab_get_ends(struct vocab *v, const struct meta *meta, struct err *err)
         return 0;
     const int rc = make_room(v, err);
     struct rd r = rd_init(a->raw, a->raw_bytes);
-    for (uint64_t i = 0; !rc && i < a->n; i++)
+    for (uint64_t i = 0; !rc && i < a->n && i < MOST_ENDS; i++)
         add(v, rd_u32(&r));
     return rc;
 }

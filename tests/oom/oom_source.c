@@ -12,7 +12,8 @@
 
 static const char card[] = "---\nlicense: [mit, x]\ntags:\n- a\nlanguage: en\nbase_model:\n"
                            "- org/Base-7B-v1\n- {name: N, url: u}\ndatasets: a/b\n---\n";
-static const char generation[] = "{\"top_k\": 3, \"temperature\": 0.5, \"eos_token_id\": [0, 2, 1]}";
+static const char generation[] =
+    "{\"top_k\": 3, \"temperature\": 0.5, \"eos_token_id\": [0, 2, 1]}";
 
 static int make(const char *dir)
 {
