@@ -87,13 +87,12 @@ void task_capitalize(struct buf *out, struct task_span s)
 
 /* ---- HellaSwag ------------------------------------------------------------------------------ */
 
-/* Where the bracket that opens at p closes: the next one on the same line, or NULL. */
-static const char *closing(const char *p, const char *end)
+/* Where the bracket that opens at i closes: the next one on the same line, or the line's end. */
+static size_t closing(struct task_span s, size_t i)
 {
-    for (p++; p < end && *p != '\n'; p++)
-        if (*p == ']')
-            return p;
-    return NULL;
+    while (++i < s.n && s.p[i] != '\n' && s.p[i] != ']')
+        ;
+    return i;
 }
 
 static void without_titles(struct buf *out, struct task_span s)
@@ -112,10 +111,13 @@ static void without_titles(struct buf *out, struct task_span s)
 
 static void without_brackets(struct buf *out, struct task_span s)
 {
+    size_t close = 0; /* looked for once: none up to there closes another bracket */
+
     for (size_t i = 0; i < s.n; i++) {
-        const char *close = s.p[i] == '[' ? closing(s.p + i, s.p + s.n) : NULL;
-        if (close)
-            i = (size_t)(close - s.p);
+        if (s.p[i] == '[' && i >= close)
+            close = closing(s, i);
+        if (s.p[i] == '[' && close < s.n && s.p[close] == ']')
+            i = close;
         else
             buf_put(out, s.p + i, 1);
     }

@@ -105,6 +105,9 @@ static void test_task_layouts(void **state)
     expect_request("{\"ind\":1,\"activity_label\":\"Cooking\",\"ctx_a\":\"A [x] man.\","
                    "\"ctx_b\":\"he COOKS\",\"endings\":[\"a  b\",\"[step] c\"],\"label\":\"1\"}",
                    "hellaswag", 1, 0, "Cooking: A man. He cooks", " a b", 3);
+    expect_request("{\"ind\":1,\"activity_label\":\"a\",\"ctx_a\":\"A [[x] y [z\\n] [m]n]\","
+                   "\"ctx_b\":\"b\",\"endings\":[\"a\",\"[b\"],\"label\":\"1\"}",
+                   "hellaswag", 1, 1, "a: A y [z\n] n] B", " [b", 2);
     expect_request("{\"question\":\"Q?\",\"choices\":{\"text\":[\"x\",\"\\u00e9y\"],"
                    "\"label\":[\"1\",\"2\"]},\"answerKey\":\"2\"}",
                    "arc", 1, 1, "Question: Q?\nAnswer:", " \xc3\xa9y", 2);
