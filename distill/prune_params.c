@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- sizes ---------------------------------------------------------------------- */
@@ -158,6 +159,19 @@ static void follow_width(struct prune *p, const struct arch_params *from)
         v->v = sqrt((double)p->want.hidden);
 }
 
+/* Heads that no longer are hidden / heads wide: told, by those families that have a key for it. Of long factors
+ * transformers expects as many as would be, and then takes no other width. */
+static void tell_heads(struct prune *p)
+{
+    struct arch_value *k = &p->q.p[ARCH_HEAD_K], *v = &p->q.p[ARCH_HEAD_V];
+
+    if (arch_int(&p->q, ARCH_ROPE_TYPE, ARCH_NO_LAYER) == ARCH_ROPE_LONG)
+        return;
+    if (k->v * (double)p->want.heads < (double)p->want.hidden ||
+        k->v * (double)p->want.heads > (double)p->want.hidden)
+        k->derived = v->derived = false;
+}
+
 static int fill_params(struct prune *p, const struct arch_params *from, struct err *err)
 {
     p->q = *from;
@@ -168,6 +182,7 @@ static int fill_params(struct prune *p, const struct arch_params *from, struct e
     p->q.p[ARCH_N_LAYER].v = (double)p->n_layer;
     p->q.p[ARCH_N_EMBD].v = (double)p->want.hidden;
     follow_width(p, from);
+    tell_heads(p);
     if (!rc)
         rc = set_all(p, ARCH_N_FF, arch_most(from, ARCH_N_FF), p->want.ffn, err);
     if (!rc)
@@ -261,6 +276,7 @@ static int check_said(const struct meta *meta, const struct prune *p, const stru
     static const char *const widths[] = {"pare.arch.head_k", "pare.arch.head_v", "pare.arch.n_rot"};
     const struct meta *was = source_meta(p->s);
     const char *name = source_arch(p->s)->name;
+    char key[128];
 
     for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
         if (meta_get(meta, widths[i]) && !meta_get(was, widths[i]))
@@ -269,6 +285,13 @@ static int check_said(const struct meta *meta, const struct prune *p, const stru
                 "hidden %" PRIu64 " with %" PRIu64 " heads: in %s a head is hidden / heads "
                 "wide, and the teacher's are %" PRIu64,
                 p->want.hidden, p->want.heads, name, arch_int(source_params(p->s), ARCH_HEAD_K, 0));
+    (void)snprintf(key, sizeof(key), "%s.attention.key_length", name);
+    if (meta_get(meta, key) && !meta_get(was, key))
+        log_warn(log,
+                 "the student's heads are not hidden / heads wide: transformers and pare read "
+                 "that, other "
+                 "programs may not from a GGUF of %s",
+                 name);
     for (size_t i = 0; i < meta->n; i++)
         if (!strncmp(meta->kv[i].key, "pare.arch.", 10) && !meta_get(was, meta->kv[i].key))
             log_warn(

@@ -49,6 +49,8 @@ struct arch {
     const struct arch_choice *choices;        /* ends with a row of zeros; NULL: none */
     const char *rope;                         /* JSON: {"rope_parameters": ...} of a config.json that
                                                  has none; NULL: not scaled, theta as it says */
+    bool whole_heads;                         /* the class takes no width that is not a multiple of its heads, though
+                                                 head_dim says how wide those are */
     bool tied;                                /* tie_word_embeddings where config.json is silent */
     bool mix_falcon;                          /* quantization mixes have exceptions for it */
     unsigned mix_70b;                         /* layers of the size whose value matrices mixes give

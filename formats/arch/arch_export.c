@@ -503,7 +503,7 @@ static int judge(size_t *out, struct attempt *t, const struct buf *text, struct 
         (void)snprintf(prefix, sizeof(prefix), "%s.", t->a->name);
         *out = count_missing(&made, t->m->meta, "") +
                count_missing(t->m->meta, &made, prefix) +
-               count_missing(t->m->meta, &made, "pare.arch.");
+               count_missing(t->m->meta, &made, "pare.arch.") + arch_export_refuses(t->a, &t->p);
     }
     if (why.code == ERR_NOMEM)
         rc = err_nomem(err);

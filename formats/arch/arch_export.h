@@ -38,8 +38,10 @@ struct arch_config {
  * (no row), those of arch_params_from_meta. On failure out->text is empty. */
 int arch_export(struct arch_config *out, const struct arch_model *m, struct err *err) WARN_UNUSED;
 
-/* Can a config.json of the row say these sizes? Errors: ERR_UNSUPPORTED (one has no key, and is not what follows
- * from the others: BLOOM's feed-forward is four times the width). */
+/* Can a config.json of the row, or of another of its name, say these sizes? Errors: ERR_UNSUPPORTED (one has no key,
+ * and is not what follows from the others: BLOOM's feed-forward is four times the width; no class takes them). */
 int arch_export_can(const struct arch *a, const struct arch_params *p, struct err *err) WARN_UNUSED;
+/* Is the width one that the row's class does not load (`whole_heads`)? */
+bool arch_export_refuses(const struct arch *a, const struct arch_params *p);
 
 #endif /* FORMATS_ARCH_ARCH_EXPORT_H */

@@ -1,10 +1,11 @@
-/* Sizes that a config.json has no key for, and works out of others. */
+/* Sizes that a config.json has no key for, and works out of others, and those that its class refuses. */
 
 #include "formats/arch/arch_export.h"
 
 #include "formats/arch/arch_params_impl.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* The row that works the parameter out; NULL: it has a key, or no rule that always holds. */
 static const struct arch_key *rule_of(const struct arch *a, enum arch_param which)
@@ -21,6 +22,29 @@ static const struct arch_key *rule_of(const struct arch *a, enum arch_param whic
                 rule = k;
         }
     return rule;
+}
+
+bool arch_export_refuses(const struct arch *a, const struct arch_params *p)
+{
+    const uint64_t heads = arch_most(p, ARCH_N_HEAD);
+
+    return a->whole_heads && heads && arch_int(p, ARCH_N_EMBD, 0) % heads;
+}
+
+/* Is a row of this name left that takes the width? */
+static int check_width(const struct arch *a, const struct arch_params *p, struct err *err)
+{
+    const struct arch *o;
+
+    if (!arch_export_refuses(a, p))
+        return 0;
+    for (size_t i = 0; (o = arch_at(i)); i++)
+        if (!strcmp(o->name, a->name) && !o->gguf_if && !arch_export_refuses(o, p))
+            return 0;
+    return err_set(err, ERR_UNSUPPORTED,
+                   "transformers takes no %s of width %" PRIu64 " with %" PRIu64
+                   " heads: expected a multiple",
+                   a->classes[0], arch_int(p, ARCH_N_EMBD, 0), arch_most(p, ARCH_N_HEAD));
 }
 
 int arch_export_can(const struct arch *a, const struct arch_params *p, struct err *err)
@@ -50,5 +74,5 @@ int arch_export_can(const struct arch *a, const struct arch_params *p, struct er
                            a->name, sizes[i].name, arch_most(p, which),
                            arch_most(&worked_out, which));
     }
-    return 0;
+    return check_width(a, p, err);
 }

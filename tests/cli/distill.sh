@@ -31,6 +31,9 @@ pare inspect "$d/whole.gguf" --verify && pare generate "$d/whole.gguf" -p "Once 
 ok $? "the student runs"
 student "$d/folder" && pare convert "$d/folder" "$d/again.gguf" --type f32 && pare inspect "$d/again.gguf" --verify
 ok $? "a folder that converts"
+student "$d/odd" --hidden 198 --steps 1 && grep -q MistralForCausalLM "$d/odd/config.json" &&
+    pare convert "$d/odd" "$d/odd.gguf" --type f32 && pare inspect "$d/odd.gguf" --verify
+ok $? "one of a width that transformers' Llama does not take: as Mistral"
 fresh && sed -i 's/"eos_token_id": 0/"eos_token_id": [0, 7, 5]/' "$d/ck/generation_config.json" &&
     pare distill "$d/ck" "$d/ends" --text $demo/calibration.txt --layers 1 --ctx 32 --batch 1 --steps 1 --held-back 0 &&
     tr -d ' \n' <"$d/ends/generation_config.json" | grep -q '"eos_token_id":\[0,7,5\]'

@@ -296,13 +296,44 @@ static void test_families_unsayable(void **state)
     }
 }
 
+/* A width that is no multiple of the heads: some classes do not load it, and Mistral stands in for Llama. */
+static void test_families_whole_heads(void **state)
+{
+    static const struct {
+        const char *class;
+        bool loads, exports;
+    } rows[] = {
+        {"LlamaForCausalLM",   false, true },
+        {"MistralForCausalLM", true,  true },
+        {"Qwen3ForCausalLM",   true,  true },
+        {"Gemma2ForCausalLM",  false, false},
+        {"Gemma3ForCausalLM",  false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct arch *a = arch_by_class(rows[i].class);
+        struct arch_params p;
+        struct err err = {0};
+        ok(&p, rows[i].class,
+           "{\"hidden_size\": 64, \"num_attention_heads\": 4, \"num_key_value_heads\": 4}");
+        assert_false(arch_export_refuses(a, &p));
+        p.p[ARCH_N_EMBD].v = 50;
+        assert_true(arch_export_refuses(a, &p) == !rows[i].loads);
+        assert_int_equal(arch_export_can(a, &p, &err), rows[i].exports ? 0 : ERR_UNSUPPORTED);
+        assert_true(rows[i].exports || strstr(err.msg, "of width 50 with 4 heads"));
+        arch_params_release(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_families_windows),    cmocka_unit_test(test_families_rotation),
-        cmocka_unit_test(test_families_defaults),   cmocka_unit_test(test_families_gemma4_heads),
-        cmocka_unit_test(test_families_round_trip), cmocka_unit_test(test_families_scalars),
-        cmocka_unit_test(test_families_refused),    cmocka_unit_test(test_families_unsayable),
+        cmocka_unit_test(test_families_windows),     cmocka_unit_test(test_families_rotation),
+        cmocka_unit_test(test_families_defaults),    cmocka_unit_test(test_families_gemma4_heads),
+        cmocka_unit_test(test_families_round_trip),  cmocka_unit_test(test_families_scalars),
+        cmocka_unit_test(test_families_refused),     cmocka_unit_test(test_families_unsayable),
+        cmocka_unit_test(test_families_whole_heads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

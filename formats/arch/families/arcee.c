@@ -41,6 +41,7 @@ const struct arch arch_arcee = {
     .name = "arcee",
     .classes = classes,
     .model_type = "arcee",
+    .whole_heads = true,
     .keys = key_sets,
     .tensors = row_sets,
     .only = only,

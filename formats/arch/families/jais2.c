@@ -37,6 +37,7 @@ const struct arch arch_jais2 = {
     .name = "jais2",
     .classes = classes,
     .model_type = "jais2",
+    .whole_heads = true,
     .keys = key_sets,
     .tensors = row_sets,
     .ignored = arch_ignored_rotary,

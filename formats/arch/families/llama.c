@@ -44,6 +44,14 @@ static const struct arch_only only[] = {
     {0},
 };
 
+/* transformers' Mistral has no biases, whatever config.json says. */
+static const struct arch_only mistral_only[] = {
+    {"partial_rotary_factor", "1"},
+    {"attention_bias", "false"},
+    {"mlp_bias", "false"},
+    {0},
+};
+
 static const char *const llama_classes[] = {"LlamaForCausalLM", "LLaMAForCausalLM", NULL};
 static const char *const mistral_classes[] = {"MistralForCausalLM", NULL};
 
@@ -51,6 +59,7 @@ const struct arch arch_llama = {
     .name = "llama",
     .classes = llama_classes,
     .model_type = "llama",
+    .whole_heads = true,
     .keys = llama_key_sets,
     .tensors = row_sets,
     .only = only,
@@ -66,7 +75,7 @@ const struct arch arch_mistral = {
     .model_type = "mistral",
     .keys = mistral_key_sets,
     .tensors = row_sets,
-    .only = only,
+    .only = mistral_only,
     .ignored = arch_ignored_rotary,
     .mix_70b = 80,
     .traits = {.mixer = MIXER_ATTENTION},
