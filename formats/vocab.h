@@ -111,7 +111,7 @@ int vocab_from_meta(struct vocab **out, const struct meta *meta, struct err *err
 /* Append the tokenizer.* keys, as the reference converter would write them. */
 int vocab_to_meta(struct meta *meta, const struct vocab *v, struct err *err) WARN_UNUSED;
 
-enum { VOCAB_OWN_ENDS = 3 }; /* eot, eos, eom */
+enum { VOCAB_OWN_ENDS = 3 }; /* eos, eot, eom */
 
 /* *out = the ids that end a text or a turn: v->ends, or what there is of those, in `own`. Returns how many. */
 size_t vocab_ends(const uint32_t **out, uint32_t own[VOCAB_OWN_ENDS], const struct vocab *v);

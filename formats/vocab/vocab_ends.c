@@ -34,7 +34,7 @@ static void add(struct vocab *v, int64_t id)
 
 size_t vocab_ends(const uint32_t **out, uint32_t own[VOCAB_OWN_ENDS], const struct vocab *v)
 {
-    const int32_t ids[VOCAB_OWN_ENDS] = {v->eot, v->eos, v->eom};
+    const int32_t ids[VOCAB_OWN_ENDS] = {v->eos, v->eot, v->eom};
     size_t n = 0;
 
     for (size_t i = 0; i < VOCAB_OWN_ENDS; i++)

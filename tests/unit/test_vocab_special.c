@@ -134,8 +134,8 @@ static void test_vocab_ends_order(void **state)
 {
     (void)state;
     assert_ends(" 1 7 5", ends(1, -1, "{\"eos_token_id\":[1,7,5]}", "{}"));
-    assert_ends(" 1 7", ends(1, 7, "{\"eos_token_id\":[1,7]}", "{}")); /* not turned round */
-    assert_ends("own: 7 1", ends(1, 7, "{\"eos_token_id\":[7,1]}", "{}"));
+    assert_ends("own: 1 7", ends(1, 7, "{\"eos_token_id\":[1,7]}", "{}"));
+    assert_ends(" 7 1", ends(1, 7, "{\"eos_token_id\":[7,1]}", "{}")); /* not turned round */
     assert_ends(" 5 1 7", ends(1, -1, "{\"eos_token_id\":[5,1,7]}", "{}"));
     assert_ends(" 1 5 7", ends(1, -1, "{\"eos_token_id\":[5,7]}", "{}")); /* texts end with eos */
 }
