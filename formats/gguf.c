@@ -58,6 +58,11 @@ static int read_head(uint64_t *n_keys, struct part *p, struct rd *r, struct err 
     return 0;
 }
 
+bool gguf_can_align(uint64_t n)
+{
+    return n >= 8 && n <= 1U << 30 && !(n & (n - 1));
+}
+
 static int read_alignment(struct part *p, struct err *err)
 {
     const struct meta_kv *kv = meta_get(&p->meta, "general.alignment");
@@ -68,8 +73,9 @@ static int read_alignment(struct part *p, struct err *err)
     if (!meta_u64(&p->meta, kv->key, &p->alignment))
         return err_set(err, ERR_FORMAT, "general.alignment is a %s, expected UINT32",
                        meta_type_name(kv->type));
-    if (p->alignment == 0 || (p->alignment & (p->alignment - 1)) || p->alignment > 1U << 30)
-        return err_set(err, ERR_FORMAT, "general.alignment is %llu, expected a power of two",
+    if (!gguf_can_align(p->alignment))
+        return err_set(err, ERR_FORMAT,
+                       "general.alignment is %llu, expected a power of two from 8 on",
                        (unsigned long long)p->alignment);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "formats/dtype.h"
 #include "formats/meta.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,10 @@ size_t gguf_n_tensors(const struct gguf *g);
 const struct gguf_tensor *gguf_tensor(const struct gguf *g, size_t i);
 /* NULL when there is none. Hashed: fine in a loop. */
 const struct gguf_tensor *gguf_find(const struct gguf *g, const char *name);
+
+/* May tensors begin at multiples of n? At those of less than 8, which the format rules out,
+ * the numbers of a block would not lie where a processor may want them. */
+bool gguf_can_align(uint64_t n);
 
 /* Bytes of a tensor of this type and these dimensions (fastest first). Errors: ERR_FORMAT
  * (a row that is no whole number of blocks, an overflow), ERR_UNSUPPORTED (no GGUF type). */

@@ -78,8 +78,8 @@ static int read_alignment(struct gguf_writer *w, struct err *err)
 {
     w->alignment = GGUF_ALIGNMENT;
     (void)meta_u64(w->meta, "general.alignment", &w->alignment);
-    if (w->alignment == 0 || (w->alignment & (w->alignment - 1)) || w->alignment > 1U << 30)
-        return err_set(err, ERR_ARG, "general.alignment is %llu, expected a power of two",
+    if (!gguf_can_align(w->alignment))
+        return err_set(err, ERR_ARG, "general.alignment is %llu, expected a power of two from 8 on",
                        (unsigned long long)w->alignment);
     return 0;
 }

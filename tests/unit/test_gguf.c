@@ -185,6 +185,8 @@ static void test_gguf_refuses_heads(void **state)
     refuse(&f, ERR_FORMAT, "tensors, but only");
     f = good(), f.alignment = 48, f.n_kv = 2;
     refuse(&f, ERR_FORMAT, "general.alignment is 48, expected a power of two");
+    f = good(), f.alignment = 4, f.n_kv = 2;
+    refuse(&f, ERR_FORMAT, "general.alignment is 4, expected a power of two from 8 on");
 }
 
 static void refuse_pairs(const void *raw, size_t n, int code, const char *part)
