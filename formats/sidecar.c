@@ -292,10 +292,13 @@ static int read_meta(struct sidecar *s, struct err *err)
 static int check_files(struct sidecar *s, const struct ckpt *c, const struct log *log,
                        struct err *err)
 {
+    const json_val *files = json_get(s->doc, "files");
     char hex[HASH_HEX_BYTES];
     int rc = 0;
 
-    for (const json_val *f = json_first(json_get(s->doc, "files")); !rc && f; f = json_next(f)) {
+    if (files && !json_is_object(files))
+        return err_set(err, ERR_FORMAT, "files: expected an object");
+    for (const json_val *f = json_first(files); !rc && f; f = json_next(f)) {
         struct map m;
         bool found;
         if (strchr(json_key(f), '/'))

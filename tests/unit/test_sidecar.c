@@ -181,6 +181,9 @@ static void test_sidecar_bad(void **state)
         assert_int_equal(sidecar_open(&s, c, NULL, &err), ERR_FORMAT);
         assert_non_null(strstr(err.msg, "pare.json: metadata"));
     }
+    put("pare.json", "{\"files\": [\"config.json\"]}");
+    assert_int_equal(sidecar_open(&s, c, NULL, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "pare.json: files: expected an object"));
     ckpt_free(c);
 }
 
