@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 struct data_file {
-    /* .jsonl, .ndjson (in any case): a line has "text" (with "cut": true it goes on: no EOS; with "special": true the
-     * text of control tokens in it stands for them), or "messages" for the chat template (with "cut": true nothing follows the last one's content); else plain text, whose documents are
-     * parted by the text of the end-of-text token or by opts.split; lines broken there, and documents without a
-     * byte, are left out. */
+    /* .jsonl, .ndjson (in any case): a line has "text" (with "cut": true it goes on: no EOS; with "special": true
+     * the text of control tokens in it stands for them), or "messages" for the chat template (with "cut": true
+     * nothing follows the last one's content). Else plain text, whose documents are parted by the text of the
+     * end-of-text token or by opts.split; lines broken there, and documents without a byte, are left out. */
     const char *path;
     double weight; /* epochs of it in one epoch of all; 1 */
 };

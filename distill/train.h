@@ -71,9 +71,9 @@ struct train_result {
     uint64_t best_step;
     bool stopped_early;
     double seconds;
-    double first_loss,
-        last_loss; /* means over n_losses steps: what a run without evaluations says of itself */
-    uint64_t n_losses; /* 0: not asked for */
+    /* What a run without evaluations says of itself: means over its first and last n_losses steps; 0: not asked. */
+    double first_loss, last_loss;
+    uint64_t n_losses;
 };
 
 /* Those of a log of out->steps steps: over the first and the last tenth of them. Errors: ERR_IO. */
@@ -83,8 +83,9 @@ int train_log_losses(struct train_result *out, const char *path, struct err *err
  * something dear is done for the run. Errors: ERR_ARG (options, no such tensor), ERR_UNSUPPORTED (as net_new). */
 int train_check(const struct train_job *job, const struct train_opts *o,
                 struct err *err) WARN_UNUSED;
-/* out->steps is set whatever comes of it. Errors: those, ERR_FORMAT (NaN or infinity: step and tensor; the last good checkpoint stays), ERR_IO, ERR_ARG
- * (a checkpoint of another run), ERR_INTERRUPTED as the log asks (after a checkpoint). */
+/* out->steps is set whatever comes of it. Errors: those, ERR_FORMAT (NaN or infinity: step and tensor; the last good
+ * checkpoint stays), ERR_IO, ERR_ARG (a checkpoint of another run), ERR_INTERRUPTED as the log asks (after a
+ * checkpoint). */
 int train_run(struct train_result *out, const struct train_job *job, const struct train_opts *o,
               struct err *err) WARN_UNUSED;
 

@@ -19,8 +19,8 @@ struct overlap_text {
     size_t n; /* bytes */
 };
 
-/* 0 when no run of OVERLAP_RUN tokens is in both, nor in what JSON Lines among them say. Errors: ERR_FORMAT naming both, the lines
- * and how the run begins; ERR_NOMEM. */
+/* 0 when no run of OVERLAP_RUN tokens is in both, nor in what JSON Lines among them say. Errors: ERR_FORMAT naming
+ * both, the lines and how the run begins; ERR_NOMEM. */
 int overlap_check(const struct tok *tok, const struct overlap_text *a, const struct overlap_text *b,
                   struct err *err) WARN_UNUSED;
 
