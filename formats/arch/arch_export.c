@@ -78,7 +78,7 @@ static bool is_truth(const struct arch_key *k)
 {
     return k->type == META_BOOL || k->param == ARCH_EXPERT_NORM ||
            k->param == ARCH_EXPERT_NORM_TOLD || k->param == ARCH_FF_WIDE ||
-           k->param == ARCH_FF_ADJUST || k->param == ARCH_PARALLEL;
+           k->param == ARCH_FF_ADJUST || k->param == ARCH_PARALLEL || k->param == ARCH_QK_NORM;
 }
 
 /* A number that may have a fraction, but is written as a whole one where it is? */

@@ -326,6 +326,62 @@ static void test_families_whole_heads(void **state)
     }
 }
 
+static const char *one_name(const void *arg, size_t i)
+{
+    (void)arg;
+    (void)i;
+    return "output_norm.weight";
+}
+
+/* Everything; biases where *arg is true. */
+static bool has_name(const void *arg, const char *gguf)
+{
+    return *(const bool *)arg || !strstr(gguf, "bias");
+}
+
+/* What transformers is particular about in a config.json that was made of a GGUF's numbers. */
+static void test_families_exported(void **state)
+{
+    static const struct {
+        const char *class, *config, *says;
+    } rows[] = {
+        {"PhiForCausalLM",     "{\"qk_layernorm\": true}",                                            "\"qk_layernorm\": true"  },
+        {"SeedOssForCausalLM", "{}",                                                                  "\"attention_bias\": true"},
+        {"LlamaForCausalLM",   "{\"hidden_size\": 50, \"num_attention_heads\": 4, \"head_dim\": 16}",
+         "[\"MistralForCausalLM\"]"                                                                                             },
+        {"LlamaForCausalLM",   "{\"hidden_size\": 48, \"num_attention_heads\": 4, \"head_dim\": 16}",
+         "[\"LlamaForCausalLM\"]"                                                                                               },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct arch *a = arch_by_class(rows[i].class);
+        struct arch_config out = {0};
+        const bool biases = strcmp(a->name, "llama") != 0;
+        struct arch_params p;
+        struct meta meta = {0};
+        struct err err = {0};
+        const struct arch_model m = {.meta = &meta,
+                                     .name = one_name,
+                                     .has = has_name,
+                                     .arg = &biases,
+                                     .n_tensors = 1000,
+                                     .n_vocab = 64,
+                                     .dtype = "float32"};
+
+        ok(&p, rows[i].class, rows[i].config);
+        assert_int_equal(meta_set_str(&meta, "general.architecture", a->name, &err), 0);
+        assert_int_equal(arch_params_to_meta(&meta, a, &p, &err), 0);
+        if (arch_export(&out, &m, &err))
+            fail_msg("%s: %s", rows[i].class, err.msg);
+        if (!strstr(out.text.p, rows[i].says))
+            fail_msg("%s: no %s in %s", rows[i].class, rows[i].says, out.text.p);
+        buf_release(&out.text);
+        meta_release(&meta);
+        arch_params_release(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,7 +389,7 @@ int main(void)
         cmocka_unit_test(test_families_defaults),    cmocka_unit_test(test_families_gemma4_heads),
         cmocka_unit_test(test_families_round_trip),  cmocka_unit_test(test_families_scalars),
         cmocka_unit_test(test_families_refused),     cmocka_unit_test(test_families_unsayable),
-        cmocka_unit_test(test_families_whole_heads),
+        cmocka_unit_test(test_families_whole_heads), cmocka_unit_test(test_families_exported),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static const struct arch_tensor phi2_rows[] = {
     {ROLE_OUTPUT_NORM, "model.final_layernorm.weight", "output_norm.weight", {DIM_EMBD}},
     {ROLE_OUTPUT_NORM_BIAS, "model.final_layernorm.bias", "output_norm.bias", {DIM_EMBD}},
     {ROLE_OUTPUT, "lm_head.weight", "output.weight", {DIM_EMBD, DIM_VOCAB}, CHANGE_NONE, TENSOR_TIED},
-    {ROLE_OUTPUT_BIAS, "lm_head.bias", "output.bias", {DIM_VOCAB}, CHANGE_NONE, TENSOR_OPTIONAL},
+    {ROLE_OUTPUT_BIAS, "lm_head.bias", "output.bias", {DIM_VOCAB}},
     {ROLE_ATTN_NORM, L "input_layernorm.weight", B "attn_norm.weight", {DIM_EMBD}},
     {ROLE_ATTN_NORM_BIAS, L "input_layernorm.bias", B "attn_norm.bias", {DIM_EMBD}},
     {ROLE_ATTN_Q, L "self_attn.q_proj.weight", B "attn_q.weight", {DIM_EMBD, DIM_Q}},
