@@ -207,16 +207,32 @@ static int hash_all(struct data *d, struct err *err)
 
 /* ---- making ------------------------------------------------------------------------------ */
 
-/* Is there a row to measure a student by? */
-static bool any_counts(const struct data *d, const struct data_part *p)
+/* Is there a row that counts; labelled: to measure a student by? */
+static bool any_counts(const struct data *d, const struct data_part *p, bool labelled)
 {
     for (size_t i = 0; i < p->n; i++) {
         const struct data_window w = window_of(d, p, i);
         for (size_t j = 0; j < d->n_tok; j++)
-            if (w.counted[j] && w.label[j] >= 0)
+            if (w.counted[j] && (w.label[j] >= 0 || !labelled))
                 return true;
     }
     return false;
+}
+
+static int check_counts(const struct data *d, struct err *err)
+{
+    bool any = false;
+
+    for (size_t k = 0; !any && k < d->n_parts; k++)
+        any = any_counts(d, &d->part[k], false);
+    if (!any)
+        return err_set(err, ERR_ARG, "nothing of the %zu tokens of text counts: it has no answers",
+                       d->n * d->n_tok);
+    if (d->held.n && !any_counts(d, &d->held, true))
+        return err_set(err, ERR_ARG,
+                       "nothing of the %zu tokens held back counts: hold back more of the text",
+                       d->held.n * d->n_tok);
+    return 0;
 }
 
 int data_finish(struct data *d, struct err *err)
@@ -239,11 +255,8 @@ int data_finish(struct data *d, struct err *err)
     if (!d->all || !d->order || !d->pass)
         return err_nomem(err);
     memset(d->all, 1, d->n_tok);
-    if (d->held.n && !any_counts(d, &d->held))
-        return err_set(err, ERR_ARG,
-                       "nothing of the %zu tokens held back counts: hold back more of the text",
-                       d->held.n * d->n_tok);
-    return hash_all(d, err);
+    const int rc = check_counts(d, err);
+    return rc ? rc : hash_all(d, err);
 }
 
 static int cut_ids(struct data_part *p, const int32_t *ids, size_t n, size_t n_tok, struct err *err)

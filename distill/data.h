@@ -42,7 +42,7 @@ struct data;
 /* Tokenize and pack. A document is what the tokenizer makes of it with BOS and EOS as it asks; where it asks for
  * neither, or EOS parted the documents, EOS ends each. Files of one weight are packed together, in the order of
  * files and lines; what is left over at the end is dropped. Errors: ERR_IO, ERR_FORMAT (file, line, column), ERR_ARG
- * (fewer tokens than a window: how many there are; nothing of what is held back counts). */
+ * (fewer tokens than a window: how many there are; nothing counts of the text, or of what is held back). */
 int data_open(struct data **out, const struct tok *t, const struct data_opts *o,
               struct err *err) WARN_UNUSED;
 /* Of n ids made elsewhere, as windows of n_tok one after another (tests, golden data). */

@@ -432,6 +432,11 @@ static void test_data_held_counts(void **state)
                         "nothing of the 8 tokens held back counts: hold back more of the text");
     o.held_tokens = 12;
     data_free(open_of(f, &o));
+    file.path =
+        put(f, 1, "b.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"AAAAAAAAAA\"}]}");
+    o.held_back = 0;
+    assert_int_equal(data_open(&d, f->t, &o, &err), ERR_ARG);
+    assert_string_equal(err.msg, "nothing of the 8 tokens of text counts: it has no answers");
     fixture_free(f);
 }
 
