@@ -3,7 +3,7 @@
 
 #include "formats/base/rd.h"
 #include "formats/source_fit.h"
-#include "quant/rows.h"
+#include "tests/fuzz/fuzz_rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,22 +37,6 @@ static void put(const char *dir, size_t i, struct rd *r)
     }
 }
 
-static void read_rows(const struct source *s)
-{
-    struct err err = {0};
-
-    for (size_t i = 0; i < source_n_tensors(s); i++) {
-        const struct source_tensor *t = source_tensor(s, i);
-        const uint64_t len = source_row_len(t), rows = source_n_rows(t);
-        if (len > MOST_VALUES || rows > MOST_VALUES || len * rows > MOST_VALUES)
-            continue;
-        float *x = malloc((size_t)(len * rows) * sizeof(*x) + 1);
-        if (x && rows_read(x, t, 0, rows, &err) && !err.msg[0])
-            abort();
-        free(x);
-    }
-}
-
 static void use(const char *dir)
 {
     struct source_fit fit;
@@ -61,7 +45,7 @@ static void use(const char *dir)
     struct err err = {0};
 
     if (!source_open(&s, dir, NULL, &err))
-        read_rows(s);
+        fuzz_rows(s, MOST_VALUES);
     else if (!err.msg[0])
         abort();
     source_free(s);

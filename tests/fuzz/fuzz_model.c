@@ -3,10 +3,10 @@
 
 #include "formats/base/cpu.h"
 #include "quant/export.h"
-#include "quant/rows.h"
 #include "runtime/model.h"
 #include "runtime/session.h"
 #include "runtime/tokenizer.h"
+#include "tests/fuzz/fuzz_rows.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -19,22 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { MOST_VALUES = 1 << 20, MOST_CTX = 8 };
 
 static const struct par one_thread = {.n_threads = 1};
-
-static void read_rows(const struct source *s)
-{
-    struct err err = {0};
-
-    for (size_t i = 0; i < source_n_tensors(s); i++) {
-        const struct source_tensor *t = source_tensor(s, i);
-        const uint64_t len = source_row_len(t), rows = source_n_rows(t);
-        if (len > MOST_VALUES || rows > MOST_VALUES || len * rows > MOST_VALUES)
-            continue;
-        float *x = malloc((size_t)(len * rows) * sizeof(*x) + 1);
-        if (x && rows_read(x, t, 0, rows, &err) && !err.msg[0])
-            abort();
-        free(x);
-    }
-}
 
 static void run(const char *path)
 {
@@ -88,7 +72,7 @@ static void again(const struct source *s, const char *path)
 
     (void)snprintf(dir, sizeof(dir), "%s.d", path);
     if (!export_folder(&result, s, dir, &opts, &err) && !source_open(&back, dir, NULL, &err))
-        read_rows(back);
+        fuzz_rows(back, MOST_VALUES);
     source_free(back);
     clear(dir);
 }
@@ -103,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fd < 0)
         return 0;
     if (write(fd, data, size) == (ssize_t)size && !source_open(&s, path, NULL, &err)) {
-        read_rows(s);
+        fuzz_rows(s, MOST_VALUES);
         again(s, path);
         source_free(s);
         run(path);
