@@ -26,9 +26,9 @@ float global_number(float largest)
     return s >= 0x1p-126F && isfinite(s) ? s : 1.0F;
 }
 
-float global_of_row(const struct source_tensor *t, const float *global, size_t n, uint64_t r)
+size_t global_of_row(const struct source_tensor *t, size_t n, uint64_t r)
 {
-    return global[n > 1 ? r / (source_n_rows(t) / n) : 0];
+    return n > 1 ? (size_t)(r / (source_n_rows(t) / n)) : 0;
 }
 
 int global_beside(struct source_tensor *beside, const struct source_tensor *t, const float *global,

@@ -21,8 +21,8 @@ float global_largest(const float *x, size_t n);
 /* The number for values of up to that; 1 where it would be none of F32's normal ones. */
 float global_number(float largest);
 
-/* That of row r of t, of its n numbers. */
-float global_of_row(const struct source_tensor *t, const float *global, size_t n, uint64_t r);
+/* Which of t's n numbers is that of row r. */
+size_t global_of_row(const struct source_tensor *t, size_t n, uint64_t r);
 
 /* *beside = the tensor that holds t's n numbers; name and place are the arena's, global[n] stays the caller's.
  * Errors: ERR_NOMEM. */

@@ -62,7 +62,7 @@ static void look(void *arg, size_t i, int thread)
 
     f->rc[i] = rows_read_to_write(x, t, first, count, &f->err[i]);
     for (uint64_t r = 0; !f->rc[i] && r < count; r++) {
-        float *at = &most[n > 1 ? (first + r) / (rows / n) : 0];
+        float *at = &most[global_of_row(t, n, first + r)];
         const float here = global_largest(x + r * len, len);
         *at = here > *at ? here : *at;
     }

@@ -38,7 +38,7 @@ static int encode_scaled(struct pipe_group *g, const struct codec *c, uint8_t *o
                          const float *x, const struct codec_how *how, float *scaled)
 {
     const size_t len = (size_t)source_row_len(g->t);
-    const float by = global_of_row(g->t, g->global, g->n_global, row);
+    const float by = g->global[global_of_row(g->t, g->n_global, row)];
 
     if (rows_codes(out, g->t, row))
         return 0;
@@ -81,7 +81,7 @@ static int encode(struct pipe_group *g, const struct pipe_job *job, float *x)
             continue;
         c->dec(back, out, len);
         for (size_t i = 0; g->global && i < len; i++)
-            back[i] *= global_of_row(g->t, g->global, g->n_global, g->r0 + r);
+            back[i] *= g->global[global_of_row(g->t, g->n_global, g->r0 + r)];
         pipe_sums_row(&g->sums, row, back, how.importance, len);
     }
     return rc;
