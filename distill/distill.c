@@ -34,6 +34,11 @@ struct distill {
     struct distill_work work;
 };
 
+bool distill_to_folder(const struct distill_opts *o)
+{
+    return !path_ends(o->out, ".gguf");
+}
+
 /* ---- what decides the result -------------------------------------------------------- */
 
 static int identify(struct distill *d, struct err *err)
@@ -104,7 +109,7 @@ static int open_teacher(struct distill *d, struct err *err)
     struct student_spec spec = d->o->student;
     int rc = model_open(&d->teacher, d->o->teacher, &mo, err);
 
-    spec.folder = !path_ends(d->o->out, ".gguf");
+    spec.folder = distill_to_folder(d->o);
     if (!rc && !model_tok(d->teacher))
         rc = err_set(err, ERR_UNSUPPORTED, "%s: it has no vocabulary", d->o->teacher);
     if (!rc && !d->o->student.from) /* the student is of its kind */
@@ -372,9 +377,9 @@ static int write_student(struct distill *d, struct err *err)
 {
     if (d->qad)
         return qad_write(d->o->out, d->qad, err);
-    return path_ends(d->o->out, ".gguf")
-               ? student_write_gguf(d->o->out, model_source(d->plan), &d->ps, d->o->type, err)
-               : write_folder(d, err);
+    return distill_to_folder(d->o)
+               ? write_folder(d, err)
+               : student_write_gguf(d->o->out, model_source(d->plan), &d->ps, d->o->type, err);
 }
 
 /* How it went, as OUT.report.html. */
@@ -423,7 +428,7 @@ static int check(struct distill *d, struct err *err)
         rc = distill_qad_check(d->o, err);
     if (!rc)
         rc = gemm_check(d->o->train.math, d->o->train.cpu, err);
-    if (!rc && !path_ends(d->o->out, ".gguf") && !stat(d->o->out, &st) &&
+    if (!rc && distill_to_folder(d->o) && !stat(d->o->out, &st) &&
         !distill_work_made(&d->work, dtype_get(d->o->type)->name) && rmdir(d->o->out))
         rc = err_set(err, ERR_ARG, "%s: it is there, and no empty folder", d->o->out);
     return rc;

@@ -14,6 +14,9 @@ void distill_hash(struct hash *h, const struct distill_opts *o, const struct tra
 int distill_from_sha256(char hex[HASH_HEX_BYTES], const struct distill_opts *o,
                         struct err *err) WARN_UNUSED;
 
+/* Is the student written as a Hugging Face folder? By the name of its output: no .gguf. */
+bool distill_to_folder(const struct distill_opts *o);
+
 /* Can it be done? Before anything takes time. Errors: ERR_ARG. */
 int distill_qad_check(const struct distill_opts *o, struct err *err) WARN_UNUSED;
 /* What of it decides the result. */

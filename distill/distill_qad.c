@@ -1,7 +1,6 @@
 #include "distill/distill_impl.h"
 
 #include "formats/apart.h"
-#include "formats/base/path.h"
 
 int distill_qad_check(const struct distill_opts *o, struct err *err)
 {
@@ -9,7 +8,7 @@ int distill_qad_check(const struct distill_opts *o, struct err *err)
 
     if (!o->quantize)
         return o->imatrix ? err_set(err, ERR_ARG, "an importance matrix is for --quantize") : 0;
-    if (!path_ends(o->out, ".gguf"))
+    if (distill_to_folder(o))
         return err_set(err, ERR_ARG, "%s: a quantized student is written as a .gguf", o->out);
     const int rc = apart(o->out, o->imatrix, false, err);
     return rc ? rc : mix_read(&mix, o->quantize, err);

@@ -232,6 +232,15 @@ int qad_use(struct qad *q, struct err *err)
     return run_pieces(q, use_piece, err);
 }
 
+static double product(const float *g, const float *x, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)g[i] * (double)x[i];
+    return sum;
+}
+
 /* d loss / d factor: the gradient by the values, along what the field gives them at a factor of 1. */
 static void gather_row(struct qad *q, const struct qad_matrix *m, size_t r, uint8_t *block,
                        float *x)
@@ -242,28 +251,20 @@ static void gather_row(struct qad *q, const struct qad_matrix *m, size_t r, uint
 
     for (size_t b = 0; b < m->n_blocks; b++, g += m->block_values)
         for (size_t f = 0; f < m->n_fields; f++) {
-            double sum = 0;
             memcpy(block, row + b * m->block_bytes, m->block_bytes);
             for (size_t k = 0; k < m->n_fields; k++)
                 if (k != f)
                     put16(block + m->field[k], 0);
             m->codec->dec(x, block, m->block_values);
-            for (size_t i = 0; i < m->block_values; i++)
-                sum += (double)g[i] * (double)x[i];
-            *to++ = (float)sum;
+            *to++ = (float)product(g, x, m->block_values);
         }
 }
 
 /* The same sum of a row whose one factor is the matrix's number. */
 static double number_sum(const struct qad *q, const struct qad_matrix *m, size_t r, float *x)
 {
-    const float *g = q->ps->g + q->ps->p[m->index].at + r * m->len;
-    double sum = 0;
-
     m->codec->dec(x, m->bytes + r * m->row_bytes, m->len);
-    for (size_t i = 0; i < m->len; i++)
-        sum += (double)g[i] * (double)x[i];
-    return sum;
+    return product(q->ps->g + q->ps->p[m->index].at + r * m->len, x, m->len);
 }
 
 static void gather_piece(void *arg, size_t i, int thread)

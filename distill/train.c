@@ -420,18 +420,16 @@ int train_run(struct train_result *out, const struct train_job *job, const struc
         rc = interrupted(&t, saved, err);
     if (!rc)
         rc = take_best(&t, err);
-    *out = (struct train_result){.steps = t.mark.step};
-    if (!rc)
-        *out = (struct train_result){.steps = t.mark.step,
-                                     .tokens = t.mark.tokens,
-                                     .first_kl = t.mark.first_kl,
-                                     .best_kl = t.mark.best_kl,
-                                     .first_ppl = t.mark.first_ppl,
-                                     .best_ppl = t.mark.best_ppl,
-                                     .best_top1 = t.mark.best_top1,
-                                     .best_step = t.mark.best_step,
-                                     .stopped_early = t.mark.stopped,
-                                     .seconds = train_seconds(&t)};
+    *out = (struct train_result){.steps = t.mark.step,
+                                 .tokens = t.mark.tokens,
+                                 .first_kl = t.mark.first_kl,
+                                 .best_kl = t.mark.best_kl,
+                                 .first_ppl = t.mark.first_ppl,
+                                 .best_ppl = t.mark.best_ppl,
+                                 .best_top1 = t.mark.best_top1,
+                                 .best_step = t.mark.best_step,
+                                 .stopped_early = t.mark.stopped,
+                                 .seconds = train_seconds(&t)};
     release(&t);
     return rc;
 }

@@ -83,7 +83,7 @@ int train_log_losses(struct train_result *out, const char *path, struct err *err
  * something dear is done for the run. Errors: ERR_ARG (options, no such tensor), ERR_UNSUPPORTED (as net_new). */
 int train_check(const struct train_job *job, const struct train_opts *o,
                 struct err *err) WARN_UNUSED;
-/* out->steps is set whatever comes of it. Errors: those, ERR_FORMAT (NaN or infinity: step and tensor; the last good
+/* *out is set whatever comes of it. Errors: those, ERR_FORMAT (NaN or infinity: step and tensor; the last good
  * checkpoint stays), ERR_IO, ERR_ARG (a checkpoint of another run), ERR_INTERRUPTED as the log asks (after a
  * checkpoint). */
 int train_run(struct train_result *out, const struct train_job *job, const struct train_opts *o,
