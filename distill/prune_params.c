@@ -289,8 +289,7 @@ static int check_said(const struct meta *meta, const struct prune *p, const stru
     if (meta_get(meta, key) && !meta_get(was, key))
         log_warn(log,
                  "the student's heads are not hidden / heads wide: transformers and pare read "
-                 "that, other "
-                 "programs may not from a GGUF of %s",
+                 "that, other programs may not from a GGUF of %s",
                  name);
     for (size_t i = 0; i < meta->n; i++)
         if (!strncmp(meta->kv[i].key, "pare.arch.", 10) && !meta_get(was, meta->kv[i].key))

@@ -28,9 +28,9 @@ static int names_set(struct out *o, const char *path, struct err *err)
     return part.bad || !o->path ? err_nomem(err) : 0;
 }
 
-/* Take the part file for us alone, empty unless what is in it stays: two writers of one file would mix their bytes. Once
- * the lock is ours the file must still be the one of that name, as its last writer may
- * have renamed it. Returns the descriptor; < 0: errno. */
+/* Take the part file for us alone, empty unless what is in it stays: two writers of one file
+ * would mix their bytes. Once the lock is ours the file must still be the one of that name, as
+ * its last writer may have renamed it. Returns the descriptor; < 0: errno. */
 static int take(const char *part, bool stays)
 {
     struct stat ours, named;
